@@ -1,0 +1,46 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// On x86-64 the kernels want AVX2 and FMA (x86-64-v3); MISP_CPU=baseline builds for any x86-64 processor.
+#if arch(x86_64)
+let architecture = Context.environment["MISP_CPU"] == "baseline" ? [] : ["-march=x86-64-v3"]
+#else
+let architecture: [String] = []
+#endif
+let vectorSwift: [SwiftSetting] =
+    architecture.isEmpty ? [] : [.unsafeFlags(architecture.flatMap { ["-Xcc", $0] })]
+let vectorC: [CSetting] = architecture.isEmpty ? [] : [.unsafeFlags(architecture)]
+
+let package = Package(
+    name: "misp",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "misp-worker", targets: ["Worker"]),
+        .library(name: "MISPCore", targets: ["Core"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "OpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]),
+        .systemLibrary(
+            name: "OpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+        .target(name: "CMPI", dependencies: ["OpenMPI"], linkerSettings: [.linkedLibrary("mpi")]),
+        .target(name: "COpenBLAS", dependencies: ["OpenBLAS"], linkerSettings: [.linkedLibrary("openblas")]),
+        .target(name: "CVector", cSettings: vectorC),
+        .target(name: "Core", dependencies: ["COpenBLAS", "CVector"], swiftSettings: vectorSwift),
+        .target(name: "Coordinator", dependencies: ["Core", "CMPI"], swiftSettings: vectorSwift),
+        .executableTarget(
+            name: "Worker",
+            dependencies: [
+                "Core", "Coordinator", "Yams",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: vectorSwift),
+        .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: vectorSwift),
+        .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator"], swiftSettings: vectorSwift),
+        .testTarget(name: "WorkerTests", dependencies: ["Worker"], swiftSettings: vectorSwift),
+    ]
+)

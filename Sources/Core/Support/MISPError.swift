@@ -1,0 +1,31 @@
+/// A failure told to the user in one line: where it is, what is wrong, and what to do about it.
+public struct MISPError: Error, CustomStringConvertible, Sendable, Equatable {
+    /// What a script that started the program has to tell apart (docs: exit status).
+    public enum Kind: Int32, Sendable {
+        /// The user's input is at fault: exit status 2.
+        case input = 2
+        /// Stopped by a signal after a complete checkpoint: exit status 3.
+        case interrupted = 3
+        /// A defect of the program or a failing machine: exit status 1.
+        case defect = 1
+    }
+
+    public let kind: Kind
+    /// File, line, key or tensor: `groups.jsonl:12`, `config.yaml: optimizer.betas`.
+    public let place: String?
+    public let what: String
+    public let remedy: String?
+
+    public init(_ what: String, at place: String? = nil, remedy: String? = nil, kind: Kind = .input) {
+        self.what = what
+        self.place = place
+        self.remedy = remedy
+        self.kind = kind
+    }
+
+    /// `place: what; remedy`, on one line.
+    public var description: String {
+        let line = [place.map { "\($0): " } ?? "", what, remedy.map { "; \($0)" } ?? ""].joined()
+        return line.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+}
