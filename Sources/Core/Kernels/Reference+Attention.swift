@@ -1,0 +1,80 @@
+extension Reference {
+    /// Rotary positions, in place: in each head the pair (x_i, x_{i+D/2}) turns by the row's angle i; `inverse` turns
+    /// back, which is the backward pass. `x` is T × (H·D), `cosines` and `sines` are T × D/2.
+    static func rotate<S: Scalar>(
+        _ x: Matrix<S>, heads: Int, cosines: Matrix<S>, sines: Matrix<S>, inverse: Bool
+    ) {
+        let half = cosines.columns
+        for t in 0..<x.rows {
+            for h in 0..<heads {
+                let head = x.row(t) + h * 2 * half
+                for i in 0..<half {
+                    let (a, b) = (head[i], head[i + half])
+                    let (cosine, sine) = (cosines[t, i], inverse ? -sines[t, i] : sines[t, i])
+                    head[i] = a * cosine - b * sine
+                    head[i + half] = b * cosine + a * sine
+                }
+            }
+        }
+    }
+
+    /// Row i sees its first `visible + i` keys (capped at the width): p = exp(scale·s − lse), 0 beyond, in place.
+    static func softmax<S: Scalar>(_ scores: Matrix<S>, scale: S, visible: Int, logSumExp: S.Pointer) {
+        for i in 0..<scores.rows {
+            let row = scores.row(i)
+            let width = min(visible + i, scores.columns)
+            var largest = -S.infinity
+            for j in 0..<width { largest = max(largest, scale * row[j]) }
+            var sum: S = 0
+            for j in 0..<width { sum += S.exponential(scale * row[j] - largest) }
+            logSumExp[i] = largest + S.naturalLogarithm(sum)
+            for j in 0..<width { row[j] = S.exponential(scale * row[j] - largest) / sum }
+            for j in width..<scores.columns { row[j] = 0 }
+        }
+    }
+
+    /// The same probabilities again from the stored log-sum-exp: p = exp(scale·s − lse).
+    static func softmaxAgain<S: Scalar>(_ scores: Matrix<S>, scale: S, visible: Int, logSumExp: S.Pointer) {
+        for i in 0..<scores.rows {
+            let row = scores.row(i)
+            let width = min(visible + i, scores.columns)
+            for j in 0..<width { row[j] = S.exponential(scale * row[j] - logSumExp[i]) }
+            for j in width..<scores.columns { row[j] = 0 }
+        }
+    }
+
+    /// dS = scale·p·(dP − δ), in place of dP; δ_i = Σ_j p_ij·dP_ij is given (it equals dO_i · O_i).
+    static func softmaxBackward<S: Scalar>(_ probabilities: Matrix<S>, dP: Matrix<S>, delta: S.Pointer, scale: S) {
+        for i in 0..<dP.rows {
+            for j in 0..<dP.columns { dP[i, j] = scale * probabilities[i, j] * (dP[i, j] - delta[i]) }
+        }
+    }
+
+    /// log p(target) of each row of logits, by a stable log-softmax; sums in Double.
+    static func tokenLogProbability<S: Scalar>(
+        _ logits: Matrix<S>, targets: [Int32], into logProbabilities: UnsafeMutablePointer<Double>, logSumExp: S.Pointer
+    ) {
+        for t in 0..<logits.rows {
+            let row = logits.row(t)
+            var largest = -S.infinity
+            for v in 0..<logits.columns { largest = max(largest, row[v]) }
+            var sum = 0.0
+            for v in 0..<logits.columns { sum += Double(S.exponential(row[v] - largest)) }
+            let total = Double(largest) + Double.naturalLogarithm(sum)
+            logSumExp[t] = S(total)
+            logProbabilities[t] = Double(row[Int(targets[t])]) - total
+        }
+    }
+
+    /// logits ← coefficient·(1[target] − softmax(logits)): the gradient of Σ_t coefficient_t·log p(target_t), in place.
+    static func tokenLogProbabilityBackward<S: Scalar>(
+        _ logits: Matrix<S>, targets: [Int32], logSumExp: S.Pointer, coefficients: [Double]
+    ) {
+        for t in 0..<logits.rows {
+            let row = logits.row(t)
+            let coefficient = S(coefficients[t])
+            for v in 0..<logits.columns { row[v] = -coefficient * S.exponential(row[v] - logSumExp[t]) }
+            row[Int(targets[t])] += coefficient
+        }
+    }
+}

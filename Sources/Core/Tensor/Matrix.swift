@@ -1,0 +1,121 @@
+/// A view of `rows` × `columns` elements, row by row; row `r` starts at `base + r * stride`.
+///
+/// Every activation is one: a row per token, a column per channel. A view keeps its memory alive through `owner`,
+/// which is a `Storage`, a mapped file or a parameter buffer. Copying the struct copies the view, not the elements.
+public struct Matrix<Element: Scalar>: @unchecked Sendable {
+    public let owner: AnyObject
+    public let base: UnsafeMutablePointer<Element>
+    public let rows: Int
+    public let columns: Int
+    public let stride: Int
+
+    public init(owner: AnyObject, base: UnsafeMutablePointer<Element>, rows: Int, columns: Int, stride: Int? = nil) {
+        self.owner = owner
+        self.base = base
+        self.rows = rows
+        self.columns = columns
+        self.stride = stride ?? columns
+    }
+
+    /// New memory with arbitrary content.
+    public init(uninitialized rows: Int, _ columns: Int) {
+        let storage = Storage<Element>(count: rows * columns)
+        self.init(owner: storage, base: storage.base, rows: rows, columns: columns)
+    }
+
+    public init(zeros rows: Int, _ columns: Int) {
+        self.init(uninitialized: rows, columns)
+        base.update(repeating: 0, count: count)
+    }
+
+    public init(_ rows: Int, _ columns: Int, _ elements: [Element]) {
+        precondition(elements.count == rows * columns, "\(elements.count) elements for \(rows) × \(columns)")
+        self.init(uninitialized: rows, columns)
+        elements.withUnsafeBufferPointer { source in
+            if let start = source.baseAddress { base.update(from: start, count: count) }
+        }
+    }
+
+    public var count: Int { rows * columns }
+    public var isContiguous: Bool { stride == columns || rows <= 1 }
+
+    public subscript(row: Int, column: Int) -> Element {
+        get { base[row * stride + column] }
+        nonmutating set { base[row * stride + column] = newValue }
+    }
+
+    public func row(_ index: Int) -> UnsafeMutablePointer<Element> { base + index * stride }
+
+    public func rows(_ range: Range<Int>) -> Matrix {
+        Matrix(
+            owner: owner, base: base + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
+    }
+
+    public func columns(_ range: Range<Int>) -> Matrix {
+        Matrix(owner: owner, base: base + range.lowerBound, rows: rows, columns: range.count, stride: stride)
+    }
+
+    /// The same contiguous elements in another shape.
+    public func reshaped(_ rows: Int, _ columns: Int) -> Matrix {
+        precondition(
+            isContiguous && rows * columns == count,
+            "a \(self.rows) × \(self.columns) view cannot be \(rows) × \(columns)")
+        return Matrix(owner: owner, base: base, rows: rows, columns: columns)
+    }
+
+    /// The elements row by row.
+    public var elements: [Element] {
+        (0..<rows).flatMap { Array(UnsafeBufferPointer(start: row($0), count: columns)) }
+    }
+
+    /// A contiguous copy.
+    public func copied() -> Matrix {
+        let copy = Matrix(uninitialized: rows, columns)
+        copy.copyElements(of: self)
+        return copy
+    }
+
+    public func copyElements(of source: Matrix) {
+        precondition(rows == source.rows && columns == source.columns, "shapes differ")
+        if isContiguous && source.isContiguous {
+            base.update(from: source.base, count: count)
+        } else {
+            for r in 0..<rows { row(r).update(from: source.row(r), count: columns) }
+        }
+    }
+
+    public func setZero() {
+        for r in 0..<rows { row(r).update(repeating: 0, count: columns) }
+    }
+
+    /// The listed rows, in that order, as a new matrix.
+    public func gathered(_ indices: [Int]) -> Matrix {
+        let result = Matrix(uninitialized: indices.count, columns)
+        for (target, source) in indices.enumerated() {
+            result.row(target).update(from: row(source), count: columns)
+        }
+        return result
+    }
+
+    /// Adds row `i` of `source` to row `indices[i]` of this matrix.
+    public func addRows(_ source: Matrix, at indices: [Int]) {
+        for (from, to) in indices.enumerated() {
+            Element.add(source.row(from), to: row(to), count: columns)
+        }
+    }
+
+    public static func += (left: Matrix, right: Matrix) {
+        precondition(left.rows == right.rows && left.columns == right.columns, "shapes differ")
+        if left.isContiguous && right.isContiguous {
+            Element.add(right.base, to: left.base, count: left.count)
+        } else {
+            for r in 0..<left.rows { Element.add(right.row(r), to: left.row(r), count: left.columns) }
+        }
+    }
+
+    public static func + (left: Matrix, right: Matrix) -> Matrix {
+        let sum = left.copied()
+        sum += right
+        return sum
+    }
+}
