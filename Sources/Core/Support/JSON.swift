@@ -1,0 +1,183 @@
+import Foundation
+
+/// A JSON value (RFC 8259) that keeps what Foundation's readers lose: the order of an object's members, and strings
+/// byte by byte (keys that are canonically equivalent but differ in bytes stay apart).
+///
+/// Besides the standard it reads `NaN`, `Infinity` and `-Infinity`, which Python writes into model configurations.
+public enum JSON: Sendable {
+    case null
+    case bool(Bool)
+    /// A number without fraction and exponent that fits 64 bits.
+    case integer(Int)
+    case number(Double)
+    case string(String)
+    case array([JSON])
+    case object(Object)
+
+    /// Arrays and objects may nest this deep; beyond it the reader refuses, so that no input exhausts the stack.
+    public static let maximumDepth = 128
+
+    /// - Parameters:
+    ///   - bytes: one JSON text in UTF-8, with white space around it at most.
+    ///   - place: what an error names, such as a file.
+    public init(parsing bytes: some Sequence<UInt8>, at place: String = "JSON") throws(MISPError) {
+        let parsed = bytes.withContiguousStorageIfAvailable { Result(parsing: $0, at: place) }
+        if let parsed {
+            self = try parsed.get()
+        } else {
+            self = try Array(bytes).withUnsafeBufferPointer { Result(parsing: $0, at: place) }.get()
+        }
+    }
+
+    public init(parsing text: String, at place: String = "JSON") throws(MISPError) {
+        try self.init(parsing: text.utf8, at: place)
+    }
+
+    public init(contentsOf url: URL) throws(MISPError) {
+        try self.init(parsing: Self.read(url), at: url.relativePath)
+    }
+
+    /// The values of a file of JSON lines with their line numbers, counted from 1; blank lines are skipped.
+    public static func lines(contentsOf url: URL) throws(MISPError) -> [(line: Int, value: JSON)] {
+        var values: [(line: Int, value: JSON)] = []
+        var number = 0
+        for line in try read(url).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            number += 1
+            if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+            values.append((number, try JSON(parsing: line, at: "\(url.relativePath):\(number)")))
+        }
+        return values
+    }
+
+    private static func read(_ url: URL) throws(MISPError) -> Data {
+        do {
+            return try Data(contentsOf: url)
+        } catch {
+            throw MISPError("cannot be read (\(error.localizedDescription))", at: url.relativePath)
+        }
+    }
+}
+
+extension JSON {
+    /// Members in the order of the text. A repeated key keeps its first place and its last value.
+    public struct Object: Sendable {
+        public typealias Member = (key: String, value: JSON)
+
+        /// Up to this many members a scan is quicker than a hash table.
+        private static let scanLimit = 12
+
+        public private(set) var members: [Member] = []
+        private var positions: [UTF8Key: Int] = [:]
+
+        public init() {}
+
+        public init(_ members: some Sequence<(String, JSON)>) {
+            for (key, value) in members { self[key] = value }
+        }
+
+        public var count: Int { members.count }
+        public var keys: [String] { members.map(\.key) }
+
+        /// The value of `key`, nil when there is none; assigning nil changes nothing.
+        public subscript(key: String) -> JSON? {
+            get { position(of: key).map { members[$0].value } }
+            set {
+                guard let newValue else { return }
+                if let position = position(of: key) {
+                    members[position].value = newValue
+                } else {
+                    append(key, newValue)
+                }
+            }
+        }
+
+        private func position(of key: String) -> Int? {
+            if members.count > Self.scanLimit { return positions[UTF8Key(key)] }
+            return members.firstIndex { $0.key.hasSameBytes(as: key) }
+        }
+
+        private mutating func append(_ key: String, _ value: JSON) {
+            members.append((key, value))
+            if members.count == Self.scanLimit + 1 {
+                for (position, member) in members.enumerated() { positions[UTF8Key(member.key)] = position }
+            } else if members.count > Self.scanLimit {
+                positions[UTF8Key(key)] = members.count - 1
+            }
+        }
+    }
+}
+
+/// What a value is, nil when it is of another kind.
+extension JSON {
+    public var isNull: Bool { if case .null = self { true } else { false } }
+    public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    public var string: String? { if case .string(let value) = self { value } else { nil } }
+    public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+    public var object: Object? { if case .object(let value) = self { value } else { nil } }
+
+    /// An integer, also one written with a fraction or exponent (`2.0`, `1e5`).
+    public var int: Int? {
+        switch self {
+        case .integer(let value): value
+        case .number(let value): Int(exactly: value)
+        default: nil
+        }
+    }
+
+    public var double: Double? {
+        switch self {
+        case .integer(let value): Double(value)
+        case .number(let value): value
+        default: nil
+        }
+    }
+
+    /// The member `key` of an object; nil for an absent key and for values that are no objects.
+    public subscript(key: String) -> JSON? { object?[key] }
+
+    /// The element of an array; nil outside its bounds and for values that are no arrays.
+    public subscript(index: Int) -> JSON? {
+        guard let array, array.indices.contains(index) else { return nil }
+        return array[index]
+    }
+
+    /// The kind with its article, for messages: "a string".
+    public var kind: String {
+        switch self {
+        case .null: "null"
+        case .bool: "a boolean"
+        case .integer, .number: "a number"
+        case .string: "a string"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+}
+
+extension JSON: Equatable {
+    /// Strings and keys by bytes, numbers by value, members in any order.
+    public static func == (a: JSON, b: JSON) -> Bool {
+        switch (a, b) {
+        case (.null, .null): true
+        case (.bool(let x), .bool(let y)): x == y
+        case (.integer(let x), .integer(let y)): x == y
+        case (.integer, .number), (.number, .integer), (.number, .number): a.double == b.double
+        case (.string(let x), .string(let y)): x.hasSameBytes(as: y)
+        case (.array(let x), .array(let y)): x == y
+        case (.object(let x), .object(let y)): x.count == y.count && x.members.allSatisfy { y[$0.key] == $0.value }
+        default: false
+        }
+    }
+}
+
+extension JSON: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
+    ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+{
+    public init(nilLiteral: ()) { self = .null }
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    public init(integerLiteral value: Int) { self = .integer(value) }
+    public init(floatLiteral value: Double) { self = .number(value) }
+    public init(stringLiteral value: String) { self = .string(value) }
+    public init(arrayLiteral elements: JSON...) { self = .array(elements) }
+    public init(dictionaryLiteral elements: (String, JSON)...) { self = .object(Object(elements)) }
+}
