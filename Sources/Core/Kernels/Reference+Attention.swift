@@ -43,6 +43,15 @@ extension Reference {
         }
     }
 
+    /// dots[t] = Σ_c x[t, c]·y[t, c]
+    static func rowDots<S: Scalar>(_ x: Matrix<S>, _ y: Matrix<S>, into dots: S.Pointer) {
+        for t in 0..<x.rows {
+            var sum: S = 0
+            for c in 0..<x.columns { sum += x[t, c] * y[t, c] }
+            dots[t] = sum
+        }
+    }
+
     /// dS = scale·p·(dP − δ), in place of dP; δ_i = Σ_j p_ij·dP_ij is given (it equals dO_i · O_i).
     static func softmaxBackward<S: Scalar>(_ probabilities: Matrix<S>, dP: Matrix<S>, delta: S.Pointer, scale: S) {
         for i in 0..<dP.rows {

@@ -101,6 +101,10 @@ extension Scalar {
         Reference.softmaxAgain(scores, scale: scale, visible: visible, logSumExp: logSumExp)
     }
 
+    public static func rowDots(_ x: Matrix<Self>, _ y: Matrix<Self>, into dots: Pointer) {
+        Reference.rowDots(x, y, into: dots)
+    }
+
     public static func softmaxBackward(_ probabilities: Matrix<Self>, dP: Matrix<Self>, delta: Pointer, scale: Self) {
         Reference.softmaxBackward(probabilities, dP: dP, delta: delta, scale: scale)
     }
@@ -139,6 +143,7 @@ extension Double: Scalar {
     public static func naturalLogarithm(_ x: Double) -> Double { log(x) }
     public static func errorFunction(_ x: Double) -> Double { erf(x) }
     public static func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }
+    public static func cosine(_ x: Double) -> Double { cos(x) }
 }
 
 extension Float: Scalar {
@@ -146,4 +151,5 @@ extension Float: Scalar {
     public static func naturalLogarithm(_ x: Float) -> Float { logf(x) }
     public static func errorFunction(_ x: Float) -> Float { erff(x) }
     public static func hyperbolicTangent(_ x: Float) -> Float { tanhf(x) }
+    public static func cosine(_ x: Float) -> Float { cosf(x) }
 }

@@ -49,6 +49,8 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
     // Attention
     static func softmax(_ scores: Matrix<Self>, scale: Self, visible: Int, logSumExp: Pointer)
     static func softmaxAgain(_ scores: Matrix<Self>, scale: Self, visible: Int, logSumExp: Pointer)
+    /// Rows may be strided views.
+    static func rowDots(_ x: Matrix<Self>, _ y: Matrix<Self>, into dots: Pointer)
     static func softmaxBackward(_ probabilities: Matrix<Self>, dP: Matrix<Self>, delta: Pointer, scale: Self)
 
     // Token log-probabilities
@@ -70,6 +72,7 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
     static func naturalLogarithm(_ x: Self) -> Self
     static func errorFunction(_ x: Self) -> Self
     static func hyperbolicTangent(_ x: Self) -> Self
+    static func cosine(_ x: Self) -> Self
 }
 
 /// Number formats of stored weights.

@@ -1,0 +1,149 @@
+/// Rows of a stacked batch that attend together: to each other, and to the rows of a prefix that they continue.
+public struct AttentionSegment: Sendable, Equatable {
+    public let rows: Range<Int>
+    /// Rows of the segments that this one continues, outermost first; every row here sees all of them.
+    public let prefix: [Range<Int>]
+
+    public init(rows: Range<Int>, prefix: [Range<Int>] = []) {
+        self.rows = rows
+        self.prefix = prefix
+    }
+}
+
+/// Scaled dot-product attention over a batch of segments, with grouped keys: query heads h·H/H_kv … share a key head.
+///
+/// q: T × (H·D); k, v: T × (H_kv·D). Scores exist for one block of query rows and one head at a time; the backward
+/// pass makes them again from the stored log-sum-exp (Dao et al., FlashAttention, arXiv 2205.14135, §3.1).
+public struct SegmentAttention: Sendable {
+    public let heads: Int
+    public let keyHeads: Int
+    public let headSize: Int
+    /// Row i of a segment sees rows 0…i of it; otherwise all of it.
+    public let isCausal: Bool
+
+    public init(heads: Int, keyHeads: Int, headSize: Int, isCausal: Bool) {
+        self.heads = heads
+        self.keyHeads = keyHeads
+        self.headSize = headSize
+        self.isCausal = isCausal
+    }
+
+    /// Query rows whose scores exist at once.
+    static let blockRows = 128
+
+    public struct Activations<S: Scalar> {
+        let q: Matrix<S>
+        let k: Matrix<S>
+        let v: Matrix<S>
+        let output: Matrix<S>
+        /// H × T
+        let logSumExp: Matrix<S>
+    }
+
+    public func forward<S: Scalar>(
+        q: Matrix<S>, k: Matrix<S>, v: Matrix<S>, _ segments: [AttentionSegment]
+    ) -> (Matrix<S>, Activations<S>) {
+        let output = Matrix<S>(uninitialized: q.rows, q.columns)
+        let logSumExp = Matrix<S>(uninitialized: heads, q.rows)
+        for block in blocks(segments) {
+            let scores = Matrix<S>(uninitialized: block.rows.count, block.keyCount)
+            for head in 0..<heads {
+                let (query, key) = (columns(head), columns(keyHead(head)))
+                let lse = logSumExp.row(head) + block.rows.lowerBound
+                setScores(scores, q.rows(block.rows).columns(query), k.columns(key), block)
+                S.softmax(scores, scale: scale(), visible: block.visible, logSumExp: lse)
+                let out = output.rows(block.rows).columns(query)
+                for (keys, at) in block.keys {
+                    out.setProduct(
+                        scores.columns(at..<at + keys.count), v.rows(keys).columns(key), keep: at == 0 ? 0 : 1)
+                }
+            }
+        }
+        return (output, Activations(q: q, k: k, v: v, output: output, logSumExp: logSumExp))
+    }
+
+    /// With P the probabilities and δ = rowsum(dO∘O): dV = Pᵀ·dO, dS = P∘(dO·Vᵀ − δ), dQ = dS·K, dK = dSᵀ·Q.
+    public func backward<S: Scalar>(
+        _ dOutput: Matrix<S>, _ saved: Activations<S>, _ segments: [AttentionSegment]
+    ) -> (dq: Matrix<S>, dk: Matrix<S>, dv: Matrix<S>) {
+        let dq = Matrix<S>(uninitialized: saved.q.rows, saved.q.columns)
+        let dk = Matrix<S>(zeros: saved.k.rows, saved.k.columns)
+        let dv = Matrix<S>(zeros: saved.v.rows, saved.v.columns)
+        for block in blocks(segments) {
+            let p = Matrix<S>(uninitialized: block.rows.count, block.keyCount)
+            let dS = Matrix<S>(uninitialized: block.rows.count, block.keyCount)
+            let delta = Matrix<S>(uninitialized: block.rows.count, 1)
+            for head in 0..<heads {
+                let (query, key) = (columns(head), columns(keyHead(head)))
+                let q = saved.q.rows(block.rows).columns(query)
+                let dO = dOutput.rows(block.rows).columns(query)
+                S.rowDots(dO, saved.output.rows(block.rows).columns(query), into: delta.base)
+                setScores(p, q, saved.k.columns(key), block)
+                let lse = saved.logSumExp.row(head) + block.rows.lowerBound
+                S.softmaxAgain(p, scale: scale(), visible: block.visible, logSumExp: lse)
+                setScores(dS, dO, saved.v.columns(key), block)
+                S.softmaxBackward(p, dP: dS, delta: delta.base, scale: scale())
+                for (keys, at) in block.keys {
+                    let span = at..<at + keys.count
+                    dv.rows(keys).columns(key).setProduct(p.columns(span), transposeA: true, dO, keep: 1)
+                    dk.rows(keys).columns(key).setProduct(dS.columns(span), transposeA: true, q, keep: 1)
+                    dq.rows(block.rows).columns(query)
+                        .setProduct(dS.columns(span), saved.k.rows(keys).columns(key), keep: at == 0 ? 0 : 1)
+                }
+            }
+        }
+        return (dq, dk, dv)
+    }
+}
+
+extension SegmentAttention {
+    /// A run of query rows of one segment, with the key rows it may see.
+    struct Block {
+        let rows: Range<Int>
+        /// Ranges of key rows, and where each begins among the block's score columns.
+        let keys: [(rows: Range<Int>, column: Int)]
+        let keyCount: Int
+        /// Keys that the block's first row sees; each further row sees one more.
+        let visible: Int
+    }
+
+    private func blocks(_ segments: [AttentionSegment]) -> [Block] {
+        segments.flatMap { segment in
+            stride(from: segment.rows.lowerBound, to: segment.rows.upperBound, by: Self.blockRows).map { start in
+                let rows = start..<min(start + Self.blockRows, segment.rows.upperBound)
+                let own = segment.rows.lowerBound..<(isCausal ? rows.upperBound : segment.rows.upperBound)
+                let keys = Self.joined(segment.prefix + [own])
+                let count = keys.reduce(0) { $0 + $1.count }
+                var column = 0
+                let placed = keys.map { range in
+                    defer { column += range.count }
+                    return (rows: range, column: column)
+                }
+                return Block(
+                    rows: rows, keys: placed, keyCount: count, visible: isCausal ? count - rows.count + 1 : count)
+            }
+        }
+    }
+
+    /// Neighbouring ranges become one, so that each costs one product.
+    private static func joined(_ ranges: [Range<Int>]) -> [Range<Int>] {
+        ranges.reduce(into: []) { result, range in
+            if let last = result.last, last.upperBound == range.lowerBound {
+                result[result.count - 1] = last.lowerBound..<range.upperBound
+            } else if !range.isEmpty {
+                result.append(range)
+            }
+        }
+    }
+
+    private func columns(_ head: Int) -> Range<Int> { head * headSize..<(head + 1) * headSize }
+    private func keyHead(_ head: Int) -> Int { head * keyHeads / heads }
+    private func scale<S: Scalar>() -> S { S(1 / Double(headSize).squareRoot()) }
+
+    /// scores ← q·Kᵀ over the block's key ranges
+    private func setScores<S: Scalar>(_ scores: Matrix<S>, _ q: Matrix<S>, _ k: Matrix<S>, _ block: Block) {
+        for (keys, at) in block.keys {
+            scores.columns(at..<at + keys.count).setProduct(q, k.rows(keys), transposeB: true)
+        }
+    }
+}

@@ -1,0 +1,108 @@
+/// The names that Hugging Face gives to the parts of a vision transformer.
+private struct VisionNames {
+    let classToken: String
+    let positions: String
+    let patch: String
+    let preNorm: String?
+    let postNorm: String
+    let layer: String
+    let norms: (String, String)
+    let attention: String
+    let output: String
+
+    static let clip = VisionNames(
+        classToken: "embeddings.class_embedding", positions: "embeddings.position_embedding.weight",
+        patch: "embeddings.patch_embedding", preNorm: "pre_layrnorm", postNorm: "post_layernorm",
+        layer: "encoder.layers", norms: ("layer_norm1", "layer_norm2"), attention: "self_attn", output: "out_proj")
+    static let siglip = VisionNames(
+        classToken: "", positions: "embeddings.position_embedding.weight", patch: "embeddings.patch_embedding",
+        preNorm: nil, postNorm: "post_layernorm", layer: "encoder.layers", norms: ("layer_norm1", "layer_norm2"),
+        attention: "self_attn", output: "out_proj")
+    static let dinov2 = VisionNames(
+        classToken: "embeddings.cls_token", positions: "embeddings.position_embeddings",
+        patch: "embeddings.patch_embeddings.projection", preNorm: nil, postNorm: "layernorm", layer: "encoder.layer",
+        norms: ("norm1", "norm2"), attention: "attention", output: "o_proj")
+}
+
+extension ModelBuilder {
+    /// - Parameter pixels: height and width of the preprocessed pictures.
+    func visionTower(_ model: ModelConfiguration, pixels: (height: Int, width: Int)) throws -> VisionTower<S> {
+        let shape = model.vision
+        let names: VisionNames =
+            switch shape.shape {
+            case .clip: .clip
+            case .siglip: .siglip
+            case .dinov2: .dinov2
+            }
+        let (root, width, trained) = ("vision_tower", shape.hiddenSize, trainable.vision == .full)
+        let isDino = shape.shape == .dinov2
+        let tokens = (shape.hasClassToken ? 1 : 0) + shape.grid * shape.grid
+        let positions = try weight(
+            "\(root).\(names.positions)", isDino ? [1, tokens, width] : [tokens, width], rows: tokens, trained: trained)
+        let classToken =
+            shape.hasClassToken
+            ? try weight("\(root).\(names.classToken)", isDino ? [1, 1, width] : [width], rows: 1, trained: trained)
+            : nil
+        let side = shape.patchSide
+        let patch = Linear(
+            weight: try weight("\(root).\(names.patch).weight", [width, 3, side, side], trained: trained),
+            bias: shape.shape == .clip ? nil : try weight("\(root).\(names.patch).bias", [width], trained: trained))
+        let epsilon = shape.normEpsilon
+        let preNorm = try names.preNorm.map {
+            try layerNorm("\(root).\($0)", width, epsilon: epsilon, trained: trained)
+        }
+        let layers = try (0..<shape.layers).map { index in
+            let isUsed = index < model.featureLayers.max() ?? 0
+            return try visionLayer("\(root).\(names.layer).\(index)", names, shape, trained: trained && isUsed)
+        }
+        // The features are taken before this norm; it is asked for because checkpoints have it.
+        _ = try layerNorm("\(root).\(names.postNorm)", width, epsilon: epsilon, trained: false)
+        return VisionTower(
+            patch: patch, classToken: classToken, positions: positions, resampling: try resampling(shape, pixels),
+            preNorm: preNorm, layers: layers, featureLayers: model.featureLayers, dropsFirstRow: model.dropsFirstRow,
+            patchSide: side)
+    }
+
+    private func resampling(
+        _ shape: VisionConfiguration, _ pixels: (height: Int, width: Int)
+    ) throws(MISPError) -> Matrix<S>? {
+        let (height, width) = (pixels.height / shape.patchSide, pixels.width / shape.patchSide)
+        if height == shape.grid && width == shape.grid { return nil }
+        guard shape.shape == .dinov2, height > 0, width > 0 else {
+            throw MISPError(
+                "pictures of \(pixels.width) × \(pixels.height) pixels do not fit the vision tower's "
+                    + "\(shape.imageSide) × \(shape.imageSide)", at: "preprocessor_config.json",
+                remedy: "set size and crop_size to \(shape.imageSide)")
+        }
+        return PositionResampling.bicubic(from: shape.grid, toHeight: height, width: width)
+    }
+
+    private func visionLayer(
+        _ name: String, _ names: VisionNames, _ shape: VisionConfiguration, trained: Bool
+    ) throws -> VisionLayer<S> {
+        let (width, epsilon) = (shape.hiddenSize, shape.normEpsilon)
+        func projection(_ module: String) throws -> Linear<S> {
+            try linear("\(name).\(names.attention).\(module)", out: width, in: width, bias: true, trained: trained)
+        }
+        func scale(_ module: String) throws -> LayerScale<S>? {
+            guard shape.shape == .dinov2 else { return nil }
+            return LayerScale(factors: try weight("\(name).\(module).lambda1", [width], trained: trained))
+        }
+        return VisionLayer(
+            attentionNorm: try layerNorm("\(name).\(names.norms.0)", width, epsilon: epsilon, trained: trained),
+            attention: VisionAttention(
+                query: try projection("q_proj"), key: try projection("k_proj"), value: try projection("v_proj"),
+                output: try projection(names.output),
+                attention: SegmentAttention(
+                    heads: shape.heads, keyHeads: shape.heads, headSize: width / shape.heads, isCausal: false)),
+            attentionScale: try scale("layer_scale1"),
+            networkNorm: try layerNorm("\(name).\(names.norms.1)", width, epsilon: epsilon, trained: trained),
+            network: TwoLayerNetwork(
+                first: try linear(
+                    "\(name).mlp.fc1", out: shape.intermediateSize, in: width, bias: true, trained: trained),
+                activation: shape.activation,
+                second: try linear(
+                    "\(name).mlp.fc2", out: width, in: shape.intermediateSize, bias: true, trained: trained)),
+            networkScale: try scale("layer_scale2"))
+    }
+}

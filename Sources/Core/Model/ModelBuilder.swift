@@ -1,0 +1,164 @@
+/// Which parts of a model are trained, and how.
+public struct Trainable: Sendable, Equatable {
+    public enum Language: String, Sendable, Codable, CaseIterable { case lora, full, frozen }
+    public enum Part: String, Sendable, Codable, CaseIterable { case full, frozen }
+
+    public var language: Language
+    public var projector: Part
+    public var vision: Part
+    public var lora: LowRankSettings
+
+    public init(
+        language: Language = .lora, projector: Part = .frozen, vision: Part = .frozen,
+        lora: LowRankSettings = LowRankSettings()
+    ) {
+        self.language = language
+        self.projector = projector
+        self.vision = vision
+        self.lora = lora
+    }
+}
+
+/// LoRA's rank, scale and target modules, under PEFT's names.
+public struct LowRankSettings: Sendable, Equatable, Codable {
+    public static let modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+    public var r: Int
+    public var alpha: Double
+    public var targets: [String]
+
+    public init(r: Int = 64, alpha: Double = 128, targets: [String] = modules) {
+        self.r = r
+        self.alpha = alpha
+        self.targets = targets
+    }
+}
+
+/// A tensor of a built model with the name and shape under which files hold it.
+public struct NamedWeight<S: Scalar>: Sendable {
+    public let name: String
+    public let shape: [Int]
+    public let weight: Weight<S>
+}
+
+/// Puts a model together from a source of tensors; trained ones go to the flat buffer in the order of the calls.
+final class ModelBuilder<S: Scalar> {
+    let source: any TensorSource
+    let store = ParameterStore<S>()
+    let trainable: Trainable
+    let seed: UInt64
+    private(set) var tensors: [NamedWeight<S>] = []
+
+    init(source: any TensorSource, trainable: Trainable, seed: UInt64) {
+        self.source = source
+        self.trainable = trainable
+        self.seed = seed
+    }
+
+    func weight(_ name: String, _ shape: [Int], rows: Int? = nil, trained: Bool) throws -> Weight<S> {
+        let rows = rows ?? (shape.count > 1 ? shape[0] : 1)
+        let columns = shape.reduce(1, *) / max(rows, 1)
+        let frozen: Weight<S> = try source.weight(name, shape: shape, rows: rows, columns: columns)
+        let written = source.writtenName(name)
+        let result =
+            trained
+            ? Weight(written, shape: shape, rows: rows, columns: columns, in: store) {
+                $0.copyElements(of: frozen.matrix)
+            } : frozen
+        tensors.append(NamedWeight(name: written, shape: shape, weight: result))
+        return result
+    }
+
+    func linear(_ name: String, out: Int, in inputs: Int, bias: Bool, trained: Bool) throws -> Linear<S> {
+        Linear(
+            weight: try weight("\(name).weight", [out, inputs], trained: trained),
+            bias: bias ? try weight("\(name).bias", [out], trained: trained) : nil)
+    }
+
+    func layerNorm(_ name: String, _ width: Int, epsilon: Double, trained: Bool) throws -> LayerNorm<S> {
+        LayerNorm(
+            weight: try weight("\(name).weight", [width], trained: trained),
+            bias: try weight("\(name).bias", [width], trained: trained), epsilon: epsilon)
+    }
+
+    /// A: uniform in ±1/√in (PEFT's Kaiming initialisation with a = √5); B: zero.
+    func adapter(_ module: String, out: Int, in inputs: Int) -> LowRankAdapter<S>? {
+        let settings = trainable.lora
+        guard trainable.language == .lora, let target = module.split(separator: ".").last,
+            settings.targets.contains(String(target))
+        else { return nil }
+        let seed = seed
+        let a = Weight(
+            "\(module).lora_A.weight", shape: [settings.r, inputs], rows: settings.r, columns: inputs, in: store
+        ) {
+            var random = KeyedRandom(seed, "lora_A", module)
+            let bound = 1 / Double(inputs).squareRoot()
+            for i in 0..<$0.count { $0.base[i] = S(bound * (2 * random.uniform() - 1)) }
+        }
+        let b = Weight("\(module).lora_B.weight", shape: [out, settings.r], rows: out, columns: settings.r, in: store) {
+            $0.setZero()
+        }
+        return LowRankAdapter(a: a, b: b, scale: S(settings.alpha / Double(settings.r)))
+    }
+}
+
+extension ModelBuilder {
+    func languageModel(_ shape: TextConfiguration) throws -> LanguageModel<S> {
+        let trained = trainable.language == .full
+        let embedding = try weight(
+            "language_model.embed_tokens.weight", [shape.vocabulary, shape.hiddenSize], trained: trained)
+        let layers = try (0..<shape.layers).map { try decoderLayer("language_model.layers.\($0)", shape) }
+        let norm = RMSNorm(
+            weight: try weight("language_model.norm.weight", [shape.hiddenSize], trained: trained),
+            epsilon: shape.normEpsilon)
+        let head =
+            shape.isTied
+            ? embedding : try weight("lm_head.weight", [shape.vocabulary, shape.hiddenSize], trained: trained)
+        return LanguageModel(
+            embedding: embedding, layers: layers, norm: norm, head: head, headSize: shape.headSize,
+            rotaryBase: shape.rotaryBase, isTrained: trainable.language != .frozen)
+    }
+
+    private func decoderLayer(_ name: String, _ shape: TextConfiguration) throws -> DecoderLayer<S> {
+        let (width, inner) = (shape.hiddenSize, shape.intermediateSize)
+        let (queries, keys) = (shape.heads * shape.headSize, shape.keyHeads * shape.headSize)
+        let trained = trainable.language == .full
+        func adapted(_ module: String, out: Int, in inputs: Int, bias: Bool = false) throws -> Linear<S> {
+            let path = "\(name).\(module)"
+            var linear = try self.linear(path, out: out, in: inputs, bias: bias, trained: trained)
+            linear.adapter = adapter(path, out: out, in: inputs)
+            return linear
+        }
+        func norm(_ module: String) throws -> RMSNorm<S> {
+            RMSNorm(
+                weight: try weight("\(name).\(module).weight", [width], trained: trained), epsilon: shape.normEpsilon)
+        }
+        return DecoderLayer(
+            attentionNorm: try norm("input_layernorm"),
+            attention: RotaryAttention(
+                query: try adapted("self_attn.q_proj", out: queries, in: width, bias: shape.hasQueryBias),
+                key: try adapted("self_attn.k_proj", out: keys, in: width, bias: shape.hasQueryBias),
+                value: try adapted("self_attn.v_proj", out: keys, in: width, bias: shape.hasQueryBias),
+                output: try adapted("self_attn.o_proj", out: width, in: queries, bias: shape.hasOutputBias),
+                attention: SegmentAttention(
+                    heads: shape.heads, keyHeads: shape.keyHeads, headSize: shape.headSize, isCausal: true)),
+            networkNorm: try norm("post_attention_layernorm"),
+            network: GatedNetwork(
+                gate: try adapted("mlp.gate_proj", out: inner, in: width),
+                up: try adapted("mlp.up_proj", out: inner, in: width),
+                down: try adapted("mlp.down_proj", out: width, in: inner)))
+    }
+
+    func projector(_ shape: ModelConfiguration) throws -> TwoLayerNetwork<S> {
+        let trained = trainable.projector == .full
+        let (inputs, width) = (shape.vision.hiddenSize * shape.featureLayers.count, shape.text.hiddenSize)
+        return TwoLayerNetwork(
+            first: try linear(
+                "multi_modal_projector.linear_1", out: width, in: inputs, bias: shape.projectorHasBias, trained: trained
+            ),
+            activation: shape.projectorActivation,
+            second: try linear(
+                "multi_modal_projector.linear_2", out: width, in: width, bias: shape.projectorHasBias, trained: trained)
+        )
+    }
+}

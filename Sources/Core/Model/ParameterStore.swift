@@ -1,0 +1,83 @@
+/// Where a trainable tensor lies in the flat buffers of parameters, gradients and moments.
+public struct ParameterSlot: Sendable, Equatable {
+    /// The tensor's name in files that are written.
+    public let name: String
+    /// The tensor's shape in those files; its elements are `rows` × `columns`.
+    public let shape: [Int]
+    public let offset: Int
+    public let rows: Int
+    public let columns: Int
+
+    public var count: Int { rows * columns }
+}
+
+/// All trainable tensors in one flat buffer, views by name. The order of reservation is the order of reduction.
+///
+/// Tensors are reserved while the model is built and filled by `seal`; the buffer may then be moved (`adopt`) to
+/// memory that ranks of a host share.
+public final class ParameterStore<S: Scalar>: @unchecked Sendable {
+    public private(set) var slots: [ParameterSlot] = []
+    public private(set) var count = 0
+    public private(set) var values: S.Pointer
+    private var owner: AnyObject
+    private var initializers: [(Matrix<S>) throws -> Void] = []
+
+    public init() {
+        let empty = Storage<S>(count: 0)
+        owner = empty
+        values = empty.base
+    }
+
+    /// Claims room for a tensor; `initialize` fills it when the store is sealed.
+    func reserve(
+        _ name: String, shape: [Int], rows: Int, columns: Int, initialize: @escaping (Matrix<S>) throws -> Void
+    ) -> ParameterSlot {
+        let slot = ParameterSlot(name: name, shape: shape, offset: count, rows: rows, columns: columns)
+        slots.append(slot)
+        initializers.append(initialize)
+        count += slot.count
+        return slot
+    }
+
+    /// Allocates the buffer and sets the initial values, once, after the model is built.
+    func seal() throws {
+        let storage = Storage<S>(count: count)
+        owner = storage
+        values = storage.base
+        for (slot, initialize) in zip(slots, initializers) { try initialize(self[slot]) }
+        initializers = []
+    }
+
+    /// Moves the values to `memory`, which holds `count` elements and lives as long as `owner`.
+    public func adopt(_ memory: S.Pointer, owner: AnyObject) {
+        memory.update(from: values, count: count)
+        values = memory
+        self.owner = owner
+    }
+
+    public subscript(slot: ParameterSlot) -> Matrix<S> {
+        Matrix(owner: owner, base: values + slot.offset, rows: slot.rows, columns: slot.columns)
+    }
+}
+
+/// A flat gradient with the layout of the parameters; backward passes add to it.
+public struct Gradient<S: Scalar>: @unchecked Sendable {
+    public let base: S.Pointer
+    private let owner: AnyObject
+
+    public init(_ base: S.Pointer, owner: AnyObject) {
+        self.base = base
+        self.owner = owner
+    }
+
+    /// All zero, in memory of its own.
+    public init(zerosFor store: ParameterStore<S>) {
+        let storage = Storage<S>(count: store.count)
+        storage.base.update(repeating: 0, count: store.count)
+        self.init(storage.base, owner: storage)
+    }
+
+    public subscript(slot: ParameterSlot) -> Matrix<S> {
+        Matrix(owner: owner, base: base + slot.offset, rows: slot.rows, columns: slot.columns)
+    }
+}

@@ -1,0 +1,109 @@
+import Foundation
+
+/// A LLaVA model: a vision tower, a projector and a language model (Liu et al., arXiv 2310.03744).
+///
+/// It gives log-probabilities of responses and, for one coefficient per response, gradients; what the coefficients
+/// come from it does not know.
+public struct VisionLanguageModel<S: Scalar>: Sendable {
+    public let configuration: ModelConfiguration
+    public let trainable: Trainable
+    public let parameters: ParameterStore<S>
+    public var language: LanguageModel<S>
+    public let projector: TwoLayerNetwork<S>
+    public let tower: VisionTower<S>
+    /// Every tensor of the checkpoint with its values now; low-rank adapters stand apart.
+    public let tensors: [NamedWeight<S>]
+
+    /// - Parameters:
+    ///   - pixels: height and width of the preprocessed pictures
+    ///   - seed: of the adapters' initial values
+    public init(
+        _ configuration: ModelConfiguration, from source: some TensorSource, pixels: (height: Int, width: Int),
+        trainable: Trainable, seed: UInt64
+    ) throws {
+        let builder = ModelBuilder<S>(source: source, trainable: trainable, seed: seed)
+        self.configuration = configuration
+        self.trainable = trainable
+        language = try builder.languageModel(configuration.text)
+        projector = try builder.projector(configuration)
+        tower = try builder.visionTower(configuration, pixels: pixels)
+        try (source as? TensorCatalog)?.checkAllUsed()
+        try builder.store.seal()
+        parameters = builder.store
+        tensors = builder.tensors
+    }
+
+    /// Rows that one picture takes in a sequence.
+    public func imageRows(height: Int, width: Int) -> Int {
+        let patches = (height / tower.patchSide) * (width / tower.patchSide)
+        return patches + (tower.classToken == nil ? 0 : 1) - (tower.dropsFirstRow ? 1 : 0)
+    }
+
+    /// The part of a picture's way through the model that no training changes, so that it is computed once: patches
+    /// where the tower is trained, its features where only the projector is, projected features otherwise.
+    public func fixedPart(of pixels: [Float], height: Int, width: Int) -> Matrix<S> {
+        let patches = tower.patches(of: pixels, height: height, width: width)
+        if tower.isTrained { return patches }
+        let features = tower.forward(patches, images: 1).0
+        return projector.isTrained ? features : projector.forward(features).0
+    }
+
+    /// What the backward pass needs.
+    public struct Activations {
+        let layout: SequenceLayout
+        let tower: VisionTower<S>.Activations?
+        let projector: TwoLayerNetwork<S>.Activations?
+        let language: LanguageModel<S>.Activations
+    }
+
+    /// Log-probabilities of the layout's responses, given the fixed parts of the batch's images.
+    public func forward(_ layout: SequenceLayout, images: [Matrix<S>]) -> ([Double], Activations) {
+        var features = stacked(images)
+        var savedTower: VisionTower<S>.Activations?
+        if tower.isTrained, !images.isEmpty { (features, savedTower) = tower.forward(features, images: images.count) }
+        var savedProjector: TwoLayerNetwork<S>.Activations?
+        if (tower.isTrained || projector.isTrained), !images.isEmpty {
+            (features, savedProjector) = projector.forward(features)
+        }
+        let inputs = language.embed(layout)
+        for place in layout.images {
+            let count = place.rows.count
+            inputs.rows(place.rows).copyElements(of: features.rows(place.image * count..<(place.image + 1) * count))
+        }
+        let (logProbabilities, savedLanguage) = language.forward(inputs, layout)
+        let saved = Activations(
+            layout: layout, tower: savedTower, projector: savedProjector, language: savedLanguage)
+        return (logProbabilities, saved)
+    }
+
+    /// Adds the gradient of Σ coefficient·log-probability over the responses. Consumes the activations.
+    public func backward(_ coefficients: [Double], _ saved: Activations, _ gradient: Gradient<S>) {
+        let needsImages = saved.projector != nil
+        let dInputs = language.backward(
+            coefficients, saved.language, gradient, needsInput: needsImages || language.embedding.isTrained)
+        guard let dInputs else { return }
+        language.embedBackward(dInputs, saved.layout, gradient)
+        guard let savedProjector = saved.projector, let place = saved.layout.images.first else { return }
+        let images = (saved.layout.images.map(\.image).max() ?? 0) + 1
+        let count = place.rows.count
+        let dProjected = Matrix<S>(zeros: images * count, dInputs.columns)
+        for place in saved.layout.images {
+            dProjected.rows(place.image * count..<(place.image + 1) * count) += dInputs.rows(place.rows)
+        }
+        let dFeatures =
+            tower.isTrained ? Matrix<S>(uninitialized: dProjected.rows, projector.first.weight.columns) : nil
+        projector.backward(dProjected, savedProjector, gradient, into: dFeatures)
+        if let dFeatures, let savedTower = saved.tower { tower.backward(dFeatures, savedTower, gradient) }
+    }
+
+    private func stacked(_ images: [Matrix<S>]) -> Matrix<S> {
+        let rows = images.reduce(0) { $0 + $1.rows }
+        let result = Matrix<S>(uninitialized: rows, images.first?.columns ?? 0)
+        var start = 0
+        for image in images {
+            result.rows(start..<start + image.rows).copyElements(of: image)
+            start += image.rows
+        }
+        return result
+    }
+}

@@ -1,0 +1,149 @@
+/// A vision transformer of CLIP's, SigLIP's or DINOv2's shape: which parts it has is in its weights.
+///
+/// Legend: `N` patches of an image, `P` patch side, `C` channels, `B` images; rows are tokens, image after image.
+public struct VisionTower<S: Scalar>: Sendable {
+    /// The patch convolution as a matrix: C × (3·P·P).
+    public let patch: Linear<S>
+    /// 1 × C, at the front of each image; SigLIP has none.
+    public let classToken: Weight<S>?
+    /// (1 + N₀) × C, or N₀ × C without class token.
+    public let positions: Weight<S>
+    /// N × N₀: resamples the patches' positions to another grid; nil where the grids agree.
+    public let resampling: Matrix<S>?
+    public let preNorm: LayerNorm<S>?
+    public let layers: [VisionLayer<S>]
+    /// The hidden states that make the features, 0 being the embeddings; concatenated channel-wise.
+    public let featureLayers: [Int]
+    /// Whether each image's first row is left out of the features (`vision_feature_select_strategy: default`).
+    public let dropsFirstRow: Bool
+    public let patchSide: Int
+
+    public var isTrained: Bool { patch.isTrained }
+    private var extraRows: Int { classToken == nil ? 0 : 1 }
+
+    public struct Activations {
+        let images: Int
+        let patches: Linear<S>.Activations
+        let segments: [AttentionSegment]
+        let preNorm: LayerNorm<S>.Activations?
+        let layers: [VisionLayer<S>.Activations]
+    }
+
+    /// An image's patches, a row each: N × (3·P·P), from planar pixels (3 × height × width).
+    public func patches(of pixels: [Float], height: Int, width: Int) -> Matrix<S> {
+        let (down, across) = (height / patchSide, width / patchSide)
+        let result = Matrix<S>(uninitialized: down * across, 3 * patchSide * patchSide)
+        for patch in 0..<down * across {
+            var target = result.row(patch)
+            let (top, left) = (patch / across * patchSide, patch % across * patchSide)
+            for channel in 0..<3 {
+                for y in top..<top + patchSide {
+                    let source = (channel * height + y) * width + left
+                    for x in 0..<patchSide { target[x] = S(pixels[source + x]) }
+                    target += patchSide
+                }
+            }
+        }
+        return result
+    }
+
+    /// Features of `images` images of equally many patches, stacked: (B·N) × (3·P·P) → (B·N′) × (C·layers).
+    public func forward(_ patches: Matrix<S>, images: Int) -> (Matrix<S>, Activations) {
+        let (embedded, savedPatches) = patch.forward(patches)
+        let count = patches.rows / images
+        var x = tokens(embedded, images: images)
+        let rows = extraRows + count
+        let segments = (0..<images).map { AttentionSegment(rows: $0 * rows..<($0 + 1) * rows) }
+        var savedNorm: LayerNorm<S>.Activations?
+        if let preNorm { (x, savedNorm) = preNorm.forward(x) }
+        var states = [x]
+        var saved: [VisionLayer<S>.Activations] = []
+        for layer in layers.prefix(featureLayers.max() ?? 0) {
+            let (y, activations) = layer.forward(states[saved.count], segments)
+            states.append(y)
+            saved.append(activations)
+        }
+        let activations = Activations(
+            images: images, patches: savedPatches, segments: segments, preNorm: savedNorm, layers: saved)
+        return (features(states, segments), activations)
+    }
+
+    /// Adds the gradients of all the tower's weights.
+    public func backward(_ dFeatures: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>) {
+        let channels = positions.columns
+        let total = saved.segments.last?.rows.upperBound ?? 0
+        let d = Matrix<S>(zeros: total, channels)
+        let kept = keptRows(saved.segments)
+        for index in stride(from: featureLayers.max() ?? 0, through: 0, by: -1) {
+            for (place, layer) in featureLayers.enumerated() where layer == index {
+                d.addRows(dFeatures.columns(place * channels..<(place + 1) * channels), at: kept)
+            }
+            if index > 0 { layers[index - 1].backward(d, saved.layers[index - 1], saved.segments, gradient) }
+        }
+        if let preNorm, let savedNorm = saved.preNorm {
+            let dEmbedded = Matrix<S>(zeros: total, channels)
+            preNorm.backward(d, savedNorm, gradient, to: dEmbedded)
+            tokensBackward(dEmbedded, saved, gradient)
+        } else {
+            tokensBackward(d, saved, gradient)
+        }
+    }
+}
+
+extension VisionTower {
+    /// Puts the class token before each image's patches and adds the positions.
+    private func tokens(_ embedded: Matrix<S>, images: Int) -> Matrix<S> {
+        let count = embedded.rows / images
+        let rows = extraRows + count
+        let x = Matrix<S>(uninitialized: images * rows, embedded.columns)
+        let table = positions.matrix
+        let grid = resampling.map { Matrix<S>.product($0, table.rows(extraRows..<table.rows)) }
+        for image in 0..<images {
+            let first = image * rows
+            if let classToken {
+                x.rows(first..<first + 1).copyElements(of: classToken.matrix)
+                S.add(table.row(0), to: x.row(first), count: x.columns)
+            }
+            let patches = x.rows(first + extraRows..<first + rows)
+            patches.copyElements(of: embedded.rows(image * count..<(image + 1) * count))
+            patches += grid ?? table.rows(extraRows..<table.rows)
+        }
+        return x
+    }
+
+    private func tokensBackward(_ d: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>) {
+        let dEmbedded = Matrix<S>(uninitialized: d.rows - saved.images * extraRows, d.columns)
+        let count = dEmbedded.rows / saved.images
+        let dPositions = positions.gradient(in: gradient)
+        for (image, segment) in saved.segments.enumerated() {
+            let dPatches = d.rows(segment.rows.lowerBound + extraRows..<segment.rows.upperBound)
+            dEmbedded.rows(image * count..<(image + 1) * count).copyElements(of: dPatches)
+            if let dClass = classToken?.gradient(in: gradient) {
+                S.add(d.row(segment.rows.lowerBound), to: dClass.base, count: d.columns)
+            }
+            guard let dPositions else { continue }
+            if extraRows == 1 { S.add(d.row(segment.rows.lowerBound), to: dPositions.row(0), count: d.columns) }
+            let dGrid = dPositions.rows(extraRows..<dPositions.rows)
+            if let resampling {
+                dGrid.setProduct(resampling, transposeA: true, dPatches, keep: 1)
+            } else {
+                dGrid += dPatches
+            }
+        }
+        patch.backward(dEmbedded, saved.patches, gradient, to: nil)
+    }
+
+    private func keptRows(_ segments: [AttentionSegment]) -> [Int] {
+        segments.flatMap { Array($0.rows.dropFirst(dropsFirstRow ? 1 : 0)) }
+    }
+
+    private func features(_ states: [Matrix<S>], _ segments: [AttentionSegment]) -> Matrix<S> {
+        let kept = keptRows(segments)
+        let channels = positions.columns
+        let result = Matrix<S>(uninitialized: kept.count, channels * featureLayers.count)
+        for (place, layer) in featureLayers.enumerated() {
+            result.columns(place * channels..<(place + 1) * channels).copyElements(of: states[layer].gathered(kept))
+        }
+        return result
+    }
+}

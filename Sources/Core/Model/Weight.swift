@@ -1,0 +1,74 @@
+/// A tensor of the model: trained (a view of the flat parameter buffer), frozen in memory, or frozen in a mapped file.
+///
+/// A file's 16-bit numbers stay 16-bit and are widened into scratch memory whenever the matrix is used.
+public struct Weight<S: Scalar>: Sendable {
+    private enum Source: Sendable {
+        case trained(ParameterStore<S>, ParameterSlot)
+        case frozen(Matrix<S>)
+        case stored(StoredTensor)
+    }
+
+    private let source: Source
+    public let rows: Int
+    public let columns: Int
+
+    public init(frozen matrix: Matrix<S>) {
+        source = .frozen(matrix)
+        (rows, columns) = (matrix.rows, matrix.columns)
+    }
+
+    /// Reserves a trained tensor; `initialize` gives its first values.
+    public init(
+        _ name: String, shape: [Int], rows: Int, columns: Int, in store: ParameterStore<S>,
+        initialize: @escaping (Matrix<S>) throws -> Void
+    ) {
+        source = .trained(
+            store, store.reserve(name, shape: shape, rows: rows, columns: columns, initialize: initialize))
+        (self.rows, self.columns) = (rows, columns)
+    }
+
+    /// A frozen tensor of a file. Vectors, and what the file holds in the working precision already, are not widened
+    /// at each use.
+    public init(stored tensor: StoredTensor, rows: Int, columns: Int) {
+        (self.rows, self.columns) = (rows, columns)
+        if S.self == Float.self, tensor.format == .float32, UInt(bitPattern: tensor.base) % 4 == 0 {
+            let base = UnsafeMutableRawPointer(mutating: tensor.base).assumingMemoryBound(to: S.self)
+            source = .frozen(Matrix(owner: tensor.file, base: base, rows: rows, columns: columns))
+        } else if rows == 1 || S.self != Float.self {
+            source = .frozen(tensor.widened(rows: rows, columns: columns))
+        } else {
+            source = .stored(tensor)
+        }
+    }
+
+    /// The elements; a view where possible, scratch memory for 16-bit weights.
+    public var matrix: Matrix<S> {
+        switch source {
+        case .trained(let store, let slot): store[slot]
+        case .frozen(let matrix): matrix
+        case .stored(let tensor): tensor.widened(rows: rows, columns: columns)
+        }
+    }
+
+    /// The first element, for vectors.
+    public var vector: S.Pointer { matrix.base }
+
+    /// Row `index` into `target`, without widening the rest.
+    func copyRow(_ index: Int, into target: S.Pointer) {
+        if case .stored(let tensor) = source {
+            let row = tensor.base + index * columns * tensor.format.bytes
+            S.widen(row, tensor.format, into: target, count: columns)
+        } else {
+            target.update(from: matrix.row(index), count: columns)
+        }
+    }
+
+    public var isTrained: Bool { slot != nil }
+
+    public var slot: ParameterSlot? {
+        if case .trained(_, let slot) = source { slot } else { nil }
+    }
+
+    /// This tensor's part of a gradient; nil when it is frozen.
+    public func gradient(in gradient: Gradient<S>) -> Matrix<S>? { slot.map { gradient[$0] } }
+}

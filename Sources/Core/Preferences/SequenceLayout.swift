@@ -1,0 +1,69 @@
+/// A prompt as token ids, with the rows that image features take.
+public struct PromptTokens: Sendable, Equatable {
+    /// One id per row; what stands at `imageRows` is not looked up.
+    public let tokens: [Int32]
+    /// Where the image's features go, a row each; empty without an image.
+    public let imageRows: Range<Int>
+
+    public init(tokens: [Int32], imageRows: Range<Int>) {
+        self.tokens = tokens
+        self.imageRows = imageRows
+    }
+}
+
+/// Sequences stacked row under row without padding; what sequences share stands once.
+///
+/// Responses to the same image and prompt branch off one prefix: each response's rows attend to the prefix and to
+/// themselves. The last token of a response is only predicted, never fed, so it has no row.
+public struct SequenceLayout: Sendable {
+    /// A response: `targets[i]` is predicted at row `predictors[i]`.
+    public struct Response: Sendable, Equatable {
+        public let predictors: [Int]
+        public let targets: [Int32]
+    }
+
+    /// Rows filled with features of an image, which is named by its index in the batch.
+    public struct ImagePlace: Sendable, Equatable {
+        public let image: Int
+        public let rows: Range<Int>
+    }
+
+    /// T ids; meaningless at image rows.
+    public private(set) var tokens: [Int32] = []
+    /// T positions for the rotary angles.
+    public private(set) var positions: [Int] = []
+    public private(set) var segments: [AttentionSegment] = []
+    public private(set) var images: [ImagePlace] = []
+    public private(set) var responses: [Response] = []
+
+    public init() {}
+
+    public var rows: Int { tokens.count }
+
+    /// Adds a prompt with its image and the responses to them; responses are numbered in the order of addition.
+    public mutating func append(_ prompt: PromptTokens, image: Int, responses branches: [[Int32]]) {
+        let start = rows
+        appendRows(prompt.tokens, at: 0)
+        if !prompt.imageRows.isEmpty {
+            let lower = start + prompt.imageRows.lowerBound
+            images.append(ImagePlace(image: image, rows: lower..<lower + prompt.imageRows.count))
+        }
+        let prefix = start..<rows
+        if branches.count > 1 { segments.append(AttentionSegment(rows: prefix)) }
+        for branch in branches {
+            let first = rows
+            appendRows(branch.dropLast(), at: prompt.tokens.count)
+            responses.append(Response(predictors: [prefix.upperBound - 1] + Array(first..<rows), targets: branch))
+            if branches.count > 1 {
+                if first < rows { segments.append(AttentionSegment(rows: first..<rows, prefix: [prefix])) }
+            } else {
+                segments.append(AttentionSegment(rows: start..<rows))
+            }
+        }
+    }
+
+    private mutating func appendRows(_ added: some Collection<Int32>, at position: Int) {
+        tokens += added
+        positions += position..<position + added.count
+    }
+}

@@ -1,0 +1,56 @@
+import Foundation
+
+/// Buffered writing whose every failure (a full disk, a read-only folder) becomes an error that names the file.
+public final class FileOutput {
+    private let descriptor: Int32
+    private let path: String
+    private var buffer: [UInt8] = []
+
+    private init(_ url: URL) throws(MISPError) {
+        path = url.relativePath
+        descriptor = open(url.path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        guard descriptor >= 0 else { throw Self.failure("cannot be written", path) }
+        buffer.reserveCapacity(1 << 20)
+    }
+
+    deinit { close(descriptor) }
+
+    /// Creates or replaces the file, lets `body` write, and returns when the bytes are on the disk.
+    public static func create(_ url: URL, _ body: (FileOutput) throws -> Void) throws {
+        let output = try FileOutput(url)
+        try body(output)
+        try output.flush()
+        guard fsync(output.descriptor) == 0 || errno == EINVAL else { throw failure("cannot be written", output.path) }
+    }
+
+    public static func write(_ text: String, to url: URL) throws {
+        try create(url) { output in try Array(text.utf8).withUnsafeBytes { try output.write($0) } }
+    }
+
+    /// An atomic rename, replacing what is there.
+    public static func move(_ source: URL, to target: URL) throws {
+        guard rename(source.path, target.path) == 0 else { throw failure("cannot be renamed to", target.relativePath) }
+    }
+
+    public func write(_ bytes: UnsafeRawBufferPointer) throws {
+        if buffer.count + bytes.count > 1 << 20 { try flush() }
+        if bytes.count > 1 << 20 { try put(bytes) } else { buffer.append(contentsOf: bytes) }
+    }
+
+    private func flush() throws {
+        try buffer.withUnsafeBytes { try put($0) }
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    private func put(_ bytes: UnsafeRawBufferPointer) throws {
+        var done = 0
+        while done < bytes.count {
+            let written = Foundation.write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+            if written > 0 { done += written } else if errno != EINTR { throw Self.failure("cannot be written", path) }
+        }
+    }
+
+    private static func failure(_ what: String, _ path: String) -> MISPError {
+        MISPError("\(what): \(String(cString: strerror(errno)))", at: path)
+    }
+}

@@ -1,0 +1,29 @@
+import Foundation
+
+/// A file mapped read-only: its pages come from the system's cache, which all ranks of a host share.
+public final class MappedFile: @unchecked Sendable {
+    public let path: String
+    public let base: UnsafeRawPointer
+    public let count: Int
+
+    public init(_ url: URL) throws(MISPError) {
+        path = url.relativePath
+        let descriptor = open(url.path, O_RDONLY)
+        guard descriptor >= 0 else {
+            throw MISPError("cannot be opened: \(String(cString: strerror(errno)))", at: path)
+        }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw MISPError("is not a regular file", at: path)
+        }
+        count = Int(status.st_size)
+        guard count > 0 else { throw MISPError("is empty", at: path) }
+        guard let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
+            throw MISPError("cannot be mapped: \(String(cString: strerror(errno)))", at: path)
+        }
+        base = UnsafeRawPointer(address)
+    }
+
+    deinit { munmap(UnsafeMutableRawPointer(mutating: base), count) }
+}
