@@ -15,8 +15,10 @@ public struct ModelConfiguration: Sendable, Equatable {
     /// The id that stands for an image feature in token sequences.
     public var imageToken: Int
 
-    public init(contentsOf url: URL) throws(MISPError) {
-        let root = try JSONField(contentsOf: url)
+    public init(contentsOf url: URL) throws(MISPError) { try self.init(JSONField(contentsOf: url)) }
+
+    /// - Parameter root: config.json
+    public init(_ root: JSONField) throws(MISPError) {
         let type = try root["model_type"].string()
         guard type == "llava" else {
             throw root["model_type"].failure(
