@@ -1,0 +1,121 @@
+/// One number per sequence of a preference group.
+public struct GroupValues: Sendable, Equatable {
+    /// The chosen response given the positive image.
+    public var chosen: Double
+    /// The rejected response given the positive image.
+    public var rejected: Double?
+    /// The chosen response given each drawn negative image.
+    public var negatives: [Double]
+
+    public init(chosen: Double, rejected: Double? = nil, negatives: [Double] = []) {
+        self.chosen = chosen
+        self.rejected = rejected
+        self.negatives = negatives
+    }
+
+    /// h = log π_θ − log π_ref, sequence by sequence.
+    public static func - (policy: GroupValues, reference: GroupValues) -> GroupValues {
+        GroupValues(
+            chosen: policy.chosen - reference.chosen,
+            rejected: policy.rejected.flatMap { p in reference.rejected.map { p - $0 } },
+            negatives: zip(policy.negatives, reference.negatives).map { $0 - $1 })
+    }
+
+    public func scaled(by factor: Double) -> GroupValues {
+        GroupValues(
+            chosen: factor * chosen, rejected: rejected.map { factor * $0 }, negatives: negatives.map { factor * $0 })
+    }
+}
+
+/// A group's loss, its terms, and its gradient as one coefficient per sequence: ∂loss/∂log π_θ.
+public struct GroupLoss: Sendable, Equatable {
+    public var loss: Double
+    /// Terms before their weights; nil where the group lacks what the term compares.
+    public var image: Double?
+    public var text: Double?
+    public var coefficients: GroupValues
+}
+
+/// A training objective: a pure function from log-probabilities to loss and coefficients (docs/method.md).
+///
+/// The model does not know which objective it serves, and the objective knows no model.
+public struct Objective: Sendable, Equatable {
+    public enum Kind: String, Sendable, CaseIterable {
+        /// −log π(y_p|x,m_p) per token: supervised training.
+        case sft
+        /// DPO on the responses: softplus(−β[h(y_p,m_p) − h(y_n,m_p)]).
+        case dpo
+        /// The image loss alone.
+        case sdpo
+        /// Image loss over a set of negatives + λ·text loss + α·anchor.
+        case misp
+    }
+
+    public var kind: Kind
+    /// β, the strength of the tie to the reference.
+    public var beta: Double
+    /// λ, the weight of the text term (`misp`).
+    public var textWeight: Double
+    /// α, the weight of softplus(−β·h(y_p|x,m_p)) (`misp`).
+    public var anchorWeight: Double
+
+    public init(_ kind: Kind, beta: Double, textWeight: Double = 1, anchorWeight: Double = 0) {
+        self.kind = kind
+        self.beta = beta
+        self.textWeight = textWeight
+        self.anchorWeight = anchorWeight
+    }
+
+    /// Which sequences besides the chosen one the objective looks at.
+    public var usesRejected: Bool { kind == .dpo || (kind == .misp && textWeight != 0) }
+    public var usesNegatives: Bool { kind == .misp || kind == .sdpo }
+    public var usesReference: Bool { kind != .sft }
+
+    /// - Parameters:
+    ///   - policy, reference: log-probabilities of the group's sequences, sums over tokens
+    ///   - logWeights: of the drawn negatives (`NegativeDraw`), added to their advantages
+    ///   - chosenTokens: scored tokens of the chosen response
+    public func callAsFunction(
+        policy: GroupValues, reference: GroupValues, logWeights: [Double], chosenTokens: Int
+    ) -> GroupLoss {
+        if kind == .sft {
+            let rate = -1 / Double(chosenTokens)
+            return GroupLoss(loss: rate * policy.chosen, coefficients: zeros(policy, chosen: rate))
+        }
+        let h = policy - reference
+        var result = GroupLoss(loss: 0, coefficients: zeros(policy, chosen: 0))
+        if usesNegatives, !h.negatives.isEmpty { addImageTerm(h, logWeights, to: &result) }
+        if let rejected = h.rejected, usesRejected { addTextTerm(h.chosen - rejected, to: &result) }
+        if kind == .misp, anchorWeight != 0 {
+            let (loss, weight) = PlackettLuce.pairwise(beta * h.chosen)
+            result.loss += anchorWeight * loss
+            result.coefficients.chosen -= anchorWeight * beta * weight
+        }
+        return result
+    }
+
+    /// ℓ_img = log(1 + Σ exp(a_i + log-weight_i)), a_i = β·[h(y_p|m_i) − h(y_p|m_p)]: +βw_i each, −βΣw_i on the chosen.
+    private func addImageTerm(_ h: GroupValues, _ logWeights: [Double], to result: inout GroupLoss) {
+        let logits = zip(h.negatives, logWeights).map { beta * ($0 - h.chosen) + $1 }
+        let (loss, weights) = PlackettLuce.loss(logits)
+        result.image = loss
+        result.loss += loss
+        result.coefficients.negatives = weights.map { beta * $0 }
+        result.coefficients.chosen -= beta * weights.reduce(0, +)
+    }
+
+    /// ℓ_text = softplus(−β·margin), margin = h(y_p|m_p) − h(y_n|m_p).
+    private func addTextTerm(_ margin: Double, to result: inout GroupLoss) {
+        let (loss, weight) = PlackettLuce.pairwise(beta * margin)
+        let scale = kind == .misp ? textWeight : 1
+        result.text = loss
+        result.loss += scale * loss
+        result.coefficients.chosen -= scale * beta * weight
+        result.coefficients.rejected = (result.coefficients.rejected ?? 0) + scale * beta * weight
+    }
+
+    private func zeros(_ values: GroupValues, chosen: Double) -> GroupValues {
+        GroupValues(
+            chosen: chosen, rejected: values.rejected.map { _ in 0 }, negatives: values.negatives.map { _ in 0 })
+    }
+}

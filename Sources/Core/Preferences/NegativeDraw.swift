@@ -1,0 +1,105 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Which negatives of a group's pool a step uses, and the log-weights that correct their advantages.
+public struct NegativeDraw: Sendable, Equatable {
+    /// Indices into the pool, each at most once.
+    public var indices: [Int]
+    /// Added to the advantages, so that Σ exp(a + log-weight) estimates the sum over the whole pool.
+    public var logWeights: [Double]
+
+    public init(indices: [Int], logWeights: [Double]) {
+        self.indices = indices
+        self.logWeights = logWeights
+    }
+}
+
+/// Draws K negatives from a pool of N (docs/method.md, importance sampling). A draw is a pure function of
+/// (seed, epoch, group id).
+public struct NegativeSampler: Sendable, Equatable {
+    public enum Mode: String, Sendable, CaseIterable {
+        /// The first K, as mined: exact on those.
+        case subset
+        /// K without replacement, uniform: unbiased, exact at K = N.
+        case uniform
+        /// Gumbel-top-K on the proposal, K distinct: unbiased, exact at K = N.
+        case importance
+        /// K independent draws from the proposal: self-normalised; exact on every draw where q ∝ exp a.
+        case replacement
+    }
+
+    public var mode: Mode
+    /// K
+    public var count: Int
+    /// τ of the proposal's softmax over scores.
+    public var temperature: Double
+    /// ε: the uniform share of the proposal.
+    public var uniformMix: Double
+
+    public init(_ mode: Mode, count: Int, temperature: Double = 1, uniformMix: Double = 0.1) {
+        self.mode = mode
+        self.count = count
+        self.temperature = temperature
+        self.uniformMix = uniformMix
+    }
+
+    /// q_i = (1 − ε)·softmax_i(s_i/τ) + ε/N; uniform where any score is absent.
+    public func proposal(_ scores: [Double?]) -> [Double] {
+        let known = scores.compactMap { $0 }
+        let uniform = 1 / Double(max(scores.count, 1))
+        guard known.count == scores.count, let largest = known.max() else { return scores.map { _ in uniform } }
+        let masses = known.map { exp(($0 - largest) / temperature) }
+        let total = masses.reduce(0, +)
+        return masses.map { (1 - uniformMix) * $0 / total + uniformMix * uniform }
+    }
+
+    public func draw(_ scores: [Double?], seed: UInt64, epoch: Int, group: String) -> NegativeDraw {
+        let n = scores.count
+        let k = min(count, n)
+        var random = KeyedRandom(seed, "negatives", String(epoch), group)
+        switch mode {
+        case .subset: return NegativeDraw(indices: Array(0..<k), logWeights: Array(repeating: 0, count: k))
+        case .uniform:
+            let chosen = random.permutation(n).prefix(k).sorted()
+            return NegativeDraw(indices: chosen, logWeights: chosen.map { _ in log(Double(n) / Double(max(k, 1))) })
+        case .importance:
+            let keys = proposal(scores).map { log($0) + random.gumbel() }
+            return Self.topK(keys, k, logProposal: proposal(scores).map { log($0) })
+        case .replacement:
+            guard n > 0 else { return NegativeDraw(indices: [], logWeights: []) }
+            let q = proposal(scores)
+            return Self.merged((0..<count).map { _ in Self.pick(q, random.uniform()) }, q)
+        }
+    }
+
+    /// The K largest keys, each weighted by 1/π_i, π_i = 1 − exp(−exp(log q_i − κ)), κ the next key.
+    static func topK(_ keys: [Double], _ k: Int, logProposal: [Double]) -> NegativeDraw {
+        let order = keys.indices.sorted { (keys[$0], $1) > (keys[$1], $0) }
+        let chosen = order.prefix(k).sorted()
+        guard k < keys.count else { return NegativeDraw(indices: chosen, logWeights: chosen.map { _ in 0 }) }
+        let threshold = keys[order[k]]
+        return NegativeDraw(
+            indices: chosen, logWeights: chosen.map { -log(-expm1(-exp(logProposal[$0] - threshold))) })
+    }
+
+    /// Draws with replacement as distinct items: m occurrences weigh m/(K·q), since duplicates add log m to an advantage.
+    static func merged(_ draws: [Int], _ q: [Double]) -> NegativeDraw {
+        let chosen = Set(draws).sorted()
+        let weights = chosen.map { item in
+            log(Double(draws.count { $0 == item })) - log(Double(draws.count) * q[item])
+        }
+        return NegativeDraw(indices: chosen, logWeights: weights)
+    }
+
+    private static func pick(_ q: [Double], _ uniform: Double) -> Int {
+        var rest = uniform
+        for (index, mass) in q.enumerated() {
+            rest -= mass
+            if rest < 0 { return index }
+        }
+        return q.count - 1
+    }
+}
