@@ -27,10 +27,18 @@ let package = Package(
             name: "OpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]),
         .systemLibrary(
             name: "OpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+        .systemLibrary(name: "LibPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+        .systemLibrary(name: "LibJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"]), .brew(["jpeg-turbo"])]),
+        .systemLibrary(name: "LibWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"]), .brew(["webp"])]),
+        .systemLibrary(
+            name: "LibWebPDemux", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"]), .brew(["webp"])]),
         .target(name: "CMPI", dependencies: ["OpenMPI"], linkerSettings: [.linkedLibrary("mpi")]),
         .target(name: "COpenBLAS", dependencies: ["OpenBLAS"], linkerSettings: [.linkedLibrary("openblas")]),
+        .target(
+            name: "CImages", dependencies: ["LibPNG", "LibJPEG", "LibWebP", "LibWebPDemux"],
+            linkerSettings: ["png", "jpeg", "webpdemux", "webp"].map { .linkedLibrary($0) }),
         .target(name: "CVector", cSettings: vectorC),
-        .target(name: "Core", dependencies: ["COpenBLAS", "CVector"], swiftSettings: vectorSwift),
+        .target(name: "Core", dependencies: ["CImages", "COpenBLAS", "CVector"], swiftSettings: vectorSwift),
         .target(name: "Coordinator", dependencies: ["Core", "CMPI"], swiftSettings: vectorSwift),
         .executableTarget(
             name: "Worker",

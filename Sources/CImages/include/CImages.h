@@ -1,0 +1,41 @@
+#ifndef MISP_CIMAGES_H
+#define MISP_CIMAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Still pictures to 8-bit RGB, byte for byte what Pillow's Image.open(...).convert("RGB") holds: alpha dropped, not
+   composited; no EXIF rotation, gamma or colour profile; the first frame of an animation. The libraries' errors
+   (longjmp included) end here and come back as a status. */
+
+typedef enum {
+    MISP_IMAGE_OK = 0,
+    MISP_IMAGE_UNRECOGNIZED = 1, /* none of the three formats */
+    MISP_IMAGE_TRUNCATED = 2,    /* the data end too early */
+    MISP_IMAGE_CORRUPT = 3,      /* the message says how */
+    MISP_IMAGE_NO_MEMORY = 4
+} misp_image_status;
+
+typedef enum { MISP_IMAGE_PNG = 0, MISP_IMAGE_JPEG = 1, MISP_IMAGE_WEBP = 2 } misp_image_format;
+
+typedef struct {
+    misp_image_format format;
+    uint32_t width, height;
+} misp_image_header;
+
+enum { MISP_IMAGE_MESSAGE = 256 };
+
+/* Reads as much of the data as the header needs; allocates nothing that grows with the picture. */
+misp_image_status misp_image_read_header(
+    const uint8_t *data, size_t size, misp_image_header *header, char message[MISP_IMAGE_MESSAGE]);
+
+/* Writes height * width * 3 bytes to `rgb`; `header` is what misp_image_read_header gave for the same data. */
+misp_image_status misp_image_decode(
+    const uint8_t *data, size_t size, const misp_image_header *header, uint8_t *rgb, char message[MISP_IMAGE_MESSAGE]);
+
+/* Encodes 8-bit RGB as PNG into `*png`, to be released with free. */
+misp_image_status misp_png_encode(
+    const uint8_t *rgb, uint32_t width, uint32_t height, uint8_t **png, size_t *size,
+    char message[MISP_IMAGE_MESSAGE]);
+
+#endif
