@@ -1,0 +1,133 @@
+import CImages
+import Foundation
+
+/// Reads PNG, JPEG and WebP into RGB, byte for byte as Pillow's `Image.open(…).convert("RGB")`.
+///
+/// Alpha is dropped, not composited; EXIF orientation, gamma and colour profiles are not applied; of an animation the
+/// first frame counts; 16-bit samples keep their high byte, except grey without alpha, which saturates at 255. The
+/// format is told by the content, never by the file's name. Errors name the file.
+public enum ImageDecoder {
+    public enum Format: String, Sendable {
+        case png = "PNG"
+        case jpeg = "JPEG"
+        case webp = "WebP"
+    }
+
+    /// What a file says of itself before any pixel is decoded.
+    public struct Header: Sendable, Equatable {
+        public let format: Format
+        public let width, height: Int
+    }
+
+    /// Pictures with more pixels are refused before memory is taken for them.
+    public static let maximumPixels = 100_000_000
+
+    /// The header alone, from the file's first bytes wherever they suffice.
+    public static func header(contentsOf url: URL) throws(MISPError) -> Header {
+        let place = url.relativePath
+        let start = try read(url, limit: 1 << 18)
+        var outcome = rawHeader(start)
+        if outcome.status == MISP_IMAGE_TRUNCATED, start.count == 1 << 18 {
+            outcome = rawHeader(try read(url, limit: nil))
+        }
+        return try checked(outcome, at: place)
+    }
+
+    public static func header(_ data: Data, at place: String) throws(MISPError) -> Header {
+        try checked(rawHeader(data), at: place)
+    }
+
+    public static func decode(contentsOf url: URL) throws(MISPError) -> RGBImage {
+        try decode(read(url, limit: nil), at: url.relativePath)
+    }
+
+    /// - Parameter place: what errors name, such as the file.
+    public static func decode(_ data: Data, at place: String) throws(MISPError) -> RGBImage {
+        var outcome = rawHeader(data)
+        let header = try checked(outcome, at: place)
+        let pixels = [UInt8](unsafeUninitializedCapacity: header.width * header.height * 3) { buffer, count in
+            (outcome.status, outcome.message) = withMessage { message in
+                data.withUnsafeBytes { bytes in
+                    misp_image_decode(
+                        bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &outcome.header,
+                        buffer.baseAddress, message)
+                }
+            }
+            count = outcome.status == MISP_IMAGE_OK ? buffer.count : 0
+        }
+        if let error = failure(outcome, at: place) { throw error }
+        return RGBImage(width: header.width, height: header.height, pixels: pixels)
+    }
+}
+
+extension ImageDecoder {
+    private struct Outcome {
+        var status: misp_image_status
+        var header: misp_image_header
+        var message: String
+
+        var format: Format {
+            switch header.format {
+            case MISP_IMAGE_PNG: .png
+            case MISP_IMAGE_JPEG: .jpeg
+            default: .webp
+            }
+        }
+    }
+
+    private static func withMessage(
+        _ body: (UnsafeMutablePointer<CChar>?) -> misp_image_status
+    ) -> (misp_image_status, String) {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(MISP_IMAGE_MESSAGE)) { message in
+            message.initialize(repeating: 0)
+            let status = body(message.baseAddress)
+            return (status, message.baseAddress.map { String(cString: $0) } ?? "")
+        }
+    }
+
+    private static func rawHeader(_ data: Data) -> Outcome {
+        var header = misp_image_header()
+        let (status, message) = withMessage { message in
+            data.withUnsafeBytes { bytes in
+                misp_image_read_header(
+                    bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &header, message)
+            }
+        }
+        return Outcome(status: status, header: header, message: message)
+    }
+
+    private static func checked(_ outcome: Outcome, at place: String) throws(MISPError) -> Header {
+        if let error = failure(outcome, at: place) { throw error }
+        let (width, height) = (Int(outcome.header.width), Int(outcome.header.height))
+        guard width > 0, height > 0 else { throw MISPError("an empty \(outcome.format.rawValue)", at: place) }
+        guard width <= maximumPixels / height else {
+            throw MISPError(
+                "\(width)×\(height) pixels, more than the \(maximumPixels / 1_000_000) million allowed", at: place,
+                remedy: "scale the picture down")
+        }
+        return Header(format: outcome.format, width: width, height: height)
+    }
+
+    private static func failure(_ outcome: Outcome, at place: String) -> MISPError? {
+        switch outcome.status {
+        case MISP_IMAGE_OK: nil
+        case MISP_IMAGE_UNRECOGNIZED:
+            MISPError("not a PNG, JPEG or WebP image", at: place, remedy: "convert it to one of these")
+        case MISP_IMAGE_TRUNCATED:
+            MISPError("truncated \(outcome.format.rawValue)", at: place, remedy: "copy or download the file again")
+        case MISP_IMAGE_NO_MEMORY:
+            MISPError("no memory to decode this \(outcome.format.rawValue)", at: place, kind: .defect)
+        default: MISPError("corrupt \(outcome.format.rawValue) (\(outcome.message))", at: place)
+        }
+    }
+
+    private static func read(_ url: URL, limit: Int?) throws(MISPError) -> Data {
+        do {
+            let file = try FileHandle(forReadingFrom: url)
+            defer { try? file.close() }
+            return try (limit.map { try file.read(upToCount: $0) } ?? file.readToEnd()) ?? Data()
+        } catch {
+            throw MISPError("cannot be read (\(error.localizedDescription))", at: url.relativePath)
+        }
+    }
+}
