@@ -1,13 +1,13 @@
 extension Reference {
-    static func sigmoid<S: Scalar>(_ x: S) -> S { 1 / (1 + S.exponential(-x)) }
+    package static func sigmoid<S: Scalar>(_ x: S) -> S { 1 / (1 + S.exponential(-x)) }
 
     /// y = silu(gate)·up
-    static func swiGLU<S: Scalar>(gate: Matrix<S>, up: Matrix<S>, into y: Matrix<S>) {
+    package static func swiGLU<S: Scalar>(gate: Matrix<S>, up: Matrix<S>, into y: Matrix<S>) {
         for i in 0..<gate.count { y.base[i] = gate.base[i] * sigmoid(gate.base[i]) * up.base[i] }
     }
 
     /// dup = dy·silu(g); dgate = dy·up·σ(g)·(1 + g·(1 − σ(g)))
-    static func swiGLUBackward<S: Scalar>(
+    package static func swiGLUBackward<S: Scalar>(
         _ dy: Matrix<S>, gate: Matrix<S>, up: Matrix<S>, gateGradient: Matrix<S>, upGradient: Matrix<S>
     ) {
         for i in 0..<gate.count {
@@ -18,18 +18,18 @@ extension Reference {
         }
     }
 
-    static func activate<S: Scalar>(_ kind: Activation, _ x: Matrix<S>, into y: Matrix<S>) {
+    package static func activate<S: Scalar>(_ kind: Activation, _ x: Matrix<S>, into y: Matrix<S>) {
         for i in 0..<x.count { y.base[i] = valueAndSlope(kind, x.base[i]).value }
     }
 
-    static func activateBackward<S: Scalar>(
+    package static func activateBackward<S: Scalar>(
         _ kind: Activation, _ dy: Matrix<S>, x: Matrix<S>, into dx: Matrix<S>
     ) {
         for i in 0..<x.count { dx.base[i] = dy.base[i] * valueAndSlope(kind, x.base[i]).slope }
     }
 
     /// f(x) and f′(x)
-    static func valueAndSlope<S: Scalar>(_ kind: Activation, _ x: S) -> (value: S, slope: S) {
+    package static func valueAndSlope<S: Scalar>(_ kind: Activation, _ x: S) -> (value: S, slope: S) {
         switch kind {
         case .gelu:
             let distribution = (1 + S.errorFunction(x * S(0.5.squareRoot()))) / 2
@@ -41,7 +41,7 @@ extension Reference {
             return (x * (1 + t) / 2, (1 + t) / 2 + x * (1 - t * t) / 2 * root * (1 + S(0.134145) * x * x))
         case .quickGelu: return scaledSigmoidLinear(x, S(1.702))
         case .silu: return scaledSigmoidLinear(x, 1)
-        case .relu: return x > 0 ? (x, 1) : (0, 0)
+        case .relu: return x <= 0 ? (0, 0) : (x, 1)  // NaN passes
         }
     }
 

@@ -1,7 +1,7 @@
 extension Reference {
     /// Rotary positions, in place: in each head the pair (x_i, x_{i+D/2}) turns by the row's angle i; `inverse` turns
     /// back, which is the backward pass. `x` is T × (H·D), `cosines` and `sines` are T × D/2.
-    static func rotate<S: Scalar>(
+    package static func rotate<S: Scalar>(
         _ x: Matrix<S>, heads: Int, cosines: Matrix<S>, sines: Matrix<S>, inverse: Bool
     ) {
         let half = cosines.columns
@@ -19,7 +19,7 @@ extension Reference {
     }
 
     /// Row i sees its first `visible + i` keys (capped at the width): p = exp(scale·s − lse), 0 beyond, in place.
-    static func softmax<S: Scalar>(_ scores: Matrix<S>, scale: S, visible: Int, logSumExp: S.Pointer) {
+    package static func softmax<S: Scalar>(_ scores: Matrix<S>, scale: S, visible: Int, logSumExp: S.Pointer) {
         for i in 0..<scores.rows {
             let row = scores.row(i)
             let width = min(visible + i, scores.columns)
@@ -34,7 +34,7 @@ extension Reference {
     }
 
     /// The same probabilities again from the stored log-sum-exp: p = exp(scale·s − lse).
-    static func softmaxAgain<S: Scalar>(_ scores: Matrix<S>, scale: S, visible: Int, logSumExp: S.Pointer) {
+    package static func softmaxAgain<S: Scalar>(_ scores: Matrix<S>, scale: S, visible: Int, logSumExp: S.Pointer) {
         for i in 0..<scores.rows {
             let row = scores.row(i)
             let width = min(visible + i, scores.columns)
@@ -53,14 +53,16 @@ extension Reference {
     }
 
     /// dS = scale·p·(dP − δ), in place of dP; δ_i = Σ_j p_ij·dP_ij is given (it equals dO_i · O_i).
-    static func softmaxBackward<S: Scalar>(_ probabilities: Matrix<S>, dP: Matrix<S>, delta: S.Pointer, scale: S) {
+    package static func softmaxBackward<S: Scalar>(
+        _ probabilities: Matrix<S>, dP: Matrix<S>, delta: S.Pointer, scale: S
+    ) {
         for i in 0..<dP.rows {
             for j in 0..<dP.columns { dP[i, j] = scale * probabilities[i, j] * (dP[i, j] - delta[i]) }
         }
     }
 
     /// log p(target) of each row of logits, by a stable log-softmax; sums in Double.
-    static func tokenLogProbability<S: Scalar>(
+    package static func tokenLogProbability<S: Scalar>(
         _ logits: Matrix<S>, targets: [Int32], into logProbabilities: UnsafeMutablePointer<Double>, logSumExp: S.Pointer
     ) {
         for t in 0..<logits.rows {
@@ -76,7 +78,7 @@ extension Reference {
     }
 
     /// logits ← coefficient·(1[target] − softmax(logits)): the gradient of Σ_t coefficient_t·log p(target_t), in place.
-    static func tokenLogProbabilityBackward<S: Scalar>(
+    package static func tokenLogProbabilityBackward<S: Scalar>(
         _ logits: Matrix<S>, targets: [Int32], logSumExp: S.Pointer, coefficients: [Double]
     ) {
         for t in 0..<logits.rows {

@@ -1,6 +1,6 @@
 extension Reference {
     /// y = x·r·w with r = 1/√(mean x² + ε), a row at a time (RMSNorm).
-    static func rmsNorm<S: Scalar>(
+    package static func rmsNorm<S: Scalar>(
         _ x: Matrix<S>, weight: S.Pointer, epsilon: Double, into y: Matrix<S>, inverseRMS: S.Pointer
     ) {
         for t in 0..<x.rows {
@@ -13,7 +13,7 @@ extension Reference {
     }
 
     /// dx += r·(w·dy − x·r²·mean(w·dy·x)); dw += Σ_t dy·x·r
-    static func rmsNormBackward<S: Scalar>(
+    package static func rmsNormBackward<S: Scalar>(
         _ dy: Matrix<S>, x: Matrix<S>, weight: S.Pointer, inverseRMS: S.Pointer, to dx: Matrix<S>,
         weightGradient: S.Pointer?
     ) {
@@ -30,7 +30,7 @@ extension Reference {
     }
 
     /// y = (x − μ)·r·w + b with r = 1/√(var x + ε), a row at a time (LayerNorm, biased variance).
-    static func layerNorm<S: Scalar>(
+    package static func layerNorm<S: Scalar>(
         _ x: Matrix<S>, weight: S.Pointer, bias: S.Pointer, epsilon: Double, into y: Matrix<S>, mean: S.Pointer,
         inverseDeviation: S.Pointer
     ) {
@@ -48,7 +48,7 @@ extension Reference {
     }
 
     /// With x̂ = (x − μ)·r and g = w·dy: dx += r·(g − mean g − x̂·mean(g·x̂)); dw += Σ_t dy·x̂; db += Σ_t dy
-    static func layerNormBackward<S: Scalar>(
+    package static func layerNormBackward<S: Scalar>(
         _ dy: Matrix<S>, x: Matrix<S>, weight: S.Pointer, mean: S.Pointer, inverseDeviation: S.Pointer,
         to dx: Matrix<S>, weightGradient: S.Pointer?, biasGradient: S.Pointer?
     ) {

@@ -4,50 +4,50 @@
 public enum Reference {}
 
 extension Reference {
-    static func add<S: Scalar>(_ x: S.Pointer, to y: S.Pointer, count: Int) {
+    package static func add<S: Scalar>(_ x: S.Pointer, to y: S.Pointer, count: Int) {
         for i in 0..<count { y[i] += x[i] }
     }
 
-    static func addScaled<S: Scalar>(_ scale: S, _ x: S.Pointer, to y: S.Pointer, count: Int) {
+    package static func addScaled<S: Scalar>(_ scale: S, _ x: S.Pointer, to y: S.Pointer, count: Int) {
         for i in 0..<count { y[i] += scale * x[i] }
     }
 
-    static func scale<S: Scalar>(_ x: S.Pointer, by factor: S, count: Int) {
+    package static func scale<S: Scalar>(_ x: S.Pointer, by factor: S, count: Int) {
         for i in 0..<count { x[i] *= factor }
     }
 
-    static func sumOfSquares<S: Scalar>(_ x: S.Pointer, count: Int) -> Double {
+    package static func sumOfSquares<S: Scalar>(_ x: S.Pointer, count: Int) -> Double {
         var sum = 0.0
         for i in 0..<count { sum += Double(x[i]) * Double(x[i]) }
         return sum
     }
 
     /// x[t, c] += bias[c]
-    static func addBias<S: Scalar>(_ bias: S.Pointer, to x: Matrix<S>) {
+    package static func addBias<S: Scalar>(_ bias: S.Pointer, to x: Matrix<S>) {
         for t in 0..<x.rows { add(bias, to: x.row(t), count: x.columns) }
     }
 
     /// sums[c] += Σ_t x[t, c]
-    static func addColumnSums<S: Scalar>(of x: Matrix<S>, to sums: S.Pointer) {
+    package static func addColumnSums<S: Scalar>(of x: Matrix<S>, to sums: S.Pointer) {
         for t in 0..<x.rows { add(x.row(t), to: sums, count: x.columns) }
     }
 
     /// y[t, c] = x[t, c]·factors[c]
-    static func scaleColumns<S: Scalar>(_ x: Matrix<S>, by factors: S.Pointer, into y: Matrix<S>) {
+    package static func scaleColumns<S: Scalar>(_ x: Matrix<S>, by factors: S.Pointer, into y: Matrix<S>) {
         for t in 0..<x.rows {
             for c in 0..<x.columns { y[t, c] = x[t, c] * factors[c] }
         }
     }
 
     /// sums[c] += Σ_t x[t, c]·y[t, c]
-    static func addColumnSums<S: Scalar>(ofProduct x: Matrix<S>, _ y: Matrix<S>, to sums: S.Pointer) {
+    package static func addColumnSums<S: Scalar>(ofProduct x: Matrix<S>, _ y: Matrix<S>, to sums: S.Pointer) {
         for t in 0..<x.rows {
             for c in 0..<x.columns { sums[c] += x[t, c] * y[t, c] }
         }
     }
 
     /// Widens stored numbers exactly: every 16-bit value is a Float.
-    static func widen<S: Scalar>(
+    package static func widen<S: Scalar>(
         _ source: UnsafeRawPointer, _ format: StoredFormat, into target: S.Pointer, count: Int
     ) {
         for i in 0..<count {
@@ -62,7 +62,7 @@ extension Reference {
     }
 
     /// IEEE half to single by its bits: Float16 does not exist in Swift on every platform.
-    static func float(half bits: UInt16) -> Float {
+    package static func float(half bits: UInt16) -> Float {
         let sign = UInt32(bits & 0x8000) << 16
         let exponent = UInt32(bits >> 10) & 0x1F
         let fraction = UInt32(bits & 0x3FF)
@@ -75,7 +75,7 @@ extension Reference {
         }
     }
 
-    static func adamW<S: Scalar>(
+    package static func adamW<S: Scalar>(
         _ parameters: S.Pointer, gradient: S.Pointer, firstMoment m: S.Pointer, secondMoment v: S.Pointer, count: Int,
         step: AdamWStep
     ) {

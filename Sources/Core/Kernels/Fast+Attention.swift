@@ -1,0 +1,45 @@
+extension Float {
+    public static func softmax(_ scores: Matrix<Float>, scale: Float, visible: Int, logSumExp: Pointer) {
+        for i in 0..<scores.rows {
+            let row = scores.row(i)
+            let width = min(visible + i, scores.columns)
+            let highest = largest(of: row, times: scale, count: width)
+            var sum = Sum8()
+            @inline(__always) func body(_ j: Int, _ n: Int) {
+                let e = Float8.exponential(scale * Float8(row + j, n) - highest)
+                e.store(row + j, n)
+                sum.add(e, n)
+            }
+            forEachEight(width, body)
+            logSumExp[i] = highest + naturalLogarithm(sum.total)
+            let share = 1 / sum.total
+            forEachEight(width) { j, n in (Float8(row + j, n) * share).store(row + j, n) }
+            (row + width).update(repeating: 0, count: scores.columns - width)
+        }
+    }
+
+    public static func softmaxAgain(_ scores: Matrix<Float>, scale: Float, visible: Int, logSumExp: Pointer) {
+        for i in 0..<scores.rows {
+            let row = scores.row(i)
+            let width = min(visible + i, scores.columns)
+            let total = logSumExp[i]
+            @inline(__always) func body(_ j: Int, _ n: Int) {
+                Float8.exponential(scale * Float8(row + j, n) - total).store(row + j, n)
+            }
+            forEachEight(width, body)
+            (row + width).update(repeating: 0, count: scores.columns - width)
+        }
+    }
+
+    public static func softmaxBackward(
+        _ probabilities: Matrix<Float>, dP: Matrix<Float>, delta: Pointer, scale: Float
+    ) {
+        for i in 0..<dP.rows {
+            let (p, d) = (probabilities.row(i), dP.row(i))
+            let mean = delta[i]
+            forEachEight(dP.columns) { j, n in
+                (scale * Float8(p + j, n) * (Float8(d + j, n) - mean)).store(d + j, n)
+            }
+        }
+    }
+}

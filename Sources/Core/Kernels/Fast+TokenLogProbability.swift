@@ -1,0 +1,40 @@
+extension Float {
+    /// Sums of 512 exponentials in Float, those in Double: the log-sum-exp is right to 2e-7.
+    public static func tokenLogProbability(
+        _ logits: Matrix<Float>, targets: [Int32], into logProbabilities: UnsafeMutablePointer<Double>,
+        logSumExp: Pointer
+    ) {
+        for t in 0..<logits.rows {
+            let row = logits.row(t)
+            let highest = largest(of: row, times: 1, count: logits.columns)
+            var sum = 0.0
+            for start in stride(from: 0, to: logits.columns, by: 512) {
+                let piece = row + start
+                var part = Sum8()
+                @inline(__always) func body(_ i: Int, _ n: Int) {
+                    part.add(Float8.exponential(Float8(piece + i, n) - highest), n)
+                }
+                forEachEight(min(512, logits.columns - start), body)
+                sum += Double(part.total)
+            }
+            let total = Double(highest) + Double.naturalLogarithm(sum)
+            logSumExp[t] = Float(total)
+            logProbabilities[t] = Double(row[Int(targets[t])]) - total
+        }
+    }
+
+    public static func tokenLogProbabilityBackward(
+        _ logits: Matrix<Float>, targets: [Int32], logSumExp: Pointer, coefficients: [Double]
+    ) {
+        for t in 0..<logits.rows {
+            let row = logits.row(t)
+            let total = logSumExp[t]
+            let coefficient = Float(coefficients[t])
+            @inline(__always) func body(_ v: Int, _ n: Int) {
+                (-coefficient * Float8.exponential(Float8(row + v, n) - total)).store(row + v, n)
+            }
+            forEachEight(logits.columns, body)
+            row[Int(targets[t])] += coefficient
+        }
+    }
+}
