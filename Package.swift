@@ -9,6 +9,7 @@ let architecture: [String] = []
 #endif
 let vectorSwift: [SwiftSetting] =
     architecture.isEmpty ? [] : [.unsafeFlags(architecture.flatMap { ["-Xcc", $0] })]
+let processorC: [CSetting] = architecture.isEmpty ? [] : [.define("MISP_X86_64_V3")]
 let vectorC: [CSetting] = architecture.isEmpty ? [] : [.unsafeFlags(architecture)]
 
 let package = Package(
@@ -38,7 +39,8 @@ let package = Package(
             name: "CImages", dependencies: ["LibPNG", "LibJPEG", "LibWebP", "LibWebPDemux"],
             linkerSettings: ["png", "jpeg", "webpdemux", "webp"].map { .linkedLibrary($0) }),
         .target(name: "CVector", cSettings: vectorC),
-        .target(name: "Core", dependencies: ["CImages", "COpenBLAS", "CVector"], swiftSettings: vectorSwift),
+        .target(name: "CProcessor", cSettings: processorC),
+        .target(name: "Core", dependencies: ["CImages", "COpenBLAS", "CProcessor", "CVector"], swiftSettings: vectorSwift),
         .target(name: "Coordinator", dependencies: ["Core", "CMPI"], swiftSettings: vectorSwift),
         .executableTarget(
             name: "Worker",

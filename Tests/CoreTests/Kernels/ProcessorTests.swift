@@ -1,0 +1,4 @@
+import Core
+import Testing
+
+@Test func processorThatRunsTheTestsPasses() throws { try Processor.check() }
