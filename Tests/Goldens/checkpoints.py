@@ -68,9 +68,12 @@ def oldest(name: str) -> str:
     return as_saved(name).replace("vision_tower.", "vision_tower.vision_model.")
 
 
-def in_memory(name: str) -> str:
-    """Names of the modules themselves, with the leading `model.`."""
-    return name
+DINOV2 = {"q_proj": "attention.query", "k_proj": "attention.key", "v_proj": "attention.value", "o_proj": "output.dense"}
+
+
+def newest(name: str) -> str:
+    """With the leading `model.`; transformers' modules call DINOv2's projections q_proj …, files never do."""
+    return re.sub(r"(vision_tower\..*\.attention)\.(._proj)", lambda m: f"{m[1]}.{DINOV2[m[2]]}", name)
 
 
 def rewrite(folder: pathlib.Path, model: torch.nn.Module, key_of, shards: int = 1) -> None:
@@ -120,9 +123,9 @@ def smol_dinov2_bytelevel(folder: pathlib.Path):
     randomize(model, seed=2)
     model = model.to(torch.bfloat16)
     model.save_pretrained(folder)
-    rewrite(folder, model, in_memory)
+    rewrite(folder, model, newest)
     preprocessor(folder, "BitImageProcessor", 42, 48, IMAGENET)
-    return "chatml", in_memory
+    return "chatml", newest
 
 
 def llama_clip_sharded(folder: pathlib.Path):

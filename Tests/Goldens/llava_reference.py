@@ -20,8 +20,10 @@ class Reference:
 
     def __init__(self, folder: pathlib.Path, template: str):
         self.folder, self.template = pathlib.Path(folder), TEMPLATES[template]
-        self.model = LlavaForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation="eager").eval()
+        self.model, info = LlavaForConditionalGeneration.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True)
+        assert not any(info[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")), info
+        self.model.eval()
         self.tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         self.auto_tokenizer = AutoTokenizer.from_pretrained(folder)
         self.processor = CLIPImageProcessorPil.from_pretrained(folder)
