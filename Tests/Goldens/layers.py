@@ -62,7 +62,7 @@ def of_module(settings: dict, module: torch.nn.Module, x: torch.Tensor, call) ->
     randomize(module)
     output = call(module, x[None])
     output = output[0] if isinstance(output, tuple) else output
-    weights = {newest(f"vision_tower.{k}").removeprefix("vision_tower."): v for k, v in module.named_parameters()}
+    weights = {newest(f"vision_tower.layer.{k}").removeprefix("vision_tower.layer."): v for k, v in module.named_parameters()}
     return case(settings, dict(x=x), weights, output[0])
 
 
