@@ -31,6 +31,15 @@ extension Float {
         }
     }
 
+    public static func rowDots(_ x: Matrix<Float>, _ y: Matrix<Float>, into dots: Pointer) {
+        for t in 0..<x.rows {
+            let (a, b) = (x.row(t), y.row(t))
+            var sum = Sum8()
+            forEachEight(x.columns) { i, n in sum.add(Float8(a + i, n) * Float8(b + i, n), n) }
+            dots[t] = sum.total
+        }
+    }
+
     public static func softmaxBackward(
         _ probabilities: Matrix<Float>, dP: Matrix<Float>, delta: Pointer, scale: Float
     ) {

@@ -44,7 +44,7 @@ extension Reference {
     }
 
     /// dots[t] = Σ_c x[t, c]·y[t, c]
-    static func rowDots<S: Scalar>(_ x: Matrix<S>, _ y: Matrix<S>, into dots: S.Pointer) {
+    package static func rowDots<S: Scalar>(_ x: Matrix<S>, _ y: Matrix<S>, into dots: S.Pointer) {
         for t in 0..<x.rows {
             var sum: S = 0
             for c in 0..<x.columns { sum += x[t, c] * y[t, c] }

@@ -36,6 +36,17 @@ import Testing
         }
     }
 
+    @Test mutating func rowDotsOfStridedViews() {
+        for (rows, columns) in shapes {
+            let (x, y) = (numbers.matrix(rows, 3 * columns), numbers.matrix(rows, columns + 5))
+            let (a, b) = (x.columns(columns..<2 * columns), y.columns(5..<columns + 5))
+            let (dots, exact) = (Matrix<Float>(zeros: 1, rows), Matrix<Double>(zeros: 1, rows))
+            Float.rowDots(a, b, into: dots.base)
+            Reference.rowDots(doubled(a.copied()), doubled(b.copied()), into: exact.base)
+            #expect(difference(dots, exact) < 2e-6, "\(rows) × \(columns)")
+        }
+    }
+
     @Test func extremeScores() {
         let total = Matrix<Float>(zeros: 1, 1)
         for place in 0..<13 {

@@ -1,4 +1,0 @@
-import Core
-import Testing
-
-@Test func processorThatRunsTheTestsPasses() throws { try Processor.check() }
