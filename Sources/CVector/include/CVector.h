@@ -29,15 +29,18 @@ static inline misp_f8 misp_fma8(misp_f8 a, misp_f8 b, misp_f8 c) {
 }
 
 /* `yes` in the first n lanes, `no` in the others. */
-static inline misp_i8 misp_lanes8(int n) { return (misp_i8){0, 1, 2, 3, 4, 5, 6, 7} < n; }
-static inline misp_f8 misp_first8(int n, misp_f8 yes, misp_f8 no) { return misp_lanes8(n) ? yes : no; }
+static inline misp_f8 misp_first8(int n, misp_f8 yes, misp_f8 no) {
+    misp_i8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    return lane < n ? yes : no;
+}
 
 /* The first n floats at an address, n below 8, touching no others; zeros in the other lanes. */
 static inline misp_f8 misp_load8(const float *source, int n) {
 #if defined(__AVX__)
     typedef float f8 __attribute__((vector_size(32)));
     typedef int i8 __attribute__((vector_size(32)));
-    return (misp_f8)__builtin_ia32_maskloadps256((const f8 *)source, (i8)misp_lanes8(n));
+    misp_i8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (misp_f8)__builtin_ia32_maskloadps256((const f8 *)source, (i8)(lane < n));
 #else
     misp_f8 x = 0;
     for (int i = 0; i < n; i++) x[i] = source[i];
@@ -49,7 +52,8 @@ static inline void misp_store8(misp_f8 x, float *target, int n) {
 #if defined(__AVX__)
     typedef float f8 __attribute__((vector_size(32)));
     typedef int i8 __attribute__((vector_size(32)));
-    __builtin_ia32_maskstoreps256((f8 *)target, (i8)misp_lanes8(n), (f8)x);
+    misp_i8 lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    __builtin_ia32_maskstoreps256((f8 *)target, (i8)(lane < n), (f8)x);
 #else
     for (int i = 0; i < n; i++) target[i] = x[i];
 #endif

