@@ -1,4 +1,4 @@
-/// Resizing as Pillow's `Image.resize` does it on 8-bit RGB, to the bit: rows first, then columns, each pass rounded to
+/// Resizing as Pillow's `Image.resize` does it on 8-bit RGB, to the bit: each side in a pass of its own, rounded to
 /// 8 bits, sums in fixed point.
 extension RGBImage {
     /// The picture scaled to `width` × `height`.
@@ -16,16 +16,26 @@ extension RGBImage {
         precondition(0 <= rows.lowerBound && rows.upperBound <= height && !rows.isEmpty)
         if filter == .nearest {
             return nearest(
-                columns: Self.nearestPositions(from: self.width, to: width)[columns],
-                rows: Self.nearestPositions(from: self.height, to: height)[rows])
+                columns: Self.nearestPositions(columns, from: self.width, to: width),
+                rows: Self.nearestPositions(rows, from: self.height, to: height))
         }
-        let across = ResamplingWeights(from: self.width, to: width, range: columns, filter: filter)
-        let down = ResamplingWeights(from: self.height, to: height, range: rows, filter: filter)
+        var across = ResamplingWeights(from: self.width, to: width, range: columns, filter: filter)
+        var down = ResamplingWeights(from: self.height, to: height, range: rows, filter: filter)
         // A side that keeps its length is copied, not filtered.
-        let needed = height == self.height ? rows : down.inputs
-        let narrow = width == self.width ? cropped(columns: columns, rows: needed) : resampledRows(needed, across)
-        if height == self.height { return narrow }
-        return narrow.resampledColumns(down, offset: needed.lowerBound)
+        let (keepsWidth, keepsHeight) = (width == self.width, height == self.height)
+        let usedColumns = keepsWidth ? columns : across.inputs
+        let usedRows = keepsHeight ? rows : down.inputs
+        let input = cropped(columns: usedColumns, rows: usedRows)
+        across.shift(by: -usedColumns.lowerBound)
+        down.shift(by: -usedRows.lowerBound)
+        // The order decides single roundings. This is Pillow's since 13.0; before, rows always came first.
+        let lostRows = self.height - height
+        if lostRows > 0 && lostRows > 2 * (self.width - width) {
+            let short = input.resampledColumns(down)
+            return keepsWidth ? short : short.resampledRows(across)
+        }
+        let narrow = keepsWidth ? input : input.resampledRows(across)
+        return keepsHeight ? narrow : narrow.resampledColumns(down)
     }
 
     /// The part `columns` × `rows`, unchanged.
@@ -39,7 +49,7 @@ extension RGBImage {
         return RGBImage(width: columns.count, height: rows.count, pixels: result)
     }
 
-    private func nearest(columns: ArraySlice<Int>, rows: ArraySlice<Int>) -> RGBImage {
+    private func nearest(columns: [Int], rows: [Int]) -> RGBImage {
         var result: [UInt8] = []
         result.reserveCapacity(columns.count * rows.count * 3)
         for y in rows {
@@ -49,10 +59,11 @@ extension RGBImage {
     }
 
     /// Centres by repeated addition, as Pillow steps: at equal distances the rounding decides.
-    private static func nearestPositions(from inputSize: Int, to outputSize: Int) -> [Int] {
+    private static func nearestPositions(_ range: Range<Int>, from inputSize: Int, to outputSize: Int) -> [Int] {
         let scale = Double(inputSize) / Double(outputSize)
         var center = scale * 0.5
-        return (0..<outputSize).map { _ in
+        for _ in 0..<range.lowerBound { center += scale }
+        return range.map { _ in
             defer { center += scale }
             return min(Int(center), inputSize - 1)
         }
@@ -62,37 +73,37 @@ extension RGBImage {
 private let half = Int32(1) << (ResamplingWeights.fractionBits - 1)
 
 extension RGBImage {
-    /// Rows `rows` at `weights.count` columns.
-    private func resampledRows(_ rows: Range<Int>, _ weights: ResamplingWeights) -> RGBImage {
-        let newWidth = weights.count
-        let result = [UInt8](unsafeUninitializedCapacity: newWidth * rows.count * 3) { output, count in
+    /// Every row at `weights.count` columns.
+    private func resampledRows(_ weights: ResamplingWeights) -> RGBImage {
+        let stride = weights.count * 3
+        let result = [UInt8](unsafeUninitializedCapacity: stride * height) { output, count in
             // One row as four 32-bit lanes a pixel; the fourth is idle.
             withUnsafeTemporaryAllocation(of: SIMD4<Int32>.self, capacity: width) { row in
                 pixels.withUnsafeBufferPointer { input in
-                    for y in rows {
+                    for y in 0..<height {
                         for x in 0..<width {
                             let p = (y * width + x) * 3
                             row[x] = SIMD4(Int32(input[p]), Int32(input[p + 1]), Int32(input[p + 2]), 0)
                         }
-                        let start = (y - rows.lowerBound) * newWidth * 3
-                        weights.apply(to: UnsafeBufferPointer(row), output: output.extracting(start..<start + newWidth * 3))
+                        let target = output.extracting(y * stride..<(y + 1) * stride)
+                        weights.apply(to: UnsafeBufferPointer(row), output: target)
                     }
                 }
             }
             count = output.count
         }
-        return RGBImage(width: newWidth, height: rows.count, pixels: result)
+        return RGBImage(width: weights.count, height: height, pixels: result)
     }
 
-    /// `weights.count` rows, of a picture whose first row is row `offset` of what the weights refer to.
-    private func resampledColumns(_ weights: ResamplingWeights, offset: Int) -> RGBImage {
+    /// Every column at `weights.count` rows.
+    private func resampledColumns(_ weights: ResamplingWeights) -> RGBImage {
         let stride = width * 3
         let result = [UInt8](unsafeUninitializedCapacity: stride * weights.count) { output, count in
             withUnsafeTemporaryAllocation(of: Int32.self, capacity: stride) { sums in
                 pixels.withUnsafeBufferPointer { input in
                     for y in 0..<weights.count {
                         sums.update(repeating: half)
-                        var first = (weights.starts[y].input - offset) * stride
+                        var first = weights.starts[y].input * stride
                         for tap in weights.taps(of: y) {
                             let weight = weights.weights[tap]
                             let row = input.extracting(first..<first + stride)
@@ -100,9 +111,7 @@ extension RGBImage {
                             first += stride
                         }
                         let target = output.extracting(y * stride..<(y + 1) * stride)
-                        for i in 0..<stride {
-                            target[i] = UInt8(truncatingIfNeeded: min(max(sums[i] >> ResamplingWeights.fractionBits, 0), 255))
-                        }
+                        for i in 0..<stride { target[i] = ResamplingWeights.byte(sums[i]) }
                     }
                 }
             }
@@ -113,6 +122,11 @@ extension RGBImage {
 }
 
 extension ResamplingWeights {
+    /// A sum of weighted values, to the nearest of 0…255.
+    fileprivate static func byte(_ sum: Int32) -> UInt8 {
+        UInt8(truncatingIfNeeded: min(max(sum >> fractionBits, 0), 255))
+    }
+
     /// One row of pixels in four lanes, to `count` pixels in three bytes.
     fileprivate func apply(to row: UnsafeBufferPointer<SIMD4<Int32>>, output: UnsafeMutableBufferPointer<UInt8>) {
         weights.withUnsafeBufferPointer { weights in
@@ -123,10 +137,7 @@ extension ResamplingWeights {
                     sum &+= row[position] &* SIMD4(repeating: weights[tap])
                     position += 1
                 }
-                for channel in 0..<3 {
-                    let value = sum[channel] >> Self.fractionBits
-                    output[3 * x + channel] = UInt8(truncatingIfNeeded: min(max(value, 0), 255))
-                }
+                for channel in 0..<3 { output[3 * x + channel] = Self.byte(sum[channel]) }
             }
         }
     }

@@ -76,6 +76,11 @@ struct ResamplingWeights {
 
     var count: Int { starts.count }
 
+    /// Refers to an input that begins `-offset` positions later.
+    mutating func shift(by offset: Int) {
+        for index in starts.indices { starts[index].input += offset }
+    }
+
     func taps(of index: Int) -> Range<Int> {
         starts[index].weight..<(index + 1 < count ? starts[index + 1].weight : weights.count)
     }

@@ -1,0 +1,184 @@
+import Foundation
+
+/// What an image processor of Hugging Face does to a picture, with the defaults of its class filled in.
+public struct ImageProcessorConfiguration: Sendable, Equatable {
+    public enum Size: Sendable, Equatable {
+        /// The shorter side becomes this long and the aspect ratio stays.
+        case shortestEdge(Int)
+        case exact(height: Int, width: Int)
+    }
+
+    /// nil: the picture keeps its size.
+    public var size: Size?
+    public var resampling: Resampling
+    /// (height, width); nil: no crop.
+    public var cropHeight, cropWidth: Int?
+    /// nil: values stay in 0…255.
+    public var rescaleFactor: Double?
+    /// One value for each of red, green and blue; nil: no normalisation.
+    public var mean, standardDeviation: [Double]?
+}
+
+/// Class defaults, from transformers 5's PIL processors. `size` as an integer means the shortest edge for most of them.
+private struct ProcessorClass {
+    var size: ImageProcessorConfiguration.Size
+    var integerIsShortestEdge = true
+    var resampling = Resampling.bicubic
+    var centerCrop = false
+    var mean = [0.5, 0.5, 0.5]
+    var standardDeviation = [0.5, 0.5, 0.5]
+
+    static let clip = ProcessorClass(
+        size: .shortestEdge(224), centerCrop: true, mean: [0.48145466, 0.4578275, 0.40821073],
+        standardDeviation: [0.26862954, 0.26130258, 0.27577711])
+
+    static let named: [String: ProcessorClass] = [
+        "CLIPImageProcessor": clip,
+        "LlavaImageProcessor": clip,
+        "BitImageProcessor": clip,
+        "SiglipImageProcessor": ProcessorClass(size: .exact(height: 224, width: 224)),
+        "ViTImageProcessor": ProcessorClass(
+            size: .exact(height: 224, width: 224), integerIsShortestEdge: false, resampling: .bilinear),
+        "DeiTImageProcessor": ProcessorClass(
+            size: .exact(height: 256, width: 256), integerIsShortestEdge: false, centerCrop: true),
+    ]
+
+    /// The class a configuration names, whatever its backend ("Fast", "Pil") and generation ("FeatureExtractor").
+    init(of configuration: JSONField) throws(MISPError) {
+        let current = configuration["image_processor_type"]
+        let field = current.isPresent ? current : configuration["feature_extractor_type"]
+        guard field.isPresent else {
+            throw configuration["image_processor_type"].failure(
+                "is missing", remedy: "name the class, such as \"CLIPImageProcessor\"")
+        }
+        let name = try field.string()
+        var stem = name
+        for suffix in ["Fast", "Pil"] where stem.hasSuffix(suffix) { stem.removeLast(suffix.count) }
+        if stem.hasSuffix("FeatureExtractor") {
+            stem = stem.dropLast("FeatureExtractor".count) + "ImageProcessor"
+        }
+        guard let found = Self.named[stem] else {
+            throw field.failure(
+                "\(name) is not supported", remedy: "supported are " + Self.named.keys.sorted().joined(separator: ", "))
+        }
+        self = found
+    }
+
+    init(
+        size: ImageProcessorConfiguration.Size, integerIsShortestEdge: Bool = true, resampling: Resampling = .bicubic,
+        centerCrop: Bool = false, mean: [Double] = [0.5, 0.5, 0.5], standardDeviation: [Double] = [0.5, 0.5, 0.5]
+    ) {
+        self.size = size
+        self.integerIsShortestEdge = integerIsShortestEdge
+        self.resampling = resampling
+        self.centerCrop = centerCrop
+        self.mean = mean
+        self.standardDeviation = standardDeviation
+    }
+}
+
+extension ImageProcessorConfiguration {
+    /// Reads a model directory as transformers does: `image_processor` of processor_config.json where there is one,
+    /// else preprocessor_config.json.
+    public init(modelDirectory: URL) throws(MISPError) {
+        let processor = modelDirectory.appending(path: "processor_config.json")
+        if FileManager.default.fileExists(atPath: processor.path) {
+            let nested = try JSONField(contentsOf: processor)["image_processor"]
+            if nested.isPresent {
+                try self.init(nested)
+                return
+            }
+        }
+        try self.init(contentsOf: modelDirectory.appending(path: "preprocessor_config.json"))
+    }
+
+    /// Reads a preprocessor_config.json.
+    public init(contentsOf url: URL) throws(MISPError) {
+        try self.init(JSONField(contentsOf: url))
+    }
+
+    /// Both generations: `size` and `crop_size` may be integers, pairs or objects; an absent or null key stands for
+    /// the default of the class that `image_processor_type` names. A setting that would change the pixels in a way
+    /// that is not supported is an error.
+    public init(_ field: JSONField) throws(MISPError) {
+        let defaults = try ProcessorClass(of: field)
+        try Self.refuseUnsupported(field)
+        size = nil
+        if try field["do_resize"].bool(default: true) {
+            size = try Self.size(field["size"], integerIsShortestEdge: defaults.integerIsShortestEdge) ?? defaults.size
+        }
+        let number = try field["resample"].int(default: defaults.resampling.rawValue)
+        guard let filter = Resampling(rawValue: number) else {
+            throw field["resample"].failure("\(number) is no filter", remedy: "3 is bicubic, 2 bilinear, 1 Lanczos")
+        }
+        resampling = filter
+        if try field["do_center_crop"].bool(default: defaults.centerCrop) {
+            let crop = field["crop_size"]
+            (cropHeight, cropWidth) = (224, 224)
+            switch try Self.size(crop, integerIsShortestEdge: false) {
+            case .exact(let height, let width): (cropHeight, cropWidth) = (height, width)
+            case .shortestEdge: throw crop.failure("holds shortest_edge", remedy: "give height and width")
+            case nil: break
+            }
+        }
+        if try field["do_rescale"].bool(default: true) {
+            rescaleFactor = try field["rescale_factor"].double(default: 1.0 / 255)
+        }
+        if try field["do_normalize"].bool(default: true) {
+            mean = try Self.channels(field["image_mean"]) ?? defaults.mean
+            standardDeviation = try Self.channels(field["image_std"]) ?? defaults.standardDeviation
+            if standardDeviation?.contains(0) == true { throw field["image_std"].failure("holds 0") }
+        }
+    }
+
+    private static let supportedFlags: Set = [
+        "do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb",
+    ]
+    private static let unsupportedSettings = [
+        "image_grid_pinpoints", "pad_size", "size_divisor", "crop_pct", "use_square_size", "max_image_tiles",
+    ]
+
+    private static func refuseUnsupported(_ field: JSONField) throws(MISPError) {
+        for key in try field.object().keys {
+            let isFlag = key.hasPrefix("do_") && !supportedFlags.contains(key) && field[key].value?.bool != false
+            if (isFlag || unsupportedSettings.contains(key)) && field[key].isPresent {
+                throw field[key].failure(
+                    "is not supported", remedy: "use a model whose images are only resized and cropped")
+            }
+        }
+    }
+
+    private static func size(_ field: JSONField, integerIsShortestEdge: Bool) throws(MISPError) -> Size? {
+        func length(_ field: JSONField) throws(MISPError) -> Int {
+            let value = try field.int()
+            guard 1...16_384 ~= value else { throw field.failure("\(value) is not between 1 and 16384") }
+            return value
+        }
+        guard let value = field.value, field.isPresent else { return nil }
+        switch value {
+        case .array(let items) where items.count == 2:
+            return .exact(height: try length(field[0]), width: try length(field[1]))
+        case .object(let members):
+            switch Set(members.keys.filter { field[$0].isPresent }) {
+            case ["shortest_edge"]: return .shortestEdge(try length(field["shortest_edge"]))
+            case ["height", "width"]:
+                return .exact(height: try length(field["height"]), width: try length(field["width"]))
+            default:
+                throw field.failure(
+                    "holds \(members.keys.joined(separator: ", "))", remedy: "give shortest_edge, or height and width")
+            }
+        default:
+            let edge = try length(field)
+            return integerIsShortestEdge ? .shortestEdge(edge) : .exact(height: edge, width: edge)
+        }
+    }
+
+    private static func channels(_ field: JSONField) throws(MISPError) -> [Double]? {
+        guard field.isPresent else { return nil }
+        guard field.value?.array != nil else { return Array(repeating: try field.double(), count: 3) }
+        var values: [Double] = []
+        for item in try field.array() { values.append(try item.double()) }
+        guard values.count == 3 else { throw field.failure("has \(values.count) values, not 3") }
+        return values
+    }
+}
