@@ -39,10 +39,15 @@ public enum JSON: Sendable {
 
     /// The values of a file of JSON lines with their line numbers, counted from 1; blank lines are skipped.
     public static func lines(contentsOf url: URL) throws(MISPError) -> [(line: Int, value: JSON)] {
+        let bytes = [UInt8](try read(url))
         var values: [(line: Int, value: JSON)] = []
         var number = 0
-        for line in try read(url).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+        var start = 0
+        while start < bytes.count {
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+            let line = bytes[start..<end]
             number += 1
+            start = end + 1
             if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
             values.append((number, try JSON(parsing: line, at: "\(url.relativePath):\(number)")))
         }

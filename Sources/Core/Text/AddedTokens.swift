@@ -126,8 +126,7 @@ struct AddedTokenMatcher: Sendable {
 
     private static func touchesWord(_ range: Range<Int>, in text: UnsafeBufferPointer<UInt8>) -> Bool {
         func isWord(_ start: Int) -> Bool {
-            let value = text.scalar(at: start).value
-            return ScalarClass(of: value).contains(.word) || value == 0x200C || value == 0x200D
+            ScalarClass(of: text.scalar(at: start).value).contains(.rustWord)
         }
         return range.lowerBound > 0 && isWord(text.start(before: range.lowerBound))
             || range.upperBound < text.count && isWord(range.upperBound)

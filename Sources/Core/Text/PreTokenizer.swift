@@ -49,13 +49,12 @@ struct PreTokenizer: Sendable {
             steps.append(.split(pattern, try SplitBehavior(field["behavior"]), isInverted: isInverted))
         case "Digits":
             let individual = try field["individual_digits"].bool()
-            steps.append(.split(SplitPattern(.number), individual ? .isolated : .contiguous, isInverted: false))
+            steps.append(.split(SplitPattern(.rustNumber), individual ? .isolated : .contiguous, isInverted: false))
         case "Punctuation":
             let behavior = field["behavior"].isPresent ? try SplitBehavior(field["behavior"]) : .isolated
-            steps.append(.split(SplitPattern([.punctuation, .asciiPunctuation]), behavior, isInverted: false))
+            steps.append(.split(SplitPattern(.splitPunctuation), behavior, isInverted: false))
         case "Whitespace":
-            let words = try SplitPattern(#"[\w\x{200C}\x{200D}]+|[^\w\s\x{200C}\x{200D}]+"#, at: field)
-            steps.append(.split(words, .removed, isInverted: true))
+            steps.append(.split(SplitPattern(runsOf: .rustWord, otherThan: .whitespace), .removed, isInverted: true))
         case "WhitespaceSplit":
             steps.append(.split(SplitPattern(.whitespace), .removed, isInverted: false))
         case "Metaspace":
@@ -118,12 +117,5 @@ struct Metaspace: Sendable {
             }
         }
         if splits { pieces.split(by: SplitPattern(literal: replacement), .mergedWithNext, isInverted: false) }
-    }
-}
-
-extension SplitPattern {
-    /// Single scalars of the classes.
-    init(_ classes: ScalarClass) {
-        self.init(set: ScalarSet(classes))
     }
 }

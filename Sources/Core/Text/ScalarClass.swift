@@ -1,4 +1,8 @@
-/// The classes of a Unicode scalar that patterns ask for, one bit each: the general categories and three properties.
+/// The classes of a Unicode scalar that patterns ask for, one bit each.
+///
+/// The parts of the `tokenizers` library (0.23.3) rest on different versions of Unicode, and ids are to be the same for
+/// every scalar: patterns (Oniguruma) on 16, digits (Rust) on 17, punctuation on 8, accents and normal forms on 9.
+/// Scalars younger than that count as unassigned.
 struct ScalarClass: OptionSet, Sendable {
     let rawValue: UInt64
 
@@ -17,10 +21,18 @@ struct ScalarClass: OptionSet, Sendable {
 
     /// The property White_Space.
     static let whitespace = ScalarClass(rawValue: 1 << 40)
-    /// Letters, marks, decimal digits and connectors: `\w`.
+    /// `\w` of patterns: alphabetic scalars, marks, decimal digits and connectors; in Oniguruma also six numbers.
     static let word = ScalarClass(rawValue: 1 << 41)
-    /// The punctuation of ASCII, which in Unicode is partly symbols.
-    static let asciiPunctuation = ScalarClass(rawValue: 1 << 42)
+    /// `\w` of the Rust crate regex: without those numbers, with the two joiners.
+    static let rustWord = ScalarClass(rawValue: 1 << 42)
+    /// Numbers as the step Digits sees them.
+    static let rustNumber = ScalarClass(rawValue: 1 << 43)
+    /// Punctuation as the step Punctuation sees it, symbols of ASCII included.
+    static let splitPunctuation = ScalarClass(rawValue: 1 << 44)
+    /// Marks as the step StripAccents sees them.
+    static let accent = ScalarClass(rawValue: 1 << 45)
+    /// Too young for the normal forms, which leave it alone.
+    static let unnormalized = ScalarClass(rawValue: 1 << 46)
 
     /// `\p{L}`, `\p{Lu}`, …
     static let named: [String: ScalarClass] = [
@@ -49,11 +61,27 @@ struct ScalarClass: OptionSet, Sendable {
     private static func computed(_ value: UInt32) -> ScalarClass {
         guard let scalar = Unicode.Scalar(value) else { return [] }
         let properties = scalar.properties
-        var result = ScalarClass(rawValue: 1 << index(of: properties.generalCategory))
+        let age = properties.age?.major ?? .max
+        let own = ScalarClass(categories: [properties.generalCategory])
+        var result: ScalarClass = age <= 16 ? own : ScalarClass(categories: [.unassigned])
         if properties.isWhitespace { result.insert(.whitespace) }
-        let isWord = properties.isAlphabetic || properties.generalCategory == .connectorPunctuation
-        if isWord || !result.isDisjoint(with: [.mark, .decimal]) { result.insert(.word) }
-        if scalar.isASCII, !result.isDisjoint(with: [.punctuation, .symbol]) { result.insert(.asciiPunctuation) }
+        let connectors = ScalarClass(categories: [.connectorPunctuation])
+        if age <= 16, properties.isAlphabetic || !own.isDisjoint(with: [.mark, .decimal, connectors]) {
+            result.formUnion([.word, .rustWord])
+        }
+        if [0xB2, 0xB3, 0xB9, 0xBC, 0xBD, 0xBE].contains(value) { result.insert(.word) }
+        if [0x200C, 0x200D].contains(value) { result.insert(.rustWord) }
+        if age <= 17, !own.isDisjoint(with: .number) { result.insert(.rustNumber) }
+        let isASCIISymbol = scalar.isASCII && !own.isDisjoint(with: .symbol)
+        // U+166D and U+111C9 were punctuation before they became a symbol and a mark, U+1CF2 and U+1CF3 marks
+        // before they became letters.
+        let wasPunctuation = value == 0x166D || value == 0x111C9
+        if age <= 8 && !own.isDisjoint(with: .punctuation) || isASCIISymbol || wasPunctuation {
+            result.insert(.splitPunctuation)
+        }
+        let wasMark = value == 0x1CF2 || value == 0x1CF3
+        if age <= 9 && !own.isDisjoint(with: .mark) && !wasPunctuation || wasMark { result.insert(.accent) }
+        if age > 9 { result.insert(.unnormalized) }
         return result
     }
 
@@ -107,8 +135,9 @@ struct ScalarSet: Sendable {
 
     init() {}
 
-    init(_ classes: ScalarClass) {
+    init(_ classes: ScalarClass, isNegated: Bool = false) {
         self.classes = classes
+        self.isNegated = isNegated
         seal()
     }
 

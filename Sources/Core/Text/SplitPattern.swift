@@ -30,9 +30,18 @@ struct SplitPattern: Sendable {
         program = text.unicodeScalars.map { .one(ScalarSet(only: $0.value)) } + [.accept]
     }
 
-    /// Single scalars of the set.
-    init(set: ScalarSet) {
-        program = [.one(set), .accept]
+    /// Single scalars of the classes.
+    init(_ classes: ScalarClass) {
+        program = [.one(ScalarSet(classes)), .accept]
+    }
+
+    /// Runs of the classes, and runs of what is neither in them nor in `excluded`.
+    init(runsOf classes: ScalarClass, otherThan excluded: ScalarClass) {
+        let rest = ScalarSet([classes, excluded], isNegated: true)
+        let runs: [Node] = [ScalarSet(classes), rest].map {
+            .run($0, minimum: 1, maximum: .max, isPossessive: false)
+        }
+        program = Self.compile(.alternatives(runs))
     }
 
     /// The matches from left to right, none of them empty.

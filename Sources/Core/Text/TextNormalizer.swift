@@ -46,12 +46,36 @@ struct TextNormalizer: Sendable {
 }
 
 extension TextNormalizer.Step {
+    /// A normal form; scalars too young for it stay, and nothing composes or reorders across them.
+    private static func transform(
+        _ text: UnsafeBufferPointer<UInt8>, with form: (String) -> String
+    ) -> [UInt8] {
+        var result: [UInt8] = []
+        var done = 0
+        var position = 0
+        func flush(to end: Int) {
+            guard done < end else { return }
+            result.append(contentsOf: form(String(decoding: text[done..<end], as: UTF8.self)).utf8)
+        }
+        while position < text.count {
+            let (value, end) = text.scalar(at: position)
+            if ScalarClass(of: value).contains(.unnormalized) {
+                flush(to: position)
+                result.append(contentsOf: text[position..<end])
+                done = end
+            }
+            position = end
+        }
+        flush(to: text.count)
+        return result
+    }
+
     fileprivate func apply(to text: [UInt8]) -> [UInt8] {
         switch self {
         case .form(let transform, let isComposed):
             // All scalars below U+0300 are in form C, those of ASCII in every form.
             if text.allSatisfy({ $0 < (isComposed ? 0xCC : 0x80) }) { return text }
-            return Array(transform(String(decoding: text, as: UTF8.self)).utf8)
+            return text.withUnsafeBufferPointer { Self.transform($0, with: transform) }
         case .lowercase:
             return String(decoding: text, as: UTF8.self).unicodeScalars.reduce(into: []) { result, scalar in
                 if scalar.isASCII {
@@ -66,7 +90,7 @@ extension TextNormalizer.Step {
                 var position = 0
                 while position < text.count {
                     let (value, end) = text.scalar(at: position)
-                    if ScalarClass(of: value).isDisjoint(with: .mark) {
+                    if ScalarClass(of: value).isDisjoint(with: .accent) {
                         result.append(contentsOf: text[position..<end])
                     }
                     position = end
