@@ -1,0 +1,39 @@
+/// What one preference is about: a prompt with its image, a better and a worse response, and other images for which
+/// the better response would be wrong.
+public struct PreferenceGroup: Sendable, Equatable {
+    /// An image for which the chosen response does not hold.
+    public struct Negative: Sendable, Equatable {
+        /// Path of the image file.
+        public let image: String
+        /// How hard the image is, as mining found it; drawing is uniform without scores.
+        public let score: Double?
+
+        public init(image: String, score: Double? = nil) {
+            self.image = image
+            self.score = score
+        }
+    }
+
+    /// Unique among the groups of a file.
+    public let id: String
+    public let prompt: String
+    /// y_p, the response to be preferred.
+    public let chosen: String
+    /// y_n; without it a group has no text term.
+    public let rejected: String?
+    /// Path of m_p, the image that the prompt is about.
+    public let image: String
+    /// The pool m_1…m_N; all of them have scores, or none has. An empty pool means no image term.
+    public let negatives: [Negative]
+
+    public init(
+        id: String, prompt: String, chosen: String, rejected: String?, image: String, negatives: [Negative] = []
+    ) {
+        self.id = id
+        self.prompt = prompt
+        self.chosen = chosen
+        self.rejected = rejected
+        self.image = image
+        self.negatives = negatives
+    }
+}

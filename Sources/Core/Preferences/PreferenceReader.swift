@@ -1,0 +1,167 @@
+import Foundation
+
+extension PreferenceGroup {
+    /// Reads groups from JSON lines, in the order of the file.
+    ///
+    /// A line is `{"id", "prompt", "chosen", "rejected", "image", "negatives": [{"image", "score"}]}`, or a row of
+    /// TRL's preference data: `"images": [one path]` for the image, and texts that may be lists of one message
+    /// (`[{"role", "content"}]`, content a string or parts of type text and image). `id`, `rejected`, `negatives` and
+    /// scores may be absent; an absent id becomes `line-12`. Other fields are ignored.
+    ///
+    /// - Parameters:
+    ///   - images: the folder from which relative image paths start.
+    /// - Throws: `MISPError` with file, line and field: what is malformed, missing, empty, of the wrong kind or
+    ///   repeated; no group at all; image files that do not exist.
+    public static func read(contentsOf file: URL, images: URL) throws(MISPError) -> [PreferenceGroup] {
+        var groups: [PreferenceGroup] = []
+        var lines: [Int] = []
+        var lineOfID: [UTF8Key: Int] = [:]
+        for (line, value) in try JSON.lines(contentsOf: file) {
+            let group = try PreferenceRow(value, file: file.relativePath, line: line, images: images.path).group()
+            if let first = lineOfID.updateValue(line, forKey: UTF8Key(group.id)) {
+                throw MISPError(
+                    "'\(group.id)' is the id of line \(first) too", at: "\(file.relativePath):\(line): id",
+                    remedy: "give every group an id of its own, or none")
+            }
+            groups.append(group)
+            lines.append(line)
+        }
+        if groups.isEmpty { throw MISPError("holds no preference groups", at: file.relativePath) }
+        try checkImages(of: zip(lines, groups), file: file, images: images)
+        return groups
+    }
+
+    /// All missing files are counted before the first one is reported.
+    private static func checkImages(
+        of groups: some Sequence<(Int, PreferenceGroup)>, file: URL, images: URL
+    ) throws(MISPError) {
+        var checked: Set<String> = []
+        var first: (line: Int, path: String)?
+        var missing = 0
+        for (line, group) in groups {
+            for path in [group.image] + group.negatives.map(\.image) where checked.insert(path).inserted {
+                if isFile(path) { continue }
+                first = first ?? (line, path)
+                missing += 1
+            }
+        }
+        guard let first else { return }
+        throw MISPError(
+            "the image \(first.path) does not exist (missing in all: \(missing) of \(checked.count))",
+            at: "\(file.relativePath):\(first.line)",
+            remedy: "relative paths start from \(images.path) (data.images)")
+    }
+
+    private static func isFile(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
+    }
+}
+
+/// One line of a preference file.
+private struct PreferenceRow {
+    let row: JSONField
+    let line: Int
+    let images: String
+
+    init(_ value: JSON, file: String, line: Int, images: String) throws(MISPError) {
+        row = JSONField(value, file: "\(file):\(line)")
+        self.line = line
+        self.images = images
+        _ = try row.object()
+    }
+
+    func group() throws(MISPError) -> PreferenceGroup {
+        PreferenceGroup(
+            id: try id(), prompt: try text("prompt", by: "user"), chosen: try text("chosen", by: "assistant"),
+            rejected: row["rejected"].isPresent ? try text("rejected", by: "assistant") : nil,
+            image: try image(), negatives: try negatives())
+    }
+
+    private func id() throws(MISPError) -> String {
+        let field = row["id"]
+        guard field.isPresent else { return "line-\(line)" }
+        if case .integer(let number)? = field.value { return String(number) }
+        return try filled(field.string(), field)
+    }
+
+    private func image() throws(MISPError) -> String {
+        let list = row["images"]
+        guard list.isPresent else { return try path(row["image"]) }
+        if row["image"].isPresent { throw list.failure("stands beside 'image'", remedy: "keep one of the two") }
+        let paths = try list.array()
+        guard paths.count == 1 else { throw list.failure("holds \(paths.count) images; a group has exactly one") }
+        return try path(paths[0])
+    }
+
+    private func negatives() throws(MISPError) -> [PreferenceGroup.Negative] {
+        guard row["negatives"].isPresent else { return [] }
+        var negatives: [PreferenceGroup.Negative] = []
+        for item in try row["negatives"].array() {
+            _ = try item.object()
+            let score = item["score"]
+            let value = score.isPresent ? try score.double() : nil
+            if let value, !value.isFinite { throw score.failure("is \(value), not a finite number") }
+            negatives.append(PreferenceGroup.Negative(image: try path(item["image"]), score: value))
+            guard (negatives[0].score == nil) == (value == nil) else {
+                throw score.failure(
+                    value == nil ? "is missing" : "is given, but the first negative has none",
+                    remedy: "give every negative of a group a score, or none")
+            }
+        }
+        return negatives
+    }
+
+    /// A path as the file system takes it: relative ones start from the image folder.
+    private func path(_ field: JSONField) throws(MISPError) -> String {
+        let path = try filled(field.string(), field)
+        return path.hasPrefix("/") ? path : "\(images)/\(path)"
+    }
+
+    /// A string, or a list of one message by `role`.
+    private func text(_ key: String, by role: String) throws(MISPError) -> String {
+        let field = row[key]
+        guard field.value?.array != nil else { return try checked(field.string(), field) }
+        let messages = try field.array()
+        guard messages.count == 1 else {
+            throw field.failure("holds \(messages.count) messages", remedy: "only one message by the \(role) is read")
+        }
+        let message = messages[0]
+        let writer = try message["role"].string()
+        guard writer == role else { throw message["role"].failure("is '\(writer)', expected '\(role)'") }
+        return try checked(content(message["content"]), field)
+    }
+
+    /// A message's text; a part of type image stands for the group's image, which the prompt template places.
+    private func content(_ field: JSONField) throws(MISPError) -> String {
+        guard field.value?.array != nil else { return try field.string() }
+        var text = ""
+        var pictures = 0
+        for part in try field.array() {
+            let kind = try part["type"].string()
+            switch kind {
+            case "text": text += try part["text"].string()
+            case "image": pictures += 1
+            default: throw part["type"].failure("is '\(kind)'; known: text, image")
+            }
+        }
+        guard pictures <= 1 else { throw field.failure("holds \(pictures) images; a group has exactly one") }
+        return text
+    }
+
+    private func checked(_ text: String, _ field: JSONField) throws(MISPError) -> String {
+        do {
+            try PromptTemplate.checkText(text)
+        } catch {
+            throw field.failure(error.what, remedy: error.remedy)
+        }
+        return try filled(text, field)
+    }
+
+    private func filled(_ text: String, _ field: JSONField) throws(MISPError) -> String {
+        guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+            throw field.failure("is empty")
+        }
+        return text
+    }
+}

@@ -1,0 +1,88 @@
+/// How a prompt and the place of its image are put into words for a model.
+///
+/// A template is text that holds `<image>` and `{prompt}` once each, such as `USER: <image>\n{prompt} ASSISTANT:`.
+public struct PromptTemplate: Sendable, Equatable {
+    /// Stands for the image in templates; texts must not hold it.
+    public static let imageMark = "<image>"
+    public static let promptMark = "{prompt}"
+
+    /// Templates that have a name: LLaVA 1.5 as Hugging Face renders it, ChatML (LLaVA-OneVision on Qwen2, SmolVLM
+    /// and others) without a system message, and none at all.
+    public static let builtIn: [(name: String, text: String)] = [
+        ("llava-1.5", "USER: <image>\n{prompt} ASSISTANT:"),
+        ("chatml", "<|im_start|>user\n<image>\n{prompt}<|im_end|>\n<|im_start|>assistant\n"),
+        ("plain", "<image>\n{prompt}\n"),
+    ]
+
+    /// What the template was made from: a built-in name or a literal template.
+    public let source: String
+    /// Before the image and after it; `{prompt}` stands in one of them.
+    private let before: String
+    private let after: String
+
+    /// The built-in `llava-1.5`.
+    public static let llava = PromptTemplate(
+        source: "llava-1.5", before: "USER: ", after: "\n{prompt} ASSISTANT:")
+
+    private init(source: String, before: String, after: String) {
+        self.source = source
+        self.before = before
+        self.after = after
+    }
+
+    /// - Parameter source: a built-in name, or a literal template.
+    public init(_ source: String) throws(MISPError) {
+        let text = Self.builtIn.first { $0.name == source }?.text ?? source
+        let around = Self.split(text, at: Self.imageMark)
+        let prompts = Self.split(text, at: Self.promptMark).count - 1
+        if around.count == 1 && prompts == 0 {
+            throw MISPError(
+                "no prompt template is named '\(source)'",
+                remedy: "\(NearestName.remedy(source, among: Self.builtIn.map(\.name))); "
+                    + "or give a text that holds <image> and {prompt}")
+        }
+        guard around.count == 2, prompts == 1 else {
+            throw MISPError(
+                "the prompt template holds <image> \(around.count - 1) times and {prompt} \(prompts) times",
+                remedy: "it must hold each exactly once")
+        }
+        self.init(source: source, before: around[0], after: around[1])
+    }
+
+    /// The text before the image and the text after it.
+    ///
+    /// Throws if `prompt` itself holds `<image>`: it is the template that places the image.
+    public func render(_ prompt: String) throws(MISPError) -> (before: String, after: String) {
+        try Self.checkText(prompt)
+        return (Self.fill(before, prompt), Self.fill(after, prompt))
+    }
+
+    /// Refuses `<image>` in the texts of a data set.
+    static func checkText(_ text: String) throws(MISPError) {
+        if split(text, at: imageMark).count > 1 {
+            throw MISPError("holds <image>", remedy: "remove it: the prompt template places the image")
+        }
+    }
+
+    private static func fill(_ part: String, _ prompt: String) -> String {
+        split(part, at: promptMark).joined(separator: prompt)
+    }
+
+    /// The pieces between occurrences of `mark`, which is ASCII: compared byte by byte, so that a combining character
+    /// after the mark hides nothing.
+    private static func split(_ text: String, at mark: String) -> [String] {
+        let (bytes, mark) = (Array(text.utf8), Array(mark.utf8))
+        var pieces: [String] = []
+        var (start, position) = (0, 0)
+        while position + mark.count <= bytes.count {
+            if bytes[position] == mark[0] && bytes[position..<position + mark.count].elementsEqual(mark) {
+                pieces.append(String(decoding: bytes[start..<position], as: UTF8.self))
+                position += mark.count
+                start = position
+            } else {
+                position += 1
+            }
+        }
+        return pieces + [String(decoding: bytes[start...], as: UTF8.self)]
+    }
+}
