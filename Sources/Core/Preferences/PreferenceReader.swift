@@ -17,7 +17,7 @@ extension PreferenceGroup {
         var lines: [Int] = []
         var lineOfID: [UTF8Key: Int] = [:]
         for (line, value) in try JSON.lines(contentsOf: file) {
-            let group = try PreferenceRow(value, file: file.relativePath, line: line, images: images.path).group()
+            let group = try PreferenceGroup(value, file: file.relativePath, line: line, images: images.path)
             if let first = lineOfID.updateValue(line, forKey: UTF8Key(group.id)) {
                 throw MISPError(
                     "'\(group.id)' is the id of line \(first) too", at: "\(file.relativePath):\(line): id",
@@ -29,6 +29,13 @@ extension PreferenceGroup {
         if groups.isEmpty { throw MISPError("holds no preference groups", at: file.relativePath) }
         try checkImages(of: zip(lines, groups), file: file, images: images)
         return groups
+    }
+
+    /// The group of one line; relative image paths start from the folder `images`.
+    package init(_ value: JSON, file: String, line: Int, images: String) throws(MISPError) {
+        let row = JSONField(value, file: "\(file):\(line)")
+        _ = try row.object()
+        self = try PreferenceRow(row: row, line: line, images: images).group()
     }
 
     /// All missing files are counted before the first one is reported.
@@ -63,13 +70,6 @@ private struct PreferenceRow {
     let row: JSONField
     let line: Int
     let images: String
-
-    init(_ value: JSON, file: String, line: Int, images: String) throws(MISPError) {
-        row = JSONField(value, file: "\(file):\(line)")
-        self.line = line
-        self.images = images
-        _ = try row.object()
-    }
 
     func group() throws(MISPError) -> PreferenceGroup {
         PreferenceGroup(
