@@ -50,7 +50,13 @@ let package = Package(
             ],
             swiftSettings: vectorSwift),
         .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: vectorSwift),
-        .testTarget(name: "CoordinatorTests", dependencies: ["Coordinator"], swiftSettings: vectorSwift),
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .executableTarget(
+            name: "RankProbe", dependencies: ["Core", "Coordinator", "CMPI"], path: "Tests/RankProbe",
+            swiftSettings: vectorSwift),
+        .testTarget(
+            name: "CoordinatorTests", dependencies: ["Coordinator", "RankProbe", "TestSupport"],
+            swiftSettings: vectorSwift),
         .testTarget(name: "WorkerTests", dependencies: ["Worker"], swiftSettings: vectorSwift),
     ]
 )

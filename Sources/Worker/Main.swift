@@ -1,1 +1,5 @@
-@main struct Main { static func main() {} }
+import Foundation
+
+@main struct Main {
+    static func main() { exit(Program.run(Array(CommandLine.arguments.dropFirst()))) }
+}

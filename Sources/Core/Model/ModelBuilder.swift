@@ -39,6 +39,16 @@ public struct NamedWeight<S: Scalar>: Sendable {
     public let name: String
     public let shape: [Int]
     public let weight: Weight<S>
+    /// Trained beside the weight; merged into it when a whole model is written.
+    public var adapter: LowRankAdapter<S>?
+
+    /// The values with the adapter merged in: W + scale·B·A.
+    public var merged: Matrix<S> {
+        guard let adapter else { return weight.matrix }
+        let sum = weight.matrix.copied()
+        sum.setProduct(adapter.b.matrix, adapter.a.matrix, scale: adapter.scale, keep: 1)
+        return sum
+    }
 }
 
 /// Puts a model together from a source of tensors; trained ones go to the flat buffer in the order of the calls.
@@ -127,6 +137,8 @@ extension ModelBuilder {
             let path = "\(name).\(module)"
             var linear = try self.linear(path, out: out, in: inputs, bias: bias, trained: trained)
             linear.adapter = adapter(path, out: out, in: inputs)
+            let written = source.writtenName("\(path).weight")
+            if let index = tensors.lastIndex(where: { $0.name == written }) { tensors[index].adapter = linear.adapter }
             return linear
         }
         func norm(_ module: String) throws -> RMSNorm<S> {

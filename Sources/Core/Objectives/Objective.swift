@@ -80,7 +80,8 @@ public struct Objective: Sendable, Equatable {
     ) -> GroupLoss {
         if kind == .sft {
             let rate = -1 / Double(chosenTokens)
-            return GroupLoss(loss: rate * policy.chosen, coefficients: zeros(policy, chosen: rate))
+            return GroupLoss(
+                loss: rate * policy.chosen, text: rate * policy.chosen, coefficients: zeros(policy, chosen: rate))
         }
         let h = policy - reference
         var result = GroupLoss(loss: 0, coefficients: zeros(policy, chosen: 0))

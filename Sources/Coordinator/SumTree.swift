@@ -1,0 +1,28 @@
+/// The order in which a sum is taken: each inner node adds what its two sides gave.
+///
+/// Floating-point addition commutes but does not associate: two runs that add along the same tree get the same bits,
+/// whoever does the adding and whichever side of a node comes first.
+public indirect enum SumTree: Sendable, Equatable {
+    case leaf(Int)
+    case sum(SumTree, SumTree)
+
+    /// From left to right.
+    public var leaves: [Int] {
+        switch self {
+        case .leaf(let index): [index]
+        case .sum(let left, let right): left.leaves + right.leaves
+        }
+    }
+
+    /// The buffers that taking the sum needs beside the one for its result, if of each node's sides the hungrier is
+    /// taken first. At most log2 of the number of leaves, whatever the tree's shape: one more only where both sides
+    /// need equally many, and hence twice the leaves.
+    public var partialBuffers: Int {
+        switch self {
+        case .leaf: 0
+        case .sum(let left, let right):
+            left.partialBuffers == right.partialBuffers
+                ? left.partialBuffers + 1 : max(left.partialBuffers, right.partialBuffers)
+        }
+    }
+}

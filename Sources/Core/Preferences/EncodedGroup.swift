@@ -1,0 +1,92 @@
+/// A preference group as token ids.
+public struct EncodedGroup: Sendable, Equatable {
+    public let id: String
+    public let prompt: PromptTokens
+    /// Ids of the response and the end-of-sequence token: all of them are scored.
+    public let chosen: [Int32]
+    public let rejected: [Int32]?
+    /// Path of the positive image.
+    public let image: String
+    /// Paths of the pool of negative images.
+    public let negatives: [String]
+    public let scores: [Double?]
+}
+
+/// Turns groups into token ids (docs/method.md, sequences).
+///
+/// A sequence is the rendered prompt with the special tokens that the tokenizer adds, its `<image>` replaced by one
+/// placeholder per image feature, then the response without special tokens, then the end-of-sequence token. Nothing is
+/// cut: what is longer than the model allows is an error.
+public struct GroupEncoder: Sendable {
+    private let tokenizer: Tokenizer
+    private let template: PromptTemplate
+    private let imageToken: Int32
+    private let imageRows: Int
+    private let endOfSequence: Int32
+    private let vocabulary: Int
+    private let maximumLength: Int
+
+    public init(_ folder: ModelFolder, template: PromptTemplate, imageRows: Int) throws(MISPError) {
+        tokenizer = folder.tokenizer
+        self.template = template
+        self.imageRows = imageRows
+        endOfSequence = folder.endOfSequence
+        vocabulary = folder.configuration.text.vocabulary
+        maximumLength = folder.configuration.text.maximumLength
+        imageToken = Int32(folder.configuration.imageToken)
+        guard tokenizer.id(of: "<image>") == imageToken else {
+            throw MISPError(
+                "<image> is not token \(imageToken), which config.json gives as the image token",
+                at: folder.url.appending(path: "tokenizer.json").relativePath,
+                remedy: "add <image> as a special token with that id")
+        }
+    }
+
+    /// - Parameter place: what an error names, such as `groups.jsonl`.
+    public func encode(_ group: PreferenceGroup, at place: String) throws(MISPError) -> EncodedGroup {
+        let place = "\(place): \(group.id)"
+        let prompt = try encode(prompt: group.prompt, at: place)
+        let chosen = try encode(response: group.chosen, at: place)
+        let rejected: [Int32]? = if let text = group.rejected { try encode(response: text, at: place) } else { nil }
+        let longest = prompt.tokens.count + max(chosen.count, rejected?.count ?? 0)
+        guard longest <= maximumLength else {
+            throw MISPError(
+                "has \(longest) tokens, but the model reads at most \(maximumLength)", at: place,
+                remedy: "shorten the prompt or the response, or leave the group out")
+        }
+        return EncodedGroup(
+            id: group.id, prompt: prompt, chosen: chosen, rejected: rejected, image: group.image,
+            negatives: group.negatives.map(\.image), scores: group.negatives.map(\.score))
+    }
+
+    /// The rendered prompt with its placeholders.
+    public func encode(prompt: String, at place: String) throws(MISPError) -> PromptTokens {
+        let before: String
+        let after: String
+        do throws(MISPError) {
+            (before, after) = try template.render(prompt)
+        } catch {
+            throw MISPError(error.what, at: place, remedy: error.remedy)
+        }
+        let ids = tokenizer.encode("\(before)<image>\(after)", addSpecialTokens: true)
+        guard let position = ids.firstIndex(of: imageToken), ids.lastIndex(of: imageToken) == position else {
+            throw MISPError("the tokenizer does not keep <image> as one token", at: place)
+        }
+        try checkVocabulary(ids, at: place)
+        let placeholders = [Int32](repeating: imageToken, count: imageRows)
+        return PromptTokens(
+            tokens: Array(ids[..<position]) + placeholders + Array(ids[(position + 1)...]),
+            imageRows: position..<position + imageRows)
+    }
+
+    private func encode(response: String, at place: String) throws(MISPError) -> [Int32] {
+        let ids = tokenizer.encode(response, addSpecialTokens: false)
+        try checkVocabulary(ids, at: place)
+        return ids + [endOfSequence]
+    }
+
+    private func checkVocabulary(_ ids: [Int32], at place: String) throws(MISPError) {
+        guard let alien = ids.first(where: { !(0..<vocabulary).contains(Int($0)) && $0 != imageToken }) else { return }
+        throw MISPError("the tokenizer gives id \(alien), but the model has \(vocabulary) embeddings", at: place)
+    }
+}

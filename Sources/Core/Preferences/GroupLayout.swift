@@ -1,0 +1,63 @@
+/// The sequences of a group that a step looks at, laid out for the model.
+public struct GroupLayout: Sendable {
+    /// A batch whose responses are the group's sequences in order, with the images that it needs, by path.
+    public struct Batch: Sendable {
+        public var layout = SequenceLayout()
+        public var images: [String] = []
+        /// For each response, which sequence of the group it is.
+        public var sequences: [GroupSequence] = []
+    }
+
+    public let batches: [Batch]
+
+    /// - Parameters:
+    ///   - negatives: indices into the group's pool
+    ///   - isJoint: one batch for all, or one for each image, to be computed one after the other
+    public init(_ group: EncodedGroup, withRejected: Bool, negatives: [Int], isJoint: Bool) {
+        var batches = [Batch()]
+        func add(_ image: String, _ responses: [[Int32]], _ sequences: [GroupSequence]) {
+            if !isJoint, !batches[batches.count - 1].images.isEmpty { batches.append(Batch()) }
+            let last = batches.count - 1
+            batches[last].layout.append(group.prompt, image: batches[last].images.count, responses: responses)
+            batches[last].images.append(image)
+            batches[last].sequences += sequences
+        }
+        if withRejected, let rejected = group.rejected {
+            add(group.image, [group.chosen, rejected], [.chosen, .rejected])
+        } else {
+            add(group.image, [group.chosen], [.chosen])
+        }
+        for (place, index) in negatives.enumerated() {
+            add(group.negatives[index], [group.chosen], [.negative(place)])
+        }
+        self.batches = batches
+    }
+}
+
+/// A sequence of a preference group.
+public enum GroupSequence: Sendable, Equatable {
+    case chosen
+    case rejected
+    /// The chosen response with the negative image of that place in the draw.
+    case negative(Int)
+}
+
+extension GroupValues {
+    /// The value of one sequence; setting `rejected` makes it present.
+    public subscript(sequence: GroupSequence) -> Double {
+        get {
+            switch sequence {
+            case .chosen: chosen
+            case .rejected: rejected ?? 0
+            case .negative(let place): negatives[place]
+            }
+        }
+        set {
+            switch sequence {
+            case .chosen: chosen = newValue
+            case .rejected: rejected = newValue
+            case .negative(let place): negatives[place] = newValue
+            }
+        }
+    }
+}

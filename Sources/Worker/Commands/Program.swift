@@ -1,0 +1,72 @@
+import ArgumentParser
+import Core
+import Foundation
+
+/// The command line as a whole: `misp-worker` and its commands.
+package struct Program: ParsableCommand {
+    package static let name = "misp-worker"
+    package static let version = "0.1.0"
+
+    package static let configuration = CommandConfiguration(
+        commandName: name,
+        abstract: "Trains vision-language models to look at the picture, with MISP-DPO, on CPUs.",
+        discussion: """
+            Without arguments it runs the demonstration, which needs nothing but the program: minutes on two cores.
+
+            Runs alone, or as one of many: mpirun -n 8 misp-worker train --config run.yaml
+
+            Exit status: 0 done; 2 the input is at fault; 3 interrupted after a complete checkpoint; anything else is \
+            a defect.
+            """,
+        version: version,
+        subcommands: [Train.self, Demo.self],
+        defaultSubcommand: Demo.self)
+
+    package init() {}
+
+    /// Runs what the arguments ask for and returns the exit status.
+    package static func run(_ arguments: [String]) -> Int32 {
+        do {
+            try checkCommand(arguments)
+            var command = try parseAsRoot(arguments)
+            try command.run()
+            return 0
+        } catch {
+            let (status, message) = outcome(of: error)
+            if status == 0 {
+                print(message)
+            } else if !message.isEmpty {
+                waitForFirstRank()
+                FileHandle.standardError.write(Data("\(name): error: \(message)\n".utf8))
+            }
+            return status
+        }
+    }
+
+    /// The exit status for an error, and what to print: help and version are errors with status 0 to the parser.
+    package static func outcome(of error: any Error) -> (status: Int32, message: String) {
+        if let error = error as? MISPError { return (error.kind.rawValue, error.description) }
+        switch exitCode(for: error) {
+        case .success: return (0, fullMessage(for: error))
+        case .validationFailure: return (2, "\(message(for: error)); see \(name) --help")
+        case let code: return (code.rawValue, message(for: error))
+        }
+    }
+
+    /// With a default command the parser takes an unknown command for one argument too many.
+    package static func checkCommand(_ arguments: [String]) throws(MISPError) {
+        let known = configuration.subcommands.compactMap { $0.configuration.commandName }
+        guard let command = arguments.first, !command.hasPrefix("-"), !(known + ["help"]).contains(command) else {
+            return
+        }
+        throw MISPError("unknown command '\(command)'", remedy: NearestName.remedy(command, among: known))
+    }
+
+    /// What is wrong before MPI starts is wrong on all ranks, and the first one says so and ends the job. The others
+    /// give it the time, and speak only if it had nothing to say.
+    private static func waitForFirstRank() {
+        let environment = ProcessInfo.processInfo.environment
+        let rank = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"].lazy.compactMap { environment[$0] }
+        if let rank = rank.first, rank != "0" { sleep(2) }
+    }
+}

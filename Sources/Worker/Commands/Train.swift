@@ -1,0 +1,35 @@
+import ArgumentParser
+import Coordinator
+import Core
+import Foundation
+
+package struct Train: ParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Trains a model on preference groups.",
+        discussion: """
+            Reads run.yaml, trains, and writes metrics, checkpoints and the adapter to the output folder:
+
+              misp-worker train --config run.yaml --set optimizer.learning_rate=1e-6 seed=1
+            """)
+
+    @Option(help: ArgumentHelp("The configuration of the run (YAML).", valueName: "run.yaml"))
+    package var config: String
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Values over those of the file; paths start from the file's folder.", valueName: "key=value")
+    )
+    package var set: [String] = []
+
+    package init() {}
+
+    package func run() throws {
+        let configuration = try RunConfiguration(contentsOf: URL(filePath: config), overrides: set)
+        let status = Communicators.run { communicator in
+            var run = try TrainingRun(configuration, communicator: communicator)
+            try run.execute()
+            return 0
+        }
+        throw ExitCode(status)
+    }
+}

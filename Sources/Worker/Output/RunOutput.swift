@@ -1,0 +1,110 @@
+import Coordinator
+import Core
+import Foundation
+
+/// What a run leaves in its output folder and says on the terminal. Rank 0 does it; on other ranks nothing happens.
+final class RunOutput {
+    private let folder: URL
+    private let isFirst: Bool
+    private let metrics: MetricsWriter?
+    private let evaluations: MetricsWriter?
+    private var progress: Progress
+    private var stage: StageProgress?
+
+    init(_ run: TrainingRun, order: StepOrder) throws {
+        let configuration = run.configuration
+        folder = configuration.output
+        isFirst = run.communicator.rank == 0
+        progress = Progress(steps: order.totalSteps)
+        guard isFirst else {
+            metrics = nil
+            evaluations = nil
+            return
+        }
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw MISPError(
+                "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
+                remedy: "choose another output")
+        }
+        try FileOutput.write(
+            configuration.yaml(environment: Self.environment(run)), to: folder.appending(path: "config.yaml"))
+        metrics = try MetricsWriter(folder.appending(path: "metrics.jsonl"))
+        evaluations = run.eval == nil ? nil : try MetricsWriter(folder.appending(path: "eval.jsonl"))
+        Self.say(
+            "\(configuration.objective.kind.rawValue) on \(run.train.groups.count) groups, "
+                + "\(order.totalSteps) steps of \(order.groupsPerStep) groups, \(run.communicator.size) ranks; "
+                + "\(run.model.parameters.count) trained parameters")
+    }
+
+    /// Begins a phase before training that has `total` parts.
+    func stage(_ name: String, of total: Int) {
+        if isFirst { stage = StageProgress(name, total: total) }
+    }
+
+    func stageProgress(_ done: Int) { stage?.update(done) }
+
+    func report(_ report: TrainingStep.Report) throws {
+        guard isFirst else { return }
+        try metrics?.append(report.metrics)
+        progress.update(report.metrics, groups: report.groups, tokens: report.rows)
+    }
+
+    func reportEvaluation(_ loss: Double, at step: Int) throws {
+        guard isFirst else { return }
+        try evaluations?.append(["step": .integer(step), "loss": .number(loss)])
+        Self.say(String(format: "step %d: held-out loss %.4f", step, loss))
+    }
+
+    /// Writes what was trained: the adapter; and the whole model where more than an adapter was trained.
+    func finish(_ run: TrainingRun) throws {
+        guard isFirst else { return }
+        let trainable = run.model.trainable
+        var written: [String] = []
+        if trainable.language == .lora {
+            try LowRankAdapterFolder.write(
+                run.model.parameters, settings: trainable.lora, baseModel: run.configuration.model.path.path,
+                to: folder.appending(path: "adapter"))
+            written.append("adapter")
+        }
+        if trainable.language == .full || trainable.projector == .full || trainable.vision == .full {
+            try run.model.write(to: folder.appending(path: "model"), besides: run.folder.url)
+            written.append("model")
+        }
+        Self.say("wrote \(written.joined(separator: " and ")) in \(folder.relativePath)")
+    }
+
+    private static func environment(_ run: TrainingRun) -> RunConfiguration.Environment {
+        RunConfiguration.Environment(
+            version: Program.version, processor: Self.processor, cores: ProcessInfo.processInfo.processorCount,
+            blas: BLAS.kernel, ranks: run.communicator.size)
+    }
+
+    /// The processor's name as the system gives it, else its architecture.
+    private static var processor: String {
+        let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
+        let name = lines.first { $0.hasPrefix("model name") }?.split(separator: ":").last
+        return name.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+    }
+
+    static func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
+}
+
+/// Tells of a phase before training, every few seconds.
+private struct StageProgress {
+    private let name: String
+    private let total: Int
+    private var last = ContinuousClock.now
+
+    init(_ name: String, total: Int) {
+        (self.name, self.total) = (name, total)
+        RunOutput.say("\(name) of \(total) groups")
+    }
+
+    mutating func update(_ done: Int) {
+        guard ContinuousClock.now - last > .seconds(Progress.interval) else { return }
+        last = .now
+        RunOutput.say("\(name): \(done) of \(total)")
+    }
+}

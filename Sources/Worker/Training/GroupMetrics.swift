@@ -1,0 +1,82 @@
+import Core
+import Foundation
+
+/// What one group contributes to a step's metrics, as numbers that ranks can merge.
+struct GroupMetrics {
+    /// One slot per quantity; NaN where the group has no such quantity.
+    private(set) var values: [Double]
+
+    enum Quantity: Int, CaseIterable {
+        case loss, image, text, rewardChosen, rewardRejected, margin, accuracy, rewardNegatives, logChosen, logRejected,
+            ess
+        case largestWeight, rows, operations, forward, backward
+    }
+
+    init(_ outcome: GroupGradient.Outcome, _ draw: NegativeDraw, beta: Double, operations: Double) {
+        values = [Double](repeating: .nan, count: Quantity.allCases.count)
+        self[.loss] = outcome.loss.loss
+        self[.image] = outcome.loss.image ?? 0
+        self[.text] = outcome.loss.text ?? 0
+        self[.logChosen] = outcome.policy.chosen
+        self[.rows] = Double(outcome.rows)
+        self[.operations] = operations
+        (self[.forward], self[.backward]) = outcome.seconds
+        let rewards = (outcome.policy - outcome.reference).scaled(by: beta)
+        self[.rewardChosen] = rewards.chosen
+        if let rejected = outcome.policy.rejected, let reward = rewards.rejected {
+            self[.logRejected] = rejected
+            self[.rewardRejected] = reward
+            self[.margin] = rewards.chosen - reward
+            self[.accuracy] = rewards.chosen > reward ? 1 : 0
+        }
+        guard !rewards.negatives.isEmpty else { return }
+        self[.rewardNegatives] = rewards.negatives.reduce(0, +) / Double(rewards.negatives.count)
+        let logits = zip(rewards.negatives, draw.logWeights).map { $0 - rewards.chosen + $1 }
+        let largest = logits.max() ?? 0
+        let weights = logits.map { exp($0 - largest) }
+        let total = weights.reduce(0, +)
+        self[.ess] = total * total / weights.reduce(0) { $0 + $1 * $1 }
+        self[.largestWeight] = (weights.max() ?? 0) / total
+    }
+
+    private subscript(quantity: Quantity) -> Double {
+        get { values[quantity.rawValue] }
+        set { values[quantity.rawValue] = newValue }
+    }
+}
+
+/// The quantities of a step's groups, in the order of the step, on every rank alike.
+struct GroupTable {
+    /// Groups × quantities.
+    private let table: [[Double]]
+
+    init(table: [[Double]]) { self.table = table }
+
+    func sum(_ quantity: GroupMetrics.Quantity) -> Double {
+        table.reduce(0) { $0 + $1[quantity.rawValue] }
+    }
+
+    /// The mean over the groups that have the quantity; NaN when none has.
+    func mean(_ quantity: GroupMetrics.Quantity) -> Double {
+        let present = table.map { $0[quantity.rawValue] }.filter { !$0.isNaN }
+        return present.isEmpty ? .nan : present.reduce(0, +) / Double(present.count)
+    }
+
+    /// The means that metrics.jsonl reports.
+    func fill(_ metrics: inout StepMetrics, ranks: Int) {
+        metrics.loss = mean(.loss)
+        metrics.lossImage = mean(.image)
+        metrics.lossText = mean(.text)
+        metrics.rewardChosen = mean(.rewardChosen)
+        metrics.rewardRejected = mean(.rewardRejected)
+        metrics.rewardMargin = mean(.margin)
+        metrics.rewardAccuracy = mean(.accuracy)
+        metrics.rewardNegatives = mean(.rewardNegatives)
+        metrics.logpChosen = mean(.logChosen)
+        metrics.logpRejected = mean(.logRejected)
+        metrics.effectiveSamples = mean(.ess)
+        metrics.maxWeight = mean(.largestWeight)
+        metrics.timeForward = sum(.forward) / Double(ranks)
+        metrics.timeBackward = sum(.backward) / Double(ranks)
+    }
+}

@@ -1,0 +1,136 @@
+import Coordinator
+import Core
+import Foundation
+
+/// A training run from its configuration to its results; the same on every rank.
+struct TrainingRun {
+    let configuration: RunConfiguration
+    let communicator: any Communicator
+    let folder: ModelFolder
+    let model: VisionLanguageModel<Float>
+    let gradient: GroupGradient
+    private(set) var train: PreparedData
+    private(set) var eval: PreparedData?
+
+    /// Collective. Reads everything; an error on any rank is every rank's.
+    init(_ configuration: RunConfiguration, communicator: any Communicator) throws {
+        self.configuration = configuration
+        self.communicator = communicator
+        BLAS.setThreads(configuration.compute.threads)
+        let loaded = try communicator.agree { try Self.load(configuration) }
+        (folder, model, gradient, train, eval) =
+            (loaded.folder, loaded.model, loaded.gradient, loaded.train, loaded.eval)
+    }
+
+    private struct Loaded {
+        var folder: ModelFolder
+        var model: VisionLanguageModel<Float>
+        var gradient: GroupGradient
+        var train: PreparedData
+        var eval: PreparedData?
+    }
+
+    private static func load(_ configuration: RunConfiguration) throws -> Loaded {
+        let folder = try ModelFolder(configuration.model.path)
+        var trainable = configuration.trainable
+        if let adapter = configuration.model.adapter, trainable.language == .lora {
+            trainable.lora = try LowRankAdapterFolder(adapter).settings
+        }
+        let model = try folder.model(trainable: trainable, seed: configuration.seed)
+        guard model.parameters.count > 0 else {
+            throw MISPError("nothing is trained", at: "trainable", remedy: "set language, projector or vision")
+        }
+        let objective = try Self.objective(configuration.objective)
+        let images = FeatureCache(model, processor: folder.imageProcessor)
+        let gradient = GroupGradient(
+            model: model, objective: objective, images: images, members: configuration.compute.members)
+        let encoder = try GroupEncoder(
+            folder, template: configuration.model.prompt,
+            imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))
+        let sampler = try Self.sampler(configuration.negatives)
+        func prepare(_ file: URL) throws -> PreparedData {
+            PreparedData(
+                try PreparedData.read(file, images: configuration.data.images, encoder: encoder), sampler: sampler,
+                seed: configuration.seed, objective: objective)
+        }
+        return Loaded(
+            folder: folder, model: model, gradient: gradient, train: try prepare(configuration.data.train),
+            eval: try configuration.data.eval.map(prepare))
+    }
+
+    private static func objective(_ settings: RunConfiguration.Objective) throws -> Objective {
+        guard let kind = Objective.Kind(rawValue: settings.kind.rawValue) else {
+            throw MISPError(
+                "\(settings.kind.rawValue) is not available yet", at: "objective.kind",
+                remedy: "use one of \(Objective.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return Objective(
+            kind, beta: settings.beta, textWeight: settings.textWeight, anchorWeight: settings.anchorWeight)
+    }
+
+    private static func sampler(_ settings: RunConfiguration.Negatives) throws -> NegativeSampler {
+        guard let mode = NegativeSampler.Mode(rawValue: settings.sampling.rawValue) else {
+            throw MISPError(
+                "\(settings.sampling.rawValue) is not available yet", at: "negatives.sampling",
+                remedy: "use one of \(NegativeSampler.Mode.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return NegativeSampler(
+            mode, count: settings.count, temperature: settings.temperature, uniformMix: settings.uniformMix)
+    }
+}
+
+extension TrainingRun {
+    /// Collective. Trains from the first step to the last and writes the results.
+    mutating func execute() throws {
+        let order = StepOrder(
+            groups: train.groups.count, seed: configuration.seed, shuffles: configuration.data.shuffle,
+            configuration.optimizer)
+        let machineRate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
+        let output = try communicator.agree { try RunOutput(self, order: order) }
+        try computeReferences(epochs: order.epochs, output)
+        // Only now: the reference is the base model, without the adapter that training continues from.
+        if let adapter = configuration.model.adapter {
+            try communicator.agree { try LowRankAdapterFolder(adapter).load(into: model.parameters) }
+        }
+        let step = try TrainingStep(
+            gradient, communicator: communicator, settings: configuration.optimizer, totalSteps: order.totalSteps,
+            machineRate: machineRate)
+        try evaluate(at: 0, output)
+        for index in 0..<order.totalSteps {
+            let report = try step(index, order.groups(of: index), epoch: order.epoch(of: index), data: train)
+            try communicator.agree { try output.report(report) }
+        }
+        try evaluate(at: order.totalSteps, output)
+        try communicator.agree { try output.finish(self) }
+        try step.close()
+    }
+
+    private mutating func computeReferences(epochs: Int, _ output: RunOutput) throws {
+        guard gradient.objective.usesReference else { return }
+        let groups = train.groups.count + (eval?.groups.count ?? 0)
+        output.stage("reference log-probabilities", of: groups)
+        try train.computeReference(epochs: epochs, scorer: gradient, communicator: communicator) {
+            output.stageProgress($0)
+        }
+        let trained = train.groups.count
+        try eval?.computeReference(epochs: 1, scorer: gradient, communicator: communicator) {
+            output.stageProgress(trained + $0)
+        }
+    }
+
+    /// Collective. The mean loss over the held-out groups, with the draws of epoch 0.
+    private func evaluate(at step: Int, _ output: RunOutput) throws {
+        guard let eval else { return }
+        let mine = try communicator.agree {
+            var losses = [Double](repeating: 0, count: eval.groups.count)
+            for index in stride(from: communicator.rank, to: losses.count, by: communicator.size) {
+                let draw = eval.draw(index, epoch: 0)
+                losses[index] = try gradient.loss(eval.groups[index], draw, reference: eval.reference(index, draw)).loss
+            }
+            return losses
+        }
+        let losses = try communicator.mergeDisjoint(mine)
+        let mean = losses.reduce(0, +) / Double(losses.count)
+        try communicator.agree { try output.reportEvaluation(mean, at: step) }
+    }
+}

@@ -1,0 +1,138 @@
+import Coordinator
+import Core
+import Foundation
+
+/// One optimiser step over all ranks: own groups' gradients, ordered reduction, AdamW on the owned slice, gather.
+final class TrainingStep {
+    private let communicator: any Communicator
+    private let gradient: GroupGradient
+    private let reduction: OrderedReduction
+    private let pool: ScratchPool
+    private let settings: RunConfiguration.Optimizer
+    private let schedule: LearningRateSchedule
+    private let firstMoment: Storage<Float>
+    private let secondMoment: Storage<Float>
+    private let beta: Double
+    /// Operations per second of all ranks together, as their matrix products run.
+    private let machineRate: Double
+
+    private var parameters: ParameterStore<Float> { gradient.model.parameters }
+
+    /// Collective.
+    init(
+        _ gradient: GroupGradient, communicator: any Communicator, settings: RunConfiguration.Optimizer,
+        totalSteps: Int,
+        machineRate: Double
+    ) throws {
+        self.communicator = communicator
+        self.gradient = gradient
+        self.settings = settings
+        self.machineRate = machineRate
+        beta = gradient.objective.beta
+        schedule = LearningRateSchedule(
+            .init(rawValue: settings.schedule.rawValue) ?? .cosine, peak: settings.learningRate,
+            warmupRatio: settings.warmupRatio, totalSteps: totalSteps)
+        reduction = try OrderedReduction(elements: gradient.model.parameters.count, communicator: communicator)
+        pool = ScratchPool(elements: gradient.model.parameters.count)
+        firstMoment = Storage(count: reduction.slice.count)
+        secondMoment = Storage(count: reduction.slice.count)
+        firstMoment.base.update(repeating: 0, count: firstMoment.count)
+        secondMoment.base.update(repeating: 0, count: secondMoment.count)
+    }
+
+    /// Collective: gives shared memory back.
+    func close() throws { try reduction.close() }
+
+    /// What a step has to tell.
+    struct Report {
+        let metrics: StepMetrics
+        let groups: Int
+        /// Rows that went through the model.
+        let rows: Int
+    }
+
+    /// - Parameters:
+    ///   - step: steps taken before this one
+    ///   - indices: of the step's groups in `data`
+    func callAsFunction(_ step: Int, _ indices: [Int], epoch: Int, data: PreparedData) throws -> Report {
+        var clock = Stopwatch()
+        let started = clock
+        let draws = indices.map { data.draw($0, epoch: epoch) }
+        let costs = zip(indices, draws).map { operations(data.groups[$0], $1) }
+        let plan = ShardPlan(costs: costs, ranks: communicator.size)
+
+        let metrics = try communicator.agree {
+            try computeShare(plan, indices, draws, costs, data)
+        }
+        let merged = try merge(metrics, groups: indices.count)
+        _ = clock.lap()
+        let slice = try reduction.reduceScatter(plan)
+        let norm = try reduction.squaredNorm(UnsafeBufferPointer(slice)).squareRoot() / Double(indices.count)
+        var reduceSeconds = clock.lap()
+        let rate = schedule.rate(at: step)
+        update(slice, step: step, rate: rate, norm: norm, groups: indices.count)
+        let optimizerSeconds = clock.lap()
+        try reduction.gather(UnsafeMutableBufferPointer(start: parameters.values, count: parameters.count))
+        reduceSeconds += clock.lap()
+        var result = StepMetrics(step: step + 1, epoch: Double(epoch))
+        merged.fill(&result, ranks: communicator.size)
+        result.gradNorm = norm
+        result.learningRate = rate
+        result.balanceEfficiency = plan.efficiency
+        var whole = started
+        result.timeStep = whole.lap()
+        result.timeReduce = reduceSeconds
+        result.timeOptimizer = optimizerSeconds
+        result.tokensPerSecond = merged.sum(.rows) / result.timeStep
+        result.mfu = merged.sum(.operations) / result.timeStep / machineRate
+        return Report(metrics: result, groups: indices.count, rows: Int(merged.sum(.rows)))
+    }
+
+    /// This rank's groups, summed in the order of the plan into the reduction's buffer.
+    private func computeShare(
+        _ plan: ShardPlan, _ indices: [Int], _ draws: [NegativeDraw], _ costs: [Double], _ data: PreparedData
+    ) throws -> [Int: GroupMetrics] {
+        var metrics: [Int: GroupMetrics] = [:]
+        try plan.sumLocally(rank: communicator.rank, into: reduction.gradient, pool: pool) { place, buffer in
+            guard let base = buffer.baseAddress else { return }
+            let index = indices[place]
+            let outcome = try gradient.compute(
+                data.groups[index], draws[place], reference: data.reference(index, draws[place]),
+                into: Gradient(base, owner: pool))
+            metrics[place] = GroupMetrics(outcome, draws[place], beta: beta, operations: costs[place])
+        }
+        return metrics
+    }
+
+    private func merge(_ mine: [Int: GroupMetrics], groups: Int) throws -> GroupTable {
+        let width = GroupMetrics.Quantity.allCases.count
+        var flat = [Double](repeating: 0, count: groups * width)
+        for (place, metrics) in mine {
+            flat.replaceSubrange(place * width..<(place + 1) * width, with: metrics.values)
+        }
+        let merged = try communicator.mergeDisjoint(flat)
+        return GroupTable(table: (0..<groups).map { Array(merged[$0 * width..<($0 + 1) * width]) })
+    }
+
+    /// AdamW on the owned slice; the mean over groups and the clipping are one factor on the gradient.
+    private func update(
+        _ slice: UnsafeMutableBufferPointer<Float>, step: Int, rate: Double, norm: Double, groups: Int
+    ) {
+        guard let gradient = slice.baseAddress else { return }
+        let clipping = settings.maxGradNorm > 0 ? clippingFactor(norm: norm, maximum: settings.maxGradNorm) : 1
+        Float.adamW(
+            parameters.values + reduction.slice.lowerBound, gradient: gradient, firstMoment: firstMoment.base,
+            secondMoment: secondMoment.base, count: slice.count,
+            step: AdamWStep(
+                learningRate: rate, beta1: settings.beta1, beta2: settings.beta2, epsilon: settings.epsilon,
+                weightDecay: settings.weightDecay, gradientScale: clipping / Double(groups), count: step + 1))
+    }
+
+    /// What the group's share of the step costs, in operations.
+    private func operations(_ group: EncodedGroup, _ draw: NegativeDraw) -> Double {
+        let model = gradient.model
+        return gradient.layout(group, draw).batches.reduce(0) {
+            $0 + model.configuration.operations($1.layout, trainable: model.trainable).total
+        }
+    }
+}
