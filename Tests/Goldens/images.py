@@ -4,22 +4,27 @@
     python Tests/Goldens/images.py --large DIR     the same with many sizes up to 4000x3000, for
                                                    MISP_IMAGE_COMPARISON=DIR swift test --filter ImageGoldenTests
 
-Needs pillow, numpy, transformers and the libturbojpeg shared library (for YCCK, 4:4:0 and 4:1:1).
+Needs pillow 13 or later (see RGBImage+Resize.swift), numpy, transformers and the libturbojpeg shared library (for YCCK, 4:4:0 and 4:1:1).
 """
 
 import argparse
 import ctypes
 import ctypes.util
 import io
+import itertools
 import json
 import pathlib
 import random
 import shutil
 import struct
+import sys
 import zlib
 
-import numpy as np
-from PIL import Image
+# Scripts of this folder bear the names of modules that transformers imports.
+sys.path.pop(0)
+
+import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent
 
@@ -202,7 +207,7 @@ def decoded(data):
 def entry(name, data):
     rgb = decoded(data)
     cuts = []
-    for cut in sorted({0, 2, 8, 11, 20, 30, len(data) // 4, len(data) // 2, len(data) * 3 // 4, len(data) - 20, len(data) - 2}):
+    for cut in [] if rgb.size > 10_000 else sorted({0, 2, 8, 11, 20, 30, len(data) // 4, len(data) // 2, len(data) * 3 // 4, len(data) - 20, len(data) - 2}):
         try:
             decoded(data[:cut])
         except Exception:
@@ -258,12 +263,12 @@ def processor(configuration):
 
 
 def processed(sizes, names=CONFIGURATIONS):
-    for name in names:
-        configuration = CONFIGURATIONS[name]
-        exact = processor(configuration | {"do_rescale": False, "do_normalize": False})
-        full = processor(configuration)
-        for width, height in sizes:
-            image = Image.fromarray(pattern(width, height))
+    for width, height in sizes:
+        image = Image.fromarray(pattern(width, height))
+        for name in names:
+            configuration = CONFIGURATIONS[name]
+            exact = processor(configuration | {"do_rescale": False, "do_normalize": False})
+            full = processor(configuration)
             bytes_ = np.asarray(exact(images=image)["pixel_values"][0])
             values = np.asarray(full(images=image)["pixel_values"][0])
             assert bytes_.dtype == np.uint8
@@ -303,12 +308,12 @@ def small_files():
 
 def large_files():
     random.seed(0)
-    sizes = [(4000, 3000), (3000, 4000), (1920, 1080), (640, 480), (333, 500), (2047, 511)]
+    sizes = [(4000, 3000), (1920, 1080), (640, 480), (333, 500), (2047, 511)]
     sizes += [(random.randint(1, 700), random.randint(1, 700)) for _ in range(14)]
     sizes += [(w, h) for w in range(1, 19, 3) for h in range(1, 19, 4)]
     for i, (width, height) in enumerate(sizes):
-        for make in (jpeg_files, webp_files):
-            for name, data in make(width, height, i):
+        for make, some in ((jpeg_files, 8), (webp_files, 1)):
+            for name, data in itertools.islice(make(width, height, i), some if width * height > 1_000_000 else None):
                 yield f"{width}x{height}-{name}", data
         if width * height < 20_000:
             for name, data in png_files(width, height):
@@ -324,7 +329,7 @@ if __name__ == "__main__":
     if large:
         random.seed(1)
         sizes = [(4000, 3000), (3000, 4000), (336, 336), (1, 500), (336, 4000)]
-        sizes += [(random.randint(1, 900), random.randint(1, 900)) for _ in range(60)]
+        sizes += [(random.randint(1, 900), random.randint(1, 900)) for _ in range(40)]
         write(large, large_files(), sizes)
     else:
         sizes = [(1, 1), (1, 7), (31, 31), (30, 47), (64, 48), (97, 40), (336, 336), (400, 301), (37, 640)]
