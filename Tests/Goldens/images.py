@@ -4,7 +4,8 @@
     python Tests/Goldens/images.py --large DIR     the same with many sizes up to 4000x3000, for
                                                    MISP_IMAGE_COMPARISON=DIR swift test --filter ImageGoldenTests
 
-Needs pillow 13 or later (see RGBImage+Resize.swift), numpy, transformers and the libturbojpeg shared library (for YCCK, 4:4:0 and 4:1:1).
+Needs pillow 13 or later (see RGBImage+Resize.swift), numpy, transformers and the
+libturbojpeg shared library (for YCCK, 4:4:0 and 4:1:1).
 """
 
 import argparse
