@@ -5,6 +5,11 @@
 public struct OperationCount: Sendable, Equatable {
     public var forward: Double
     public var backward: Double
+    public init(forward: Double = 0, backward: Double = 0) {
+        self.forward = forward
+        self.backward = backward
+    }
+
     public var total: Double { forward + backward }
 
     public static func + (a: OperationCount, b: OperationCount) -> OperationCount {
