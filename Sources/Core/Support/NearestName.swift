@@ -1,11 +1,11 @@
 /// Finds what someone who mistyped a name most likely meant.
 public enum NearestName {
-    /// The known name with the fewest edits to `name`; nil when even that one looks unlike it (more than a third of
-    /// the longer name, and more than two letters, would have to change). Ties go to the earlier one.
+    /// The known name with the fewest edits to `name`, the earlier one of two; nil when even that looks unlike it (more
+    /// than about a third of its letters differ).
     public static func find(_ name: String, among known: some Sequence<String>) -> String? {
         let ranked = known.map { (name: $0, distance: distance(name.lowercased(), $0.lowercased())) }
         guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
-        return best.distance <= max(2, max(name.count, best.name.count) / 3) ? best.name : nil
+        return 3 * best.distance <= max(name.count, best.name.count) + 1 ? best.name : nil
     }
 
     /// `did you mean beta?`, or all known names when none is near: the remedy of an error.

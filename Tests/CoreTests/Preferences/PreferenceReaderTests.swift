@@ -138,9 +138,10 @@ private let line = #"{"id": "g0", "prompt": "What?", "chosen": "A.", "rejected":
                 }
             }
             do {
-                _ = try PreferenceGroup(try JSON(parsing: bytes), file: "groups.jsonl", line: 1, images: "/")
+                let value = try JSON(parsing: bytes)
+                _ = try PreferenceGroup(value, file: "groups.jsonl", line: 1, images: "/")
                 read += 1
-            } catch is MISPError {
+            } catch {
                 refused += 1
             }
         }

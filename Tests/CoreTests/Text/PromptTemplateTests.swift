@@ -50,7 +50,7 @@ import Testing
 @Suite struct NearestNameTests {
     @Test(arguments: [
         ("learning_rat", "learning_rate"), ("LEARNING_RATE", "learning_rate"), ("bteas", "betas"), ("beta", "betas"),
-        ("zzz", nil), ("", nil),
+        ("zzz", nil), ("", nil), ("x", nil),
     ])
     func finds(name: String, nearest: String?) {
         #expect(NearestName.find(name, among: ["learning_rate", "betas", "weight_decay"]) == nearest)
