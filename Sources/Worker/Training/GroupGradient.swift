@@ -73,14 +73,14 @@ struct GroupGradient {
     /// The group's loss without a gradient.
     func loss(_ group: EncodedGroup, _ draw: NegativeDraw, reference: GroupValues) throws -> GroupLoss {
         objective(
-            policy: try score(group, negatives: draw.indices), reference: reference, logWeights: draw.logWeights,
+            policy: try score(group, negatives: draw.indices, withRejected: objective.usesRejected),
+            reference: reference, logWeights: draw.logWeights,
             chosenTokens: group.chosen.count)
     }
 
-    /// The log-probabilities of the chosen response, the rejected one, and the listed negatives.
-    func score(_ group: EncodedGroup, negatives: [Int]) throws -> GroupValues {
-        let layout = GroupLayout(
-            group, withRejected: objective.usesRejected, negatives: negatives, isJoint: false)
+    /// The log-probabilities of the chosen response, the rejected one where it is asked for, and the listed negatives.
+    func score(_ group: EncodedGroup, negatives: [Int], withRejected: Bool) throws -> GroupValues {
+        let layout = GroupLayout(group, withRejected: withRejected, negatives: negatives, isJoint: false)
         var values = GroupValues(chosen: 0, negatives: [Double](repeating: 0, count: negatives.count))
         for batch in layout.batches {
             for (sequence, value) in zip(batch.sequences, try forward(batch).0) { values[sequence] = value }

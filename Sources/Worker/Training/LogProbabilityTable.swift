@@ -1,27 +1,30 @@
 import Coordinator
 import Core
 
-/// Log-probabilities of the reference model, computed once, before anything is trained, by all ranks together.
+/// Log-probabilities of groups' sequences under the model as it is now, computed by all ranks together.
 ///
-/// Draws of negatives are pure functions, so what the whole run will ask for is known: only that is computed.
-struct ReferenceTable {
+/// The reference of a training run is the table of its first moment, before anything is trained.
+struct LogProbabilityTable {
     private let chosen: [Double]
     private let rejected: [Double?]
-    /// By group, by index into its pool; what no draw needs is 0.
+    /// By group, by index into its pool; 0 where it was not asked for.
     private let negatives: [[Double]]
 
     /// Collective.
-    /// - Parameter needed: for each group the pool's indices that any draw of the run contains
+    /// - Parameters:
+    ///   - needed: for each group, indices into its pool
+    ///   - withRejected: whether the rejected responses are scored too
     init(
-        _ groups: [EncodedGroup], needed: [[Int]], scorer: GroupGradient, communicator: any Communicator,
-        progress: (Int) -> Void
+        _ groups: [EncodedGroup], needed: [[Int]], withRejected: Bool, scorer: GroupGradient,
+        communicator: any Communicator, progress: (Int) -> Void = { _ in }
     ) throws {
         var offsets = [0]
         for group in groups { offsets.append(offsets[offsets.count - 1] + 2 + group.negatives.count) }
         let mine = try communicator.agree {
             var table = [Double](repeating: 0, count: offsets[groups.count])
             for index in stride(from: communicator.rank, to: groups.count, by: communicator.size) {
-                let values = try scorer.score(groups[index], negatives: needed[index])
+                let values = try scorer.score(
+                    groups[index], negatives: needed[index], withRejected: withRejected)
                 table[offsets[index]] = values.chosen
                 table[offsets[index] + 1] = values.rejected ?? 0
                 for (pool, value) in zip(needed[index], values.negatives) { table[offsets[index] + 2 + pool] = value }
@@ -35,9 +38,9 @@ struct ReferenceTable {
         negatives = groups.indices.map { Array(table[(offsets[$0] + 2)..<offsets[$0 + 1]]) }
     }
 
-    /// The reference's values for a group's draw.
-    func values(_ group: Int, _ draw: NegativeDraw) -> GroupValues {
+    /// The values of a group with those negatives of its pool.
+    func values(_ group: Int, negatives indices: [Int]) -> GroupValues {
         GroupValues(
-            chosen: chosen[group], rejected: rejected[group], negatives: draw.indices.map { negatives[group][$0] })
+            chosen: chosen[group], rejected: rejected[group], negatives: indices.map { negatives[group][$0] })
     }
 }

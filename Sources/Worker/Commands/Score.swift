@@ -1,0 +1,71 @@
+import ArgumentParser
+import Coordinator
+import Core
+import Foundation
+
+package struct Score: ParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "score", abstract: "Writes the log-probability of every sequence of every group.",
+        discussion: """
+            A line per group of data.train, in the order of the file: sums over the response's tokens under the policy \
+            (the model with model.adapter, if one is given) and under the reference (the model without it).
+            """)
+
+    @Option(help: ArgumentHelp("The configuration of the run (YAML).", valueName: "run.yaml"))
+    package var config: String
+
+    @Option(help: ArgumentHelp("The file to write (JSON lines).", valueName: "scores.jsonl"))
+    package var out: String
+
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Values over those of the file.", valueName: "key=value"))
+    package var set: [String] = []
+
+    package init() {}
+
+    package func run() throws {
+        let configuration = try RunConfiguration(contentsOf: URL(filePath: config), overrides: set)
+        throw ExitCode(
+            Communicators.run { communicator in
+                let run = try TrainingRun(configuration, communicator: communicator)
+                let reference = try Self.scores(run)
+                var policy = reference
+                if let adapter = configuration.model.adapter {
+                    try communicator.agree { try LowRankAdapterFolder(adapter).load(into: run.model.parameters) }
+                    policy = try Self.scores(run)
+                }
+                try communicator.agree {
+                    if communicator.rank == 0 { try write(run.train.groups, policy, reference) }
+                }
+                return 0
+            })
+    }
+
+    /// Collective. Every sequence of every group: chosen, rejected, and the whole pool.
+    private static func scores(_ run: TrainingRun) throws -> [GroupValues] {
+        let groups = run.train.groups
+        let pools = groups.map { Array($0.negatives.indices) }
+        let table = try LogProbabilityTable(
+            groups, needed: pools, withRejected: true, scorer: run.gradient, communicator: run.communicator)
+        return groups.indices.map { table.values($0, negatives: pools[$0]) }
+    }
+
+    private func write(_ groups: [EncodedGroup], _ policy: [GroupValues], _ reference: [GroupValues]) throws {
+        let writer = try MetricsWriter(URL(filePath: out))
+        for (index, group) in groups.enumerated() {
+            var tokens: JSON.Object = .init([("prompt", .integer(group.prompt.tokens.count))])
+            tokens["chosen"] = .integer(group.chosen.count)
+            tokens["rejected"] = group.rejected.map { .integer($0.count) }
+            try writer.append([
+                "id": .string(group.id), "policy": Self.named(policy[index]), "reference": Self.named(reference[index]),
+                "tokens": .object(tokens),
+            ])
+        }
+    }
+
+    private static func named(_ values: GroupValues) -> JSON {
+        var object = JSON.Object([("chosen", .number(values.chosen))])
+        object["rejected"] = values.rejected.map { .number($0) }
+        for (place, value) in values.negatives.enumerated() { object["negative\(place)"] = .number(value) }
+        return .object(object)
+    }
+}
