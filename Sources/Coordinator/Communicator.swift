@@ -23,7 +23,7 @@ public protocol Communicator: AnyObject {
     /// Element by element over the ranks, the result on each rank. The order of a sum's additions is not fixed.
     func combine(_ values: inout [Double], _ combination: Combination) throws
     /// Memory that the ranks of one host read of each other, `bytes` of it on each rank and zero at first;
-    /// nil, on every rank alike, where any host cannot give it.
+    /// nil, on every rank alike, where a host cannot give it or no host has two ranks.
     func sharedMemory(bytes: Int) throws -> (any SharedMemory)?
     /// Leaves the run in good order. Nothing may be called afterwards.
     func finish() throws

@@ -2,16 +2,18 @@ import CMPI
 import Foundation
 
 /// What the launcher of this process told it by environment variables.
-struct LaunchEnvironment {
+package struct LaunchEnvironment {
     let variables: [String: String]
+
+    package init(variables: [String: String]) { self.variables = variables }
 
     static var current: LaunchEnvironment { .init(variables: ProcessInfo.processInfo.environment) }
 
     /// The number of ranks started together, where the launcher says; the innermost launcher comes first.
-    var ranks: Int? { number("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS") }
+    package var ranks: Int? { number("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS") }
 
     /// The number of ranks started on this host.
-    var localRanks: Int? {
+    package var localRanks: Int? {
         if let count = number("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "PMI_LOCAL_SIZE") { return count }
         // Slurm counts by node, `8(x3),4`; its largest node stands for all.
         let counts = (variables["SLURM_STEP_TASKS_PER_NODE"] ?? "").split(separator: ",")
@@ -19,12 +21,12 @@ struct LaunchEnvironment {
     }
 
     /// Whether a launcher started this process as part of a run. Without one MPI could find nobody either.
-    var isLaunched: Bool {
+    package var isLaunched: Bool {
         ranks != nil || variables.keys.contains { $0.hasPrefix("PMIX_") || $0.hasPrefix("PMI_") }
     }
 
     /// Whether ranks that wait should let go of the core: more ranks than cores, none of which is a rank's own.
-    func isCrowded(cores: Int) -> Bool {
+    package func isCrowded(cores: Int) -> Bool {
         variables["OMPI_MCA_orte_bound_at_launch"] == nil && (localRanks ?? 1) > cores
     }
 

@@ -14,6 +14,8 @@ final class MPISharedMemory: SharedMemory {
     init?(bytes: Int, local: MPI_Comm, communicator: MPICommunicator) throws {
         self.local = local
         let hosts = communicator.hosts
+        // Where every rank has a host to itself nobody shares.
+        guard communicator.hostCount < communicator.size else { return nil }
         let neighbours = hosts.indices.filter { hosts[$0] == hosts[communicator.rank] }
         // MPI aligns a block to 8 bytes only: there is room to round up.
         let room = bytes + Self.alignment

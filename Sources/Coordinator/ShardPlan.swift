@@ -59,9 +59,11 @@ public struct ShardPlan: Sendable {
             parts[ranks.lowerBound] = tree
             return (tree, .leaf(ranks.lowerBound))
         }
-        let middle = ranks.lowerBound + ranks.count / 2
-        let (left, right) = halves(
-            groups, costs, shares: (Double(ranks.count / 2), Double(ranks.count - ranks.count / 2)))
+        let half = ranks.count / 2
+        let middle = ranks.lowerBound + half
+        // Equal shares are 1 and 1 for any number of ranks, so that it makes no difference to the last bit.
+        let even = ranks.count.isMultiple(of: 2)
+        let (left, right) = halves(groups, costs, shares: even ? (1, 1) : (Double(half), Double(half + 1)))
         let below = split(left, costs, over: ranks.lowerBound..<middle, &parts)
         let above = split(right, costs, over: middle..<ranks.upperBound, &parts)
         return (.sum(below.groups, above.groups), .sum(below.ranks, above.ranks))

@@ -18,11 +18,8 @@ public indirect enum SumTree: Sendable, Equatable {
     /// taken first. At most log2 of the number of leaves, whatever the tree's shape: one more only where both sides
     /// need equally many, and hence twice the leaves.
     public var partialBuffers: Int {
-        switch self {
-        case .leaf: 0
-        case .sum(let left, let right):
-            left.partialBuffers == right.partialBuffers
-                ? left.partialBuffers + 1 : max(left.partialBuffers, right.partialBuffers)
-        }
+        guard case .sum(let left, let right) = self else { return 0 }
+        let (ofLeft, ofRight) = (left.partialBuffers, right.partialBuffers)
+        return ofLeft == ofRight ? ofLeft + 1 : max(ofLeft, ofRight)
     }
 }

@@ -82,7 +82,7 @@ struct LocalSumTests {
         let plan = ShardPlan(costs: [1], ranks: 2)
         #expect(plan.groups(of: 1).isEmpty)
         let untouched = try Self.localSum(plan, rank: 1, pool: ScratchPool(elements: Self.elements))
-        #expect(untouched.allSatisfy(\.isNaN))
+        #expect(untouched.allSatisfy { $0.isNaN })
     }
 
     @Test func errorsOfAGroupComeThrough() throws {

@@ -8,24 +8,26 @@ struct SoloTests {
     let ranks = SoloCommunicator()
 
     @Test(arguments: [0, 1, 16_384, 16_385, 1_000_000]) func slicesCoverTheGradientAtBlocks(elements: Int) {
+        let block = OrderedReduction.blockElements
         for count in [1, 2, 3, 7, 8, 100] {
             let slices = (0..<count).map { OrderedReduction.slice(of: $0, of: count, elements: elements) }
             #expect(slices.first?.lowerBound == 0 && slices.last?.upperBound == elements)
             for (slice, next) in zip(slices, slices.dropFirst()) {
                 #expect(slice.upperBound == next.lowerBound)
-                #expect(slice.upperBound % OrderedReduction.blockElements == 0 || slice.upperBound == elements)
+                #expect(slice.upperBound % block == 0 || slice.upperBound == elements)
             }
-            let blocks = slices.map { ($0.count + OrderedReduction.blockElements - 1) / OrderedReduction.blockElements }
+            let blocks = slices.map { ($0.count + block - 1) / block }
             #expect((blocks.max() ?? 0) - (blocks.min() ?? 0) <= 1)
         }
     }
 
     @Test(arguments: [0, 5, 40_000]) func reductionOfOneRankIsItsGradient(elements: Int) throws {
         let reduction = try OrderedReduction(elements: elements, communicator: ranks)
-        for index in 0..<elements { reduction.gradient[index] = Float(index % 11) - 5 }
+        let values: [Float] = (0..<elements).map { Float($0 % 11) - 5 }
+        for index in 0..<elements { reduction.gradient[index] = values[index] }
         let sum = try reduction.reduceScatter(ShardPlan(costs: [1], ranks: 1))
-        #expect(sum.indices.allSatisfy { sum[$0] == Float($0 % 11) - 5 })
-        let exact = (0..<elements).reduce(0.0) { $0 + Double(($1 % 11 - 5) * ($1 % 11 - 5)) }
+        #expect(Array(sum) == values)
+        let exact = values.reduce(0.0) { $0 + Double($1 * $1) }
         #expect(try reduction.squaredNorm(.init(sum)) == exact)
         var parameters = [Float](repeating: 3, count: elements)
         try parameters.withUnsafeMutableBufferPointer { try reduction.gather($0) }

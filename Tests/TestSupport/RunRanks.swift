@@ -37,7 +37,7 @@ package func runRanks(
     defer { try? FileManager.default.removeItem(at: folder) }
     let files = ["output", "errors"].map { folder.appendingPathComponent($0) }
     let handles = try files.map { file in
-        FileManager.default.createFile(atPath: file.path, contents: nil)
+        try Data().write(to: file)
         return try FileHandle(forWritingTo: file)
     }
     process.standardInput = FileHandle.nullDevice
