@@ -10,6 +10,7 @@ package struct Program: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: name,
         abstract: "Trains vision-language models to look at the picture, with MISP-DPO, on CPUs.",
+        usage: "\(name) [<command>] [<options>]",
         discussion: """
             Without arguments it runs the demonstration, which needs nothing but the program: minutes on two cores.
 
@@ -33,9 +34,10 @@ package struct Program: ParsableCommand {
             return 0
         } catch {
             let (status, message) = outcome(of: error)
+            if message.isEmpty { return status }
             if status == 0 {
                 print(message)
-            } else if !message.isEmpty {
+            } else {
                 waitForFirstRank()
                 FileHandle.standardError.write(Data("\(name): error: \(message)\n".utf8))
             }
