@@ -79,7 +79,8 @@ public struct GroupEncoder: Sendable {
             imageRows: position..<position + imageRows)
     }
 
-    private func encode(response: String, at place: String) throws(MISPError) -> [Int32] {
+    /// A response without special tokens, closed by the end-of-sequence token.
+    public func encode(response: String, at place: String) throws(MISPError) -> [Int32] {
         let ids = tokenizer.encode(response, addSpecialTokens: false)
         try checkVocabulary(ids, at: place)
         return ids + [endOfSequence]

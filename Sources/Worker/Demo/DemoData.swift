@@ -1,0 +1,120 @@
+import Coordinator
+import Core
+import Foundation
+
+/// How much the demonstration does.
+package struct DemoSize: Sendable {
+    package var labels: Int
+    package var groups: Int
+    package var questions: Int
+    /// Of the warm-up and of the preference training.
+    package var epochs: (Int, Int)
+
+    package static let full = DemoSize(labels: 5600, groups: 512, questions: 800, epochs: (4, 3))
+    /// For tests: everything happens, and nothing is learned.
+    package static let short = DemoSize(labels: 64, groups: 16, questions: 16, epochs: (1, 1))
+}
+
+/// The data of the demonstration: a pure function of seed and size.
+package struct DemoData: Sendable {
+    package let labels: [DemoLabel]
+    /// What the preference groups are about; what they reject is for the warm-up to say.
+    package let groups: [DemoQuestion]
+    /// Held out, and the same for every seed.
+    package let questions: [DemoQuestion]
+
+    private static let groupKinds: [DemoQuestion.Kind] = [
+        .caption, .present, .random, .popular, .adversarial, .present,
+    ]
+    private static let heldOutKinds: [DemoQuestion.Kind] = [
+        .present, .random, .present, .popular, .present, .adversarial, .caption, .caption,
+    ]
+
+    package init(seed: UInt64, size: DemoSize) {
+        labels = (0..<size.labels).map { DemoLabel(seed: seed, index: $0) }
+        groups = (0..<size.groups).map {
+            let kind = Self.groupKinds[$0 % Self.groupKinds.count]
+            return DemoQuestion(kind, seed: seed, set: "groups", index: $0, isHeldOut: false)
+        }
+        questions = (0..<size.questions).map {
+            let kind = Self.heldOutKinds[$0 % Self.heldOutKinds.count]
+            return DemoQuestion(kind, seed: 0, set: "held out", index: $0, isHeldOut: true)
+        }
+    }
+
+    // MARK: Paths, from the demonstration's folder
+
+    static func labelPicture(_ index: Int) -> String { "pictures/warmup/\(index).png" }
+    static func questionPicture(_ index: Int) -> String { "pictures/eval/\(index).png" }
+    static func groupPicture(_ index: Int) -> String { "pictures/groups/\(index).png" }
+    static func negativePicture(_ index: Int, _ negative: Int) -> String {
+        "pictures/groups/\(index)-negative\(negative).png"
+    }
+
+    // MARK: Files
+
+    /// Collective. Draws all pictures, a share on each rank.
+    func writePictures(to folder: URL, _ communicator: any Communicator) throws {
+        var pictures: [(path: String, scene: Scene, strokes: UInt64)] = []
+        for (index, label) in labels.enumerated() {
+            pictures.append((Self.labelPicture(index), label.scene, label.strokes))
+        }
+        for (index, group) in groups.enumerated() {
+            pictures.append((Self.groupPicture(index), group.scene, group.strokes))
+            for (number, scene) in group.negatives.enumerated() {
+                pictures.append((Self.negativePicture(index, number), scene, group.strokes))
+            }
+        }
+        for (index, question) in questions.enumerated() {
+            pictures.append((Self.questionPicture(index), question.scene, question.strokes))
+        }
+        try communicator.agree {
+            for index in stride(from: communicator.rank, to: pictures.count, by: communicator.size) {
+                let (path, scene, strokes) = pictures[index]
+                // Unlike FileOutput this leaves the time of writing to the system: pictures are made anew at will.
+                try scene.picture(strokes: strokes).pngData().write(to: folder.appending(path: path))
+            }
+        }
+    }
+
+    func writeLabels(to file: URL) throws {
+        try Self.write(
+            labels.enumerated().map { index, label in
+                [
+                    "id": .string("label-\(index)"), "prompt": .string(label.prompt), "chosen": .string(label.answer),
+                    "image": .string(Self.labelPicture(index)),
+                ]
+            }, to: file)
+    }
+
+    func writeQuestions(to file: URL) throws {
+        try Self.write(
+            questions.enumerated().map { index, question in
+                [
+                    "id": .string("question-\(index)"), "kind": .string(question.kind.rawValue),
+                    "prompt": .string(question.prompt), "answer": .string(question.answers[0]),
+                    "false_answers": .array(question.answers.dropFirst().map(JSON.string)),
+                    "image": .string(Self.questionPicture(index)),
+                ]
+            }, to: file)
+    }
+
+    /// - Parameter rejected: for each group the number of the answer that it rejects.
+    func writeGroups(rejecting rejected: [Int], to file: URL) throws {
+        try Self.write(
+            zip(groups, rejected).enumerated().map { index, pair in
+                let (group, rejected) = pair
+                return [
+                    "id": .string("group-\(index)"), "prompt": .string(group.prompt),
+                    "chosen": .string(group.answers[0]), "rejected": .string(group.answers[rejected]),
+                    "image": .string(Self.groupPicture(index)),
+                    "negatives": .array(
+                        group.negatives.indices.map { ["image": .string(Self.negativePicture(index, $0))] }),
+                ]
+            }, to: file)
+    }
+
+    private static func write(_ rows: [JSON], to file: URL) throws {
+        try FileOutput.write(rows.map { "\($0)\n" }.joined(), to: file)
+    }
+}

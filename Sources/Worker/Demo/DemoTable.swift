@@ -1,0 +1,106 @@
+import Core
+import Foundation
+
+/// The demonstration's result, as text: what each model gets wrong on held-out pictures, and what it cost.
+package struct DemoTable: Sendable {
+    package struct Column: Sendable {
+        package let name: String
+        package let mistakes: DemoMistakes
+        package let steps: Int
+        package let groupsPerStep: Int
+        /// Sequences of a group that the model goes through in a step.
+        package let sequences: Int
+        package let seconds: Double
+
+        package init(
+            name: String, mistakes: DemoMistakes, steps: Int, groupsPerStep: Int, sequences: Int, seconds: Double
+        ) {
+            (self.name, self.mistakes, self.steps) = (name, mistakes, steps)
+            (self.groupsPerStep, self.sequences, self.seconds) = (groupsPerStep, sequences, seconds)
+        }
+    }
+
+    /// Warm-up, DPO, MISP-DPO.
+    package let columns: [Column]
+
+    package init(columns: [Column]) { self.columns = columns }
+
+    /// The rows, then a sentence that says how to read them.
+    package var lines: [String] {
+        var rows: [(String, [String])] = [("", columns.map(\.name))]
+        func row(_ title: String, _ value: (Column) -> String) { rows.append((title, columns.map(value))) }
+        func counts(_ title: String, _ value: (DemoMistakes) -> (wrong: Int, asked: Int)) {
+            let asked = columns.first.map { value($0.mistakes).asked } ?? 0
+            let name = title.padding(toLength: max(title.count, 21), withPad: " ", startingAt: 0)
+            row("\(name)of \(asked)") { "\(value($0.mistakes).wrong)" }
+        }
+        row("accuracy, yes/no") { column in
+            let (value, error) = column.mistakes.accuracy
+            return String(format: "%.3f ± %.3f", value, error)
+        }
+        counts("false yes") { $0.falseYes }
+        counts("  any absent thing") { $0.count(.random) }
+        counts("  in usual colour") { $0.count(.popular) }
+        counts("  of parts in sight") { $0.count(.adversarial) }
+        counts("missed (false no)") { $0.missed }
+        counts("wrong captions") { $0.captions }
+        for (index, error) in DemoQuestion.errors.enumerated() {
+            row("  wrong \(error)") { "\($0.mistakes.count(.caption, answer: index + 1).wrong)" }
+        }
+        row("steps × groups") { "\($0.steps) × \($0.groupsPerStep)" }
+        row("sequences per step") { "\($0.groupsPerStep * $0.sequences)" }
+        row("seconds") { String(format: "%.1f", $0.seconds) }
+        return Self.aligned(rows) + [""] + reading
+    }
+
+    private static func aligned(_ rows: [(String, [String])]) -> [String] {
+        let title = rows.map(\.0.count).max() ?? 0
+        let widths = (rows.first?.1.indices ?? 0..<0).map { column in rows.map { $0.1[column].count }.max() ?? 0 }
+        return rows.map { name, cells in
+            let spaced = zip(cells, widths).map { cell, width in
+                String(repeating: " ", count: width - cell.count + 3) + cell
+            }
+            return name + String(repeating: " ", count: title - name.count) + spaced.joined()
+        }
+    }
+
+    /// Compares the last column with the one before it, question by question: with b and c questions that only one of
+    /// the two gets right, b − c has the standard error √(b + c) if neither is better (McNemar's test).
+    package var reading: [String] {
+        guard columns.count > 1 else { return [] }
+        let (other, own) = (columns[columns.count - 2], columns[columns.count - 1])
+        let (ahead, behind) = (own.mistakes.ahead(of: other.mistakes), other.mistakes.ahead(of: own.mistakes))
+        let difference = Double(ahead - behind)
+        let isClear = abs(difference) > 2 * Double(ahead + behind).squareRoot()
+        let counts =
+            "\(own.name) gets \(ahead) of the \(own.mistakes.answers.count) questions right that \(other.name) gets "
+            + "wrong, and \(other.name) \(behind) that \(own.name) gets wrong."
+        let verdict =
+            if ahead == behind {
+                "On this seed neither is ahead."
+            } else if isClear {
+                "On this seed \(ahead > behind ? own.name : other.name) hallucinates less, by more than two standard "
+                    + "errors."
+            } else {
+                "On this seed \(ahead > behind ? own.name : other.name) is ahead, but by less than two standard "
+                    + "errors: chance alone may do that."
+            }
+        return [verdict, counts]
+    }
+
+    /// The same numbers for programs.
+    package var json: JSON {
+        .object(
+            .init(
+                columns.map { column in
+                    let mistakes = column.mistakes
+                    var row = JSON.Object([("accuracy", .number(mistakes.accuracy.value))])
+                    for kind in DemoQuestion.Kind.allCases {
+                        let (wrong, asked) = mistakes.count(kind)
+                        row[kind.rawValue] = ["wrong": .integer(wrong), "asked": .integer(asked)]
+                    }
+                    row["seconds"] = .number(column.seconds)
+                    return (column.name, .object(row))
+                }))
+    }
+}
