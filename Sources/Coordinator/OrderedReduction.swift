@@ -28,6 +28,16 @@ public final class OrderedReduction {
     private let gradients: [UnsafeMutablePointer<Float>]
     /// Floats of each slice that travel in a round between regions; keeps the buffers near 16 MiB.
     private let roundElements: Int
+    /// What the last tree asked for; the next step's is often the same.
+    private var route: Route?
+
+    private struct Route {
+        let tree: SumTree
+        /// This rank's slice is the sum of `sources`.
+        let sum: TreeSum
+        let sources: [ReductionRoutes.Source]
+        let exchange: SliceExchange
+    }
 
     /// Collective. Where a host has too little shared memory the ranks exchange messages instead.
     /// - Parameter sharingMemory: false does without it from the start.
@@ -85,17 +95,15 @@ public final class OrderedReduction {
             return total
         }
         try memory?.synchronize()
-        let owner = routes.ownersTree(tree, in: routes.regions[rank])
-        let sum = TreeSum(owner.tree)
-        let exchange = SliceExchange(routes, tree, communicator: communicator, elements: roundElements)
+        let route = prepare(tree)
         let longest = (0..<size).map { slice(of: $0).count }.max() ?? 0
         let count = routes.members.count == 1 ? max(longest, 1) : roundElements
         for start in stride(from: 0, to: longest, by: count) {
             func part(_ rank: Int) -> Range<Int> { slice(of: rank).dropFirst(start).prefix(count) }
-            let arrived = try exchange.round(part: part) { gradients[$0] }
+            let arrived = try route.exchange.round(part: part) { gradients[$0] }
             let mine = part(rank)
-            sum(count: mine.count, into: gradients[rank] + mine.lowerBound) { number in
-                switch owner.sources[number] {
+            route.sum(count: mine.count, into: gradients[rank] + mine.lowerBound) { number in
+                switch route.sources[number] {
                 case .rank(let rank): UnsafePointer(gradients[rank] + mine.lowerBound)
                 case .region(let region, let place): arrived[region] + place * mine.count
                 }
@@ -106,15 +114,26 @@ public final class OrderedReduction {
         return total
     }
 
+    private func prepare(_ tree: SumTree) -> Route {
+        if let route, route.tree == tree { return route }
+        let owner = routes.ownersTree(tree, in: routes.regions[communicator.rank])
+        let made = Route(
+            tree: tree, sum: TreeSum(owner.tree), sources: owner.sources,
+            exchange: SliceExchange(routes, tree, communicator: communicator, elements: roundElements))
+        route = made
+        return made
+    }
+
     /// Makes `parameters`, of which each rank has brought its slice up to date, whole on every rank.
     ///
     /// Collective. `parameters` has `elements` floats. What `gradient` holds is spent: it serves as the way through.
     public func gather(_ parameters: UnsafeMutableBufferPointer<Float>) throws {
         let (rank, size) = (communicator.rank, communicator.size)
-        guard parameters.count == elements, let base = parameters.baseAddress else {
+        guard parameters.count == elements else {
             throw MISPError(
                 "\(parameters.count) parameters, and a gradient of \(elements)", at: "gather", kind: .defect)
         }
+        guard let base = parameters.baseAddress else { return }
         let home = routes.regions[rank]
         // Where the slice of a foreign owner arrives in this region: in the helper's gradient, or where it belongs.
         func landing(_ owner: Int) -> UnsafeMutablePointer<Float> {

@@ -21,11 +21,26 @@ struct ReductionRoutes {
         return members[region][position % members[region].count]
     }
 
-    /// The largest subtrees within `region`, from left to right.
-    func forest(of tree: SumTree, in region: Int) -> [SumTree] {
-        if tree.leaves.allSatisfy({ regions[$0] == region }) { return [tree] }
-        guard case .sum(let left, let right) = tree else { return [] }
-        return forest(of: left, in: region) + forest(of: right, in: region)
+    /// By region, its forest, from left to right.
+    func forests(of tree: SumTree) -> [[SumTree]] {
+        var forests = [[SumTree]](repeating: [], count: members.count)
+        func visit(_ tree: SumTree) {
+            if let home = home(of: tree) {
+                forests[home].append(tree)
+            } else if case .sum(let left, let right) = tree {
+                visit(left)
+                visit(right)
+            }
+        }
+        visit(tree)
+        return forests
+    }
+
+    /// The region that holds all ranks of `tree`, if one does.
+    private func home(of tree: SumTree) -> Int? {
+        let leaves = tree.leaves
+        let home = regions[leaves[0]]
+        return leaves.allSatisfy { regions[$0] == home } ? home : nil
     }
 
     /// Something that the owner of a slice adds: a rank's memory in its own region, or a sum that came from another.
@@ -40,9 +55,7 @@ struct ReductionRoutes {
         var sources: [Source] = []
         var places = [Int](repeating: 0, count: members.count)
         func visit(_ tree: SumTree) -> SumTree {
-            let leaves = tree.leaves
-            let home = regions[leaves[0]]
-            if home != region, leaves.allSatisfy({ regions[$0] == home }) {
+            if let home = home(of: tree), home != region {
                 sources.append(.region(home, place: places[home]))
                 places[home] += 1
                 return .leaf(sources.count - 1)

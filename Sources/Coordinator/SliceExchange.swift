@@ -14,7 +14,7 @@ final class SliceExchange {
         self.routes = routes
         self.communicator = communicator
         let home = routes.regions[communicator.rank]
-        let forests = routes.members.indices.map { routes.forest(of: tree, in: $0) }
+        let forests = routes.forests(of: tree)
         region = home
         self.forests = forests
         sums = forests[home].map { TreeSum($0) }
