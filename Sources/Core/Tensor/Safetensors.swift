@@ -77,7 +77,8 @@ public struct SafetensorsFile: Sendable {
         }
         guard end <= file.count - start else { throw truncated(file, needs: end.addingReportingOverflow(start).0) }
         guard let format = StoredFormat(rawValue: type) else { return nil }
-        guard end - begin == count.multipliedReportingOverflow(by: format.bytes).0 else {
+        let (bytes, isTooLarge) = count.multipliedReportingOverflow(by: format.bytes)
+        guard !isTooLarge, end - begin == bytes else {
             throw MISPError(
                 "has \(end - begin) bytes, but its shape and dtype \(type) need \(count) elements", at: place)
         }
