@@ -50,7 +50,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: vectorSwift),
-        .testTarget(name: "CoreTests", dependencies: ["Core"], swiftSettings: vectorSwift),
+        .testTarget(name: "CoreTests", dependencies: ["Core", "TestSupport"], swiftSettings: vectorSwift),
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .executableTarget(
             name: "RankProbe", dependencies: ["Core", "Coordinator", "CMPI"], path: "Tests/RankProbe",
@@ -58,6 +58,6 @@ let package = Package(
         .testTarget(
             name: "CoordinatorTests", dependencies: ["Coordinator", "RankProbe", "TestSupport"],
             swiftSettings: vectorSwift),
-        .testTarget(name: "WorkerTests", dependencies: ["Worker"], swiftSettings: vectorSwift),
+        .testTarget(name: "WorkerTests", dependencies: ["Worker", "TestSupport"], swiftSettings: vectorSwift),
     ]
 )

@@ -4,6 +4,12 @@ public struct DecoderContext<S: Scalar> {
     /// T × D/2
     public let cosines: Matrix<S>
     public let sines: Matrix<S>
+
+    package init(segments: [AttentionSegment], cosines: Matrix<S>, sines: Matrix<S>) {
+        self.segments = segments
+        self.cosines = cosines
+        self.sines = sines
+    }
 }
 
 /// down(silu(gate(x))·up(x)), LLaMA's feed-forward network. x: T × C.

@@ -15,7 +15,7 @@ public struct LanguageModel<S: Scalar>: Sendable {
         let context: DecoderContext<S>
         let layers: [DecoderLayer<S>.Activations]
         let rows: Int
-        let scores: ResponseScores<S>
+        package let scores: ResponseScores<S>
     }
 
     /// Log-probabilities of the layout's responses: sums over their tokens.
@@ -87,7 +87,7 @@ public struct LanguageModel<S: Scalar>: Sendable {
 }
 
 /// The final norm, the head and the log-probabilities, at the rows that predict response tokens and nowhere else.
-struct ResponseScores<S: Scalar> {
+package struct ResponseScores<S: Scalar> {
     private let rows: [Int]
     private let targets: [Int32]
     /// The response of each scored token.
@@ -95,7 +95,7 @@ struct ResponseScores<S: Scalar> {
     private let normalized: Matrix<S>
     private let savedNorm: RMSNorm<S>.Activations
     /// n × V for the n scored tokens
-    private let logits: Matrix<S>
+    package let logits: Matrix<S>
     private let logSumExp: Matrix<S>
     let logProbabilities: [Double]
 

@@ -40,7 +40,7 @@ public final class ParameterStore<S: Scalar>: @unchecked Sendable {
     }
 
     /// Allocates the buffer and sets the initial values, once, after the model is built.
-    func seal() throws {
+    package func seal() throws {
         let storage = Storage<S>(count: count)
         owner = storage
         values = storage.base

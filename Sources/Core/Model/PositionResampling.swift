@@ -1,10 +1,10 @@
 /// Resampling a table of patch positions to another grid, as a matrix, so that its backward pass is the transpose.
-enum PositionResampling {
+package enum PositionResampling {
     /// Bicubic with Keys' kernel (a = −0.75) at pixel centres, edges repeated, no antialiasing: what
     /// `torch.nn.functional.interpolate(mode: "bicubic", align_corners: False)` computes and DINOv2 uses.
     ///
     /// Returns (height·width) × (side·side) for a table of `side` × `side` positions.
-    static func bicubic<S: Scalar>(from side: Int, toHeight height: Int, width: Int) -> Matrix<S> {
+    package static func bicubic<S: Scalar>(from side: Int, toHeight height: Int, width: Int) -> Matrix<S> {
         let (vertical, horizontal) = (taps(from: side, to: height), taps(from: side, to: width))
         let matrix = Matrix<S>(zeros: height * width, side * side)
         for y in 0..<height {

@@ -53,7 +53,7 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
         let layout: SequenceLayout
         let tower: VisionTower<S>.Activations?
         let projector: TwoLayerNetwork<S>.Activations?
-        let language: LanguageModel<S>.Activations
+        package let language: LanguageModel<S>.Activations
     }
 
     /// Log-probabilities of the layout's responses, given the fixed parts of the batch's images.

@@ -76,7 +76,7 @@ public struct NegativeSampler: Sendable, Equatable {
     }
 
     /// The K largest keys, each weighted by 1/π_i, π_i = 1 − exp(−exp(log q_i − κ)), κ the next key.
-    static func topK(_ keys: [Double], _ k: Int, logProposal: [Double]) -> NegativeDraw {
+    package static func topK(_ keys: [Double], _ k: Int, logProposal: [Double]) -> NegativeDraw {
         let order = keys.indices.sorted { (keys[$0], $1) > (keys[$1], $0) }
         let chosen = order.prefix(k).sorted()
         guard k < keys.count else { return NegativeDraw(indices: chosen, logWeights: chosen.map { _ in 0 }) }
@@ -86,7 +86,7 @@ public struct NegativeSampler: Sendable, Equatable {
     }
 
     /// Draws with replacement as distinct items: m occurrences weigh m/(K·q), since duplicates add log m to an advantage.
-    static func merged(_ draws: [Int], _ q: [Double]) -> NegativeDraw {
+    package static func merged(_ draws: [Int], _ q: [Double]) -> NegativeDraw {
         let chosen = Set(draws).sorted()
         let weights = chosen.map { item in
             log(Double(draws.count { $0 == item })) - log(Double(draws.count) * q[item])

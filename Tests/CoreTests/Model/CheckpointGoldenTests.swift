@@ -1,0 +1,178 @@
+import Core
+import Foundation
+import TestSupport
+import Testing
+
+/// Whole checkpoints against transformers and PEFT in float32 (Tests/Goldens/checkpoints.py).
+@Suite struct CheckpointGoldenTests {
+    @Test(arguments: CheckpointGolden.names) func tokenIds(name: String) throws {
+        let checkpoint = try CheckpointGolden(name)
+        #expect(Int(checkpoint.folder.endOfSequence) == (try checkpoint.json["eos_token_id"].int()))
+        #expect(checkpoint.folder.configuration.imageToken == (try checkpoint.json["image_token_id"].int()))
+        let expected = try checkpoint.json["groups"].array()
+        let groups = try checkpoint.groups()
+        #expect(groups.map(\.id) == (try expected.map { try $0["id"].string() }))
+        for (group, golden) in zip(groups, expected) {
+            func ids(_ key: String) throws -> [Int32] { try golden[key].array().map { Int32(try $0.int()) } }
+            #expect(group.prompt.tokens == (try ids("prompt")), "\(group.id)")
+            #expect(group.chosen == (try ids("chosen")), "\(group.id)")
+            #expect((group.rejected != nil) == golden["rejected"].isPresent, "\(group.id)")
+            if let rejected = group.rejected { #expect(rejected == (try ids("rejected")), "\(group.id)") }
+        }
+    }
+
+    @Test(arguments: CheckpointGolden.names) func picturesAndFeatures(name: String) throws {
+        let checkpoint = try CheckpointGolden(name)
+        let model = try checkpoint.model(CheckpointGolden.frozen)
+        let (height, width) = checkpoint.folder.pixels
+        #expect(model.imageRows(height: height, width: width) == (try checkpoint.json["image_tokens"].int()))
+        for (path, _) in try checkpoint.json["images"].object().members {
+            let golden = checkpoint.json["images"][path]
+            let pixels = try checkpoint.pixels(checkpoint.url.appending(path: path).path)
+            #expect(try TensorSummary(golden["pixels"]).difference(pixels) < 1e-6, "\(path)")
+            let features = model.fixedPart(of: pixels, height: height, width: width).elements
+            #expect(try TensorSummary(golden["features"]).difference(features) < 1e-4, "\(path)")
+        }
+    }
+
+    @Test(arguments: CheckpointGolden.names) func logProbabilities(name: String) throws {
+        let checkpoint = try CheckpointGolden(name)
+        let model = try checkpoint.model(CheckpointGolden.frozen)
+        for (group, golden) in zip(try checkpoint.groups(), try checkpoint.json["groups"].array()) {
+            let error = try difference(checkpoint.logProbabilities(group, model), golden["logps"])
+            #expect(error < 2e-4, "\(group.id)")
+        }
+    }
+
+    @Test(arguments: CheckpointGolden.names) func logits(name: String) throws {
+        let checkpoint = try CheckpointGolden(name)
+        let model = try checkpoint.model(CheckpointGolden.frozen)
+        let golden = checkpoint.json["logits"]
+        let group = try #require(try checkpoint.groups().first { try $0.id == golden["group"].string() })
+        let layout = GroupLayout(group, withRejected: false, negatives: [], isJoint: true)
+        let scores = try checkpoint.run(layout.batches[0].layout, images: layout.batches[0].images, model).1.language
+            .scores
+        #expect(scores.logits.rows == group.chosen.count)
+        for row in try golden["rows"].array() {
+            for (token, value) in try TensorSummary.samples(row["samples"]) {
+                #expect(abs(Double(scores.logits[try row["token"].int(), token]) - value) < 2e-5)
+            }
+        }
+    }
+
+    /// d(Σ c·log π) / d(every tensor of the file), relative to the tensor's norm.
+    @Test(arguments: CheckpointGolden.names.dropLast()) func gradients(name: String) throws {
+        let checkpoint = try CheckpointGolden(name)
+        let golden = try JSONField(contentsOf: checkpoint.url.appending(path: "gradients.json"))
+        let model = try checkpoint.model(CheckpointGolden.full)
+        let group = try #require(try checkpoint.groups().first { try $0.id == golden["group"].string() })
+        let layout = GroupLayout(
+            group, withRejected: true, negatives: Array(group.negatives.indices), isJoint: true)
+        let batch = layout.batches[0]
+        let coefficients = try batch.sequences.map { try golden["coefficients"][$0.name].double() }
+        let gradient = Gradient(zerosFor: model.parameters)
+        model.backward(coefficients, try checkpoint.run(batch.layout, images: batch.images, model).1, gradient)
+
+        let slots = Dictionary(uniqueKeysWithValues: model.parameters.slots.map { ($0.name, $0) })
+        let tensors = try golden["tensors"].object().members
+        #expect(Set(slots.keys) == Set(tensors.filter { !$0.value.isNull }.map(\.key)))
+        for (key, value) in tensors where !value.isNull {
+            let expected = try TensorSummary(golden["tensors"][key])
+            let slot = try #require(slots[key])
+            #expect(slot.shape == expected.shape, "\(key)")
+            // Exact zeros (key biases) are met to rounding.
+            let scale = expected.norm > 0 ? expected.norm : 1
+            #expect(expected.difference(gradient[slot].elements) < 1e-4 * scale, "\(key)")
+        }
+    }
+
+    /// Adapters as PEFT writes them for either generation of module names.
+    @Test(arguments: [
+        ("llama-clip-spm", "llama-clip-spm/adapter-final"),
+        ("smol-dinov2-bytelevel", "smol-dinov2-bytelevel/adapter-final"),
+        ("llama-clip-sharded", "llama-clip-spm/adapter-final"),
+        ("llama-clip-sharded", "llama-clip-sharded/adapter-old-names"),
+    ])
+    func adaptedLogProbabilities(name: String, adapter: String) throws {
+        let checkpoint = try CheckpointGolden(name)
+        let folder = try LowRankAdapterFolder(golden("checkpoints/\(adapter)"))
+        #expect(folder.settings == LowRankSettings(r: 4, alpha: 8))
+        let model = try checkpoint.model(Trainable(lora: folder.settings))
+        let golden = try JSONField(contentsOf: checkpoint.url.appending(path: "adapted.json"))
+        let base = try checkpoint.json["groups"].array()
+        // A = random and B = 0: the adapter changes nothing until it is loaded.
+        let groups = try checkpoint.groups()
+        #expect(try difference(checkpoint.logProbabilities(groups[0], model), base[0]["logps"]) < 2e-4)
+        try folder.load(into: model.parameters)
+        for group in groups {
+            #expect(
+                try difference(checkpoint.logProbabilities(group, model), golden[group.id]) < 2e-4, "\(group.id)")
+        }
+    }
+}
+
+/// One mathematics, three layouts: in Double they agree to rounding.
+@Suite struct LayoutEqualityTests {
+    private struct Batch {
+        var layout = SequenceLayout()
+        var images: [String]
+        var sequences: [GroupSequence]
+    }
+
+    /// Each sequence with a prompt of its own.
+    private func separate(_ group: EncodedGroup) -> [Batch] {
+        let all = GroupLayout(group, withRejected: true, negatives: Array(group.negatives.indices), isJoint: true)
+        return all.batches[0].sequences.map { sequence in
+            var (image, response) = (group.image, group.chosen)
+            if case .negative(let index) = sequence { image = group.negatives[index] }
+            if case .rejected = sequence { response = group.rejected ?? [] }
+            var batch = Batch(images: [image], sequences: [sequence])
+            batch.layout.append(group.prompt, image: 0, responses: [response])
+            return batch
+        }
+    }
+
+    private func evaluate(
+        _ batches: [Batch], _ checkpoint: CheckpointGolden, _ model: VisionLanguageModel<Double>
+    ) throws -> (values: [String: Double], gradient: [Double]) {
+        var values: [String: Double] = [:]
+        let gradient = Gradient(zerosFor: model.parameters)
+        for batch in batches {
+            let (logProbabilities, saved) = try checkpoint.run(batch.layout, images: batch.images, model)
+            for (sequence, value) in zip(batch.sequences, logProbabilities) { values[sequence.name] = value }
+            let coefficients = batch.sequences.map { 1 / Double($0.name.utf8.last ?? 0) - 0.01 }
+            model.backward(coefficients, saved, gradient)
+        }
+        let elements = UnsafeBufferPointer(start: gradient.base, count: model.parameters.count)
+        return (values, Array(elements))
+    }
+
+    @Test(arguments: ["llama-clip-spm", "smol-dinov2-bytelevel"], [CheckpointGolden.full, Trainable()])
+    func jointStreamingAndSeparateSequencesAgree(name: String, trainable: Trainable) throws {
+        let checkpoint = try CheckpointGolden(name)
+        var trainable = trainable
+        trainable.lora = LowRankSettings(r: 4, alpha: 8)
+        let model = try checkpoint.model(trainable, as: Double.self)
+        if trainable.language == .lora {
+            try LowRankAdapterFolder(checkpoint.url.appending(path: "adapter-final")).load(into: model.parameters)
+        }
+        for group in try checkpoint.groups() where ["four", "no-rejected", "same-start"].contains(group.id) {
+            let negatives = Array(group.negatives.indices)
+            let expected = try evaluate(separate(group), checkpoint, model)
+            let size = expected.gradient.reduce(0) { max($0, abs($1)) }
+            for isJoint in [true, false] {
+                let layout = GroupLayout(group, withRejected: true, negatives: negatives, isJoint: isJoint)
+                #expect(layout.batches.count == (isJoint ? 1 : 1 + negatives.count))
+                let result = try evaluate(
+                    layout.batches.map { Batch(layout: $0.layout, images: $0.images, sequences: $0.sequences) },
+                    checkpoint, model)
+                #expect(result.values.count == expected.values.count)
+                for (sequence, value) in expected.values {
+                    #expect(abs((result.values[sequence] ?? .nan) - value) < 1e-10, "\(group.id) \(sequence)")
+                }
+                let error = zip(result.gradient, expected.gradient).reduce(0) { max($0, abs($1.0 - $1.1)) }
+                #expect(error < 1e-10 * size, "\(group.id), joint: \(isJoint)")
+            }
+        }
+    }
+}
