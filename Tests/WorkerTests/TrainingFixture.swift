@@ -1,0 +1,65 @@
+import Core
+import Foundation
+import TestSupport
+import Testing
+
+/// A folder with a run.yaml over a golden checkpoint, and the worker run on it.
+struct TrainingFixture {
+    let folder: TemporaryFolder
+    let checkpoint: URL
+
+    /// - Parameter settings: what the configuration has besides model, data and output.
+    init(_ checkpoint: String, settings: String, adapter: Bool = true) throws {
+        folder = try TemporaryFolder()
+        self.checkpoint = golden("checkpoints/\(checkpoint)")
+        let template = try JSONField(contentsOf: self.checkpoint.appending(path: "golden.json"))["template_name"]
+            .string()
+        let adapterLine = adapter ? "adapter: '\(self.checkpoint.path)/adapter-init', " : ""
+        try write(
+            """
+            model: {path: '\(self.checkpoint.path)', \(adapterLine)prompt: \(template)}
+            data: {train: '\(self.checkpoint.path)/groups.jsonl', images: '\(self.checkpoint.path)'}
+            \(settings)
+
+            """, to: "run.yaml")
+    }
+
+    func write(_ text: String, to name: String) throws { try Data(text.utf8).write(to: folder[name]) }
+
+    /// Runs `misp-worker train` on so many ranks, or by itself, into the folder `output`.
+    func train(ranks: Int? = nil, output: String = "out", _ overrides: [String] = []) throws -> RankRun {
+        try runRanks(
+            ranks, "misp-worker",
+            ["train", "--config", folder["run.yaml"].path, "--set", "output=\(output)"] + overrides)
+    }
+
+    func metrics(_ output: String = "out") throws -> [JSONField] {
+        let file = folder["\(output)/metrics.jsonl"]
+        return try JSON.lines(contentsOf: file).map { JSONField($0.value, file: "metrics.jsonl:\($0.line)") }
+    }
+
+    func bytes(_ name: String) throws -> Data { try Data(contentsOf: folder[name]) }
+
+    func adapter(_ output: String = "out") throws -> [String: [Float]] {
+        try Self.tensors(folder["\(output)/adapter/adapter_model.safetensors"])
+    }
+
+    /// The tensors of a file by their canonical names.
+    static func tensors(_ file: URL) throws -> [String: [Float]] {
+        var result: [String: [Float]] = [:]
+        for tensor in try SafetensorsFile(contentsOf: file).tensors.values {
+            result[TensorCatalog.canonical(tensor.name)] =
+                tensor.widened(Float.self, rows: 1, columns: tensor.count).elements
+        }
+        return result
+    }
+
+    /// The largest difference between tensors of the same names; infinite where names or sizes differ.
+    static func difference(_ a: [String: [Float]], _ b: [String: [Float]]) -> Float {
+        guard Set(a.keys) == Set(b.keys), !a.isEmpty else { return .infinity }
+        return a.reduce(0) { worst, entry in
+            guard let other = b[entry.key], other.count == entry.value.count else { return .infinity }
+            return zip(entry.value, other).reduce(worst) { max($0, abs($1.0 - $1.1)) }
+        }
+    }
+}

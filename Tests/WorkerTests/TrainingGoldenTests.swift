@@ -1,0 +1,127 @@
+import Core
+import Foundation
+import TestSupport
+import Testing
+
+/// The program, started as a user starts it, against PyTorch and PEFT (Tests/Goldens/checkpoints.py, training.json).
+@Suite(.serialized) struct TrainingGoldenTests {
+    private func settings(_ golden: JSONField) throws -> String {
+        func number(_ key: String) throws -> Double { try golden[key].double() }
+        let betas = try golden["betas"].array().map { try $0.double() }
+        let kind = try golden["kind"].string()
+        return """
+            objective: {kind: \(kind), beta: \(try number("beta")), text_weight: \(try number("text_weight"))}
+            negatives: {count: \(try golden["negatives"].int()), sampling: subset}
+            optimizer:
+              learning_rate: \(try number("learning_rate"))
+              betas: [\(betas[0]), \(betas[1])]
+              eps: \(try number("eps"))
+              weight_decay: \(try number("weight_decay"))
+              max_grad_norm: \(try number("max_grad_norm"))
+              schedule: \(try golden["schedule"].string())
+              warmup_ratio: \(try number("warmup_ratio"))
+              groups_per_step: \(try golden["groups_per_step"].int())
+              steps: \(try golden["steps"].int())
+            """
+    }
+
+    @Test(arguments: ["llama-clip-spm", "smol-dinov2-bytelevel"], ["misp", "dpo", "sft", "full"])
+    func stepsAndResult(name: String, kind: String) throws {
+        let json = try JSONField(contentsOf: golden("checkpoints/\(name)/training.json"))[kind]
+        var settings = try settings(json["settings"])
+        if kind == "full" { settings += "\ntrainable: {language: full, projector: full, vision: full}" }
+        let fixture = try TrainingFixture(name, settings: settings, adapter: kind != "full")
+        let run = try fixture.train(["data.shuffle=false"])
+        try #require(run.status == 0, "\(run.errors)")
+
+        let steps = try json["steps"].array()
+        let metrics = try fixture.metrics()
+        #expect(metrics.count == steps.count)
+        for (own, expected) in zip(metrics, steps) {
+            #expect(try own["step"].int() == expected["step"].int())
+            var names = ["loss", "loss/image", "loss/text", "grad_norm", "learning_rate", "logps/chosen"]
+            if kind == "misp" || kind == "dpo" { names.append("rewards/chosen") }
+            for name in names {
+                let (a, b) = (try own[name].double(), try expected[name].double())
+                #expect(abs(a - b) <= 1e-4 * max(abs(b), name == "rewards/chosen" ? 1 : 1e-3), "\(own.file) \(name)")
+            }
+        }
+        if kind == "misp" {
+            let expected = try TrainingFixture.tensors(
+                fixture.checkpoint.appending(path: "adapter-final/adapter_model.safetensors"))
+            #expect(try TrainingFixture.difference(fixture.adapter(), expected) < 1e-4)
+        }
+        if kind == "full" { try checkModel(fixture, json["final"]) }
+    }
+
+    /// The written model: the golden's tensors after the last step, by the names of the checkpoint that was read.
+    private func checkModel(_ fixture: TrainingFixture, _ golden: JSONField) throws {
+        let file = fixture.folder["out/model/model.safetensors"]
+        let tensors = try SafetensorsFile(contentsOf: file).tensors
+        for (name, _) in try golden.object().members where !name.hasSuffix("mask_token") {
+            let (tensor, expected) = (try #require(tensors[name], "\(name)"), golden[name])
+            #expect(tensor.shape == (try expected["shape"].array().map { try $0.int() }), "\(name)")
+            let values = tensor.widened(Double.self, rows: 1, columns: tensor.count).elements
+            let norm = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            #expect(abs(norm - (try expected["norm"].double())) < 1e-4, "\(name)")
+            for sample in try expected["samples"].array() {
+                #expect(abs(values[try sample[0].int()] - (try sample[1].double())) < 1e-4, "\(name)")
+            }
+        }
+    }
+}
+
+/// One result on any number of ranks.
+@Suite(.serialized) struct RankCountTests {
+    static let settings = """
+        seed: 3
+        objective: {kind: misp}
+        negatives: {count: 2, sampling: importance}
+        optimizer: {learning_rate: 1e-2, groups_per_step: 6, steps: 3, warmup_ratio: 0}
+        """
+
+    /// metrics.jsonl without what is measured by the clock or depends on the sharing of the work.
+    private func comparable(_ fixture: TrainingFixture, _ output: String) throws -> [String] {
+        try fixture.metrics(output).map { line in
+            let members = try line.object().members.filter { key, _ in
+                !key.hasPrefix("time/") && !["tokens_per_second", "mfu", "balance/efficiency"].contains(key)
+            }
+            return JSON.object(JSON.Object(members.map { ($0.key, $0.value) })).description
+        }
+    }
+
+    @Test func oneTwoFourAndEightRanksGiveTheSameBits() throws {
+        let fixture = try TrainingFixture("llama-clip-spm", settings: Self.settings)
+        #expect(try fixture.train(output: "1").status == 0)
+        let metrics = try comparable(fixture, "1")
+        let adapter = try fixture.bytes("1/adapter/adapter_model.safetensors")
+        #expect(metrics.count == 3)
+        for ranks in [2, 4, 8] {
+            let run = try fixture.train(ranks: ranks, output: "\(ranks)")
+            try #require(run.status == 0, "\(run.errors)")
+            #expect(run.errors.contains("\(ranks) ranks"))
+            #expect(try comparable(fixture, "\(ranks)") == metrics, "\(ranks) ranks")
+            #expect(try fixture.bytes("\(ranks)/adapter/adapter_model.safetensors") == adapter, "\(ranks) ranks")
+        }
+        // Another number of ranks adds in another order: the same to rounding.
+        let run = try fixture.train(ranks: 3, output: "3")
+        try #require(run.status == 0, "\(run.errors)")
+        #expect(try TrainingFixture.difference(fixture.adapter("3"), fixture.adapter("1")) < 1e-5)
+        for (own, expected) in zip(try fixture.metrics("3"), try fixture.metrics("1")) {
+            for name in ["loss", "grad_norm", "logps/chosen", "is/ess"] {
+                let (a, b) = (try own[name].double(), try expected[name].double())
+                #expect(abs(a - b) <= 1e-5 * abs(b), "\(name)")
+            }
+        }
+    }
+
+    /// Members one at a time instead of together: another layout of the same mathematics.
+    @Test func streamingEqualsJoint() throws {
+        let fixture = try TrainingFixture("smol-dinov2-bytelevel", settings: Self.settings)
+        for members in ["joint", "streaming"] {
+            let run = try fixture.train(output: members, ["compute.members=\(members)"])
+            try #require(run.status == 0, "\(run.errors)")
+        }
+        #expect(try TrainingFixture.difference(fixture.adapter("joint"), fixture.adapter("streaming")) < 1e-5)
+    }
+}
