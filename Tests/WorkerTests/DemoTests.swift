@@ -127,7 +127,9 @@ private func isTrue(_ answer: String, to prompt: String, of seen: Scene) -> Bool
         (Set(0..<3), Set(10..<13), "neither is ahead"),
     ])
     func saysWhoIsAhead(dpo: Set<Int>, misp: Set<Int>, expected: String) {
-        let table = DemoTable(columns: [column("DPO", questions, wrong: dpo), column("MISP-DPO", questions, wrong: misp)])
+        let table = DemoTable(columns: [
+            column("DPO", questions, wrong: dpo), column("MISP-DPO", questions, wrong: misp),
+        ])
         #expect(table.reading[0].hasPrefix("On this seed \(expected)"), "\(table.reading)")
     }
 }

@@ -10,16 +10,18 @@ public final class FileOutput {
         path = url.relativePath
         descriptor = open(url.path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
         guard descriptor >= 0 else { throw Self.failure("cannot be written", path) }
-        buffer.reserveCapacity(1 << 20)
     }
 
     deinit { close(descriptor) }
 
     /// Creates or replaces the file, lets `body` write, and returns when the bytes are on the disk.
-    public static func create(_ url: URL, _ body: (FileOutput) throws -> Void) throws {
+    ///
+    /// - Parameter isDurable: false returns when the system has the bytes. For thousands of files that can be made again.
+    public static func create(_ url: URL, isDurable: Bool = true, _ body: (FileOutput) throws -> Void) throws {
         let output = try FileOutput(url)
         try body(output)
         try output.flush()
+        guard isDurable else { return }
         guard fsync(output.descriptor) == 0 || errno == EINVAL else { throw failure("cannot be written", output.path) }
     }
 

@@ -12,7 +12,7 @@ struct DemoRuns {
     /// What stands in the folder; a new demonstration removes these and nothing else.
     private static let entries = [
         "pictures", "initial", "warmup", "dpo", "misp", "warmup.jsonl", "groups.jsonl", "eval.jsonl", "warmup.yaml",
-        "dpo.yaml", "misp.yaml", "results.json", marker,
+        "dpo.yaml", "misp.yaml", marker,
     ]
     private static let marker = "demo.json"
 
@@ -41,7 +41,9 @@ struct DemoRuns {
                 "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
                 remedy: "name another folder with --output")
         }
-        let mark: JSON = ["made_by": "misp-worker demo", "version": .string(Program.version), "seed": .integer(Int(seed))]
+        let mark: JSON = [
+            "made_by": "misp-worker demo", "version": .string(Program.version), "seed": .integer(Int(seed)),
+        ]
         try FileOutput.write("\(mark)\n", to: file(Self.marker))
     }
 

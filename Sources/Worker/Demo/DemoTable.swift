@@ -87,20 +87,4 @@ package struct DemoTable: Sendable {
             }
         return [verdict, counts]
     }
-
-    /// The same numbers for programs.
-    package var json: JSON {
-        .object(
-            .init(
-                columns.map { column in
-                    let mistakes = column.mistakes
-                    var row = JSON.Object([("accuracy", .number(mistakes.accuracy.value))])
-                    for kind in DemoQuestion.Kind.allCases {
-                        let (wrong, asked) = mistakes.count(kind)
-                        row[kind.rawValue] = ["wrong": .integer(wrong), "asked": .integer(asked)]
-                    }
-                    row["seconds"] = .number(column.seconds)
-                    return (column.name, .object(row))
-                }))
-    }
 }

@@ -38,7 +38,6 @@ struct Demonstration {
             try column("DPO", dpo, sequences: 2, model: "warmup/model", adapter: "dpo/adapter"),
             try column("MISP-DPO", misp, sequences: 5, model: "warmup/model", adapter: "misp/adapter"),
         ])
-        try onFirstRank { try FileOutput.write("\(table.json)\n", to: runs.file("results.json")) }
         for line in table.lines { say(line) }
         say(
             """
