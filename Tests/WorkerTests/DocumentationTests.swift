@@ -1,0 +1,70 @@
+import Core
+import Foundation
+import Testing
+import Worker
+
+/// What the documentation tells people to type and to write is read by the program.
+@Suite struct DocumentationTests {
+    /// README.md, CONTRIBUTING.md and docs/.
+    private static let pages: [URL] = {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let docs = root.appending(path: "docs")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: docs.path).sorted()) ?? []
+        return ["README.md", "CONTRIBUTING.md"].map { root.appending(path: $0) }
+            + names.filter { $0.hasSuffix(".md") }.map { docs.appending(path: $0) }
+    }()
+
+    /// The contents of fenced blocks in `language`.
+    private func blocks(_ language: String, in page: URL) throws -> [String] {
+        let pieces = try String(contentsOf: page, encoding: .utf8).components(separatedBy: "```")
+        return pieces.indices.filter { $0 % 2 == 1 && pieces[$0].hasPrefix(language + "\n") }
+            .map { String(pieces[$0].dropFirst(language.count + 1)) }
+    }
+
+    /// Arguments of `launch/local … -- ARGUMENTS`, `launch/debug -- ARGUMENTS` and `misp-worker ARGUMENTS`.
+    private func commands(in page: URL) throws -> [[String]] {
+        try blocks("sh", in: page).flatMap { $0.split(separator: "\n") }.compactMap { line in
+            let words = line.prefix { $0 != "#" }.split(separator: " ").map(String.init)
+            if words.first == "misp-worker" { return Array(words.dropFirst()) }
+            guard words.first == "launch/local" || words.first == "launch/debug" else { return nil }
+            return words.split(separator: "--", maxSplits: 1).last.map(Array.init)
+        }
+    }
+
+    @Test func commandsParse() throws {
+        var count = 0
+        for page in Self.pages {
+            for command in try commands(in: page) {
+                #expect(throws: Never.self, "\(page.lastPathComponent): \(command)") {
+                    try Program.checkCommand(command)
+                    _ = try Program.parseAsRoot(command)
+                }
+                count += 1
+            }
+        }
+        #expect(count >= 3)
+    }
+
+    @Test func configurationsAreRead() throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).yaml")
+        defer { try? FileManager.default.removeItem(at: file) }
+        var count = 0
+        for text in try Self.pages.flatMap({ try blocks("yaml", in: $0) }) {
+            try Data(text.utf8).write(to: file)
+            #expect(throws: Never.self, "\(text)") { try RunConfiguration(contentsOf: file) }
+            count += 1
+        }
+        #expect(count >= 1)
+    }
+
+    @Test func groupsAreRead() throws {
+        var count = 0
+        for line in try Self.pages.flatMap({ try blocks("json", in: $0) }) {
+            let group = try PreferenceGroup(JSON(parsing: line.utf8, at: "json"), file: "json", line: 1, images: ".")
+            #expect(group.negatives.count == 2)
+            count += 1
+        }
+        #expect(count >= 2)
+    }
+}
