@@ -45,6 +45,8 @@ public struct Objective: Sendable, Equatable {
         case sft
         /// DPO on the responses: softplus(−β[h(y_p,m_p) − h(y_n,m_p)]).
         case dpo
+        /// DPO, the image loss over crops of the positive image, and the anchor with weight 1 (mDPO).
+        case mdpo
         /// The image loss alone.
         case sdpo
         /// Image loss over a set of negatives + λ·text loss + α·anchor.
@@ -67,16 +69,16 @@ public struct Objective: Sendable, Equatable {
     }
 
     /// Which sequences besides the chosen one the objective looks at.
-    public var usesRejected: Bool { kind == .dpo || (kind == .misp && textWeight != 0) }
-    public var usesNegatives: Bool { kind == .misp || kind == .sdpo }
+    public var usesRejected: Bool { kind == .dpo || kind == .mdpo || (kind == .misp && textWeight != 0) }
+    public var usesNegatives: Bool { kind == .misp || kind == .sdpo || kind == .mdpo }
     public var usesReference: Bool { kind != .sft }
 
     /// - Parameters:
     ///   - policy, reference: log-probabilities of the group's sequences, sums over tokens
-    ///   - logWeights: of the drawn negatives (`NegativeDraw`), added to their advantages
+    ///   - draw: the negatives' log-weights and estimator
     ///   - chosenTokens: scored tokens of the chosen response
     public func callAsFunction(
-        policy: GroupValues, reference: GroupValues, logWeights: [Double], chosenTokens: Int
+        policy: GroupValues, reference: GroupValues, draw: NegativeDraw, chosenTokens: Int
     ) -> GroupLoss {
         if kind == .sft {
             let rate = -1 / Double(chosenTokens)
@@ -85,20 +87,22 @@ public struct Objective: Sendable, Equatable {
         }
         let h = policy - reference
         var result = GroupLoss(loss: 0, coefficients: zeros(policy, chosen: 0))
-        if usesNegatives, !h.negatives.isEmpty { addImageTerm(h, logWeights, to: &result) }
+        if usesNegatives, !h.negatives.isEmpty { addImageTerm(h, draw, to: &result) }
         if let rejected = h.rejected, usesRejected { addTextTerm(h.chosen - rejected, to: &result) }
-        if kind == .misp, anchorWeight != 0 {
+        let anchor = kind == .mdpo ? 1 : kind == .misp ? anchorWeight : 0
+        if anchor != 0 {
             let (loss, weight) = PlackettLuce.pairwise(beta * h.chosen)
-            result.loss += anchorWeight * loss
-            result.coefficients.chosen -= anchorWeight * beta * weight
+            result.loss += anchor * loss
+            result.coefficients.chosen -= anchor * beta * weight
         }
         return result
     }
 
     /// ℓ_img = log(1 + Σ exp(a_i + log-weight_i)), a_i = β·[h(y_p|m_i) − h(y_p|m_p)]: +βw_i each, −βΣw_i on the chosen.
-    private func addImageTerm(_ h: GroupValues, _ logWeights: [Double], to result: inout GroupLoss) {
-        let logits = zip(h.negatives, logWeights).map { beta * ($0 - h.chosen) + $1 }
-        let (loss, weights) = PlackettLuce.loss(logits)
+    private func addImageTerm(_ h: GroupValues, _ draw: NegativeDraw, to result: inout GroupLoss) {
+        let advantages = h.negatives.map { beta * ($0 - h.chosen) }
+        let (loss, exact) = PlackettLuce.loss(zip(advantages, draw.logWeights).map { $0 + $1 })
+        let weights = draw.gradientWeights(exact, advantages: advantages)
         result.image = loss
         result.loss += loss
         result.coefficients.negatives = weights.map { beta * $0 }

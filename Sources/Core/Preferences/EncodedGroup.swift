@@ -5,11 +5,10 @@ public struct EncodedGroup: Sendable, Equatable {
     /// Ids of the response and the end-of-sequence token: all of them are scored.
     public let chosen: [Int32]
     public let rejected: [Int32]?
-    /// Path of the positive image.
-    public let image: String
-    /// Paths of the pool of negative images.
-    public let negatives: [String]
-    public let scores: [Double?]
+    public let image: ImageSource
+    /// The pool of negative images and their mining scores.
+    public var negatives: [ImageSource]
+    public var scores: [Double?]
 }
 
 /// Turns groups into token ids (docs/method.md, sequences).
@@ -55,8 +54,8 @@ public struct GroupEncoder: Sendable {
                 remedy: "shorten the prompt or the response, or leave the group out")
         }
         return EncodedGroup(
-            id: group.id, prompt: prompt, chosen: chosen, rejected: rejected, image: group.image,
-            negatives: group.negatives.map(\.image), scores: group.negatives.map(\.score))
+            id: group.id, prompt: prompt, chosen: chosen, rejected: rejected, image: ImageSource(path: group.image),
+            negatives: group.negatives.map { ImageSource(path: $0.image) }, scores: group.negatives.map(\.score))
     }
 
     /// The rendered prompt with its placeholders.

@@ -1,9 +1,9 @@
 /// The sequences of a group that a step looks at, laid out for the model.
 public struct GroupLayout: Sendable {
-    /// A batch whose responses are the group's sequences in order, with the images that it needs, by path.
+    /// A batch whose responses are the group's sequences in order, with the images that it needs.
     public struct Batch: Sendable {
         public var layout = SequenceLayout()
-        public var images: [String] = []
+        public var images: [ImageSource] = []
         /// For each response, which sequence of the group it is.
         public var sequences: [GroupSequence] = []
     }
@@ -15,7 +15,7 @@ public struct GroupLayout: Sendable {
     ///   - isJoint: one batch for all, or one for each image, to be computed one after the other
     public init(_ group: EncodedGroup, withRejected: Bool, negatives: [Int], isJoint: Bool) {
         var batches = [Batch()]
-        func add(_ image: String, _ responses: [[Int32]], _ sequences: [GroupSequence]) {
+        func add(_ image: ImageSource, _ responses: [[Int32]], _ sequences: [GroupSequence]) {
             if !isJoint, !batches[batches.count - 1].images.isEmpty { batches.append(Batch()) }
             let last = batches.count - 1
             batches[last].layout.append(group.prompt, image: batches[last].images.count, responses: responses)

@@ -10,10 +10,46 @@ public struct NegativeDraw: Sendable, Equatable {
     public var indices: [Int]
     /// Added to the advantages, so that Σ exp(a + log-weight) estimates the sum over the whole pool.
     public var logWeights: [Double]
+    public var estimator: Estimator
 
-    public init(indices: [Int], logWeights: [Double]) {
+    public init(indices: [Int], logWeights: [Double], estimator: Estimator = .corrected) {
         self.indices = indices
         self.logWeights = logWeights
+        self.estimator = estimator
+    }
+
+    /// How the gradient follows from the drawn items' advantages.
+    public enum Estimator: Sendable, Equatable {
+        /// The derivative of the loss on the corrected advantages.
+        case corrected
+        /// The loss is exact over all items; K of them, picked by K uniform numbers from `proposal`, carry its gradient.
+        /// Without a proposal they are picked in proportion to their share of that gradient, which has the least
+        /// variance.
+        case twoPass(uniforms: [Double], proposal: [Double]?)
+        /// The formula as printed in the paper, weighting each item by exp(a)/q: biased, for comparison only.
+        case published(proposal: [Double])
+    }
+
+    /// The weight of each drawn item in the gradient of the image loss, given the loss's own weights w (`PlackettLuce`)
+    /// and the advantages a (docs/method.md, importance sampling).
+    func gradientWeights(_ weights: [Double], advantages: [Double]) -> [Double] {
+        switch estimator {
+        case .corrected: return weights
+        case .published(let proposal):
+            let positive = weights.reduce(0, +)
+            return advantages.indices.map {
+                positive * exp(advantages[$0] + logWeights[$0]) / proposal[$0]
+            }
+        case .twoPass(let uniforms, let given):
+            let total = weights.reduce(0, +)
+            guard total > 0 else { return weights }
+            let proposal = given ?? weights.map { $0 / total }
+            var counts = weights.map { _ in 0.0 }
+            for uniform in uniforms { counts[NegativeSampler.pick(proposal, uniform)] += 1 }
+            return counts.indices.map {
+                counts[$0] == 0 ? 0 : counts[$0] / Double(uniforms.count) * weights[$0] / proposal[$0]
+            }
+        }
     }
 }
 
@@ -29,6 +65,10 @@ public struct NegativeSampler: Sendable, Equatable {
         case importance
         /// K independent draws from the proposal: self-normalised; exact on every draw where q ∝ exp a.
         case replacement
+        /// All N forward, K backward, drawn by their share of the exact gradient: unbiased, with the least variance.
+        case twoPass = "two_pass"
+        /// K independent draws with the weights as printed in the paper: biased, for comparison.
+        case published
     }
 
     public var mode: Mode
@@ -72,6 +112,15 @@ public struct NegativeSampler: Sendable, Equatable {
             guard n > 0 else { return NegativeDraw(indices: [], logWeights: []) }
             let q = proposal(scores)
             return Self.merged((0..<count).map { _ in Self.pick(q, random.uniform()) }, q)
+        case .twoPass:
+            let uniforms = (0..<count).map { _ in random.uniform() }
+            return NegativeDraw(
+                indices: Array(0..<n), logWeights: Array(repeating: 0, count: n),
+                estimator: .twoPass(uniforms: uniforms, proposal: nil))
+        case .published:
+            guard n > 0 else { return NegativeDraw(indices: [], logWeights: []) }
+            let q = proposal(scores)
+            return Self.published((0..<count).map { _ in Self.pick(q, random.uniform()) }, q)
         }
     }
 
@@ -94,7 +143,16 @@ public struct NegativeSampler: Sendable, Equatable {
         return NegativeDraw(indices: chosen, logWeights: weights)
     }
 
-    private static func pick(_ q: [Double], _ uniform: Double) -> Int {
+    /// Draws for the printed estimator: m occurrences add log m to an advantage.
+    package static func published(_ draws: [Int], _ q: [Double]) -> NegativeDraw {
+        let chosen = Set(draws).sorted()
+        let multiplicities = chosen.map { item in log(Double(draws.count { $0 == item })) }
+        return NegativeDraw(
+            indices: chosen, logWeights: multiplicities, estimator: .published(proposal: chosen.map { q[$0] }))
+    }
+
+    /// The item at which the running sum of `q` passes `uniform`.
+    static func pick(_ q: [Double], _ uniform: Double) -> Int {
         var rest = uniform
         for (index, mass) in q.enumerated() {
             rest -= mass

@@ -28,7 +28,7 @@ struct DemoAnswerer {
         layout.append(
             try encoder.encode(prompt: question.prompt, at: "question"), image: 0,
             responses: try question.answers.map { try encoder.encode(response: $0, at: "answer") })
-        return model.forward(layout, images: [try images.features(of: picture.path)]).0
+        return model.forward(layout, images: [try images.features(of: ImageSource(path: picture.path))]).0
     }
 
     /// Collective. For each question, the number of the most probable answer from `first` on.

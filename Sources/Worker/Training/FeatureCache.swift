@@ -11,7 +11,7 @@ final class FeatureCache {
     private let limitBytes: Int
     private var bytes = 0
     private var clock = 0
-    private var entries: [String: (features: Matrix<Float>, lastUse: Int)] = [:]
+    private var entries: [ImageSource: (features: Matrix<Float>, lastUse: Int)] = [:]
 
     init(_ model: VisionLanguageModel<Float>, processor: ImageProcessor, limitBytes: Int = 2 << 30) {
         self.model = model
@@ -19,20 +19,20 @@ final class FeatureCache {
         self.limitBytes = limitBytes
     }
 
-    func features(of path: String) throws -> Matrix<Float> {
+    func features(of image: ImageSource) throws -> Matrix<Float> {
         clock += 1
-        if let entry = entries[path] {
-            entries[path] = (entry.features, clock)
+        if let entry = entries[image] {
+            entries[image] = (entry.features, clock)
             return entry.features
         }
-        let pixels = processor.process(try RGBImage(contentsOf: URL(fileURLWithPath: path)))
+        let pixels = processor.process(try image.load())
         let features = model.fixedPart(of: pixels, height: processor.height, width: processor.width)
         bytes += 4 * features.count
         while bytes > limitBytes, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
             bytes -= 4 * oldest.value.features.count
             entries[oldest.key] = nil
         }
-        entries[path] = (features, clock)
+        entries[image] = (features, clock)
         return features
     }
 }

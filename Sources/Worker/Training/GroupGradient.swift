@@ -26,6 +26,8 @@ struct GroupGradient {
             GroupLayout(
                 group, withRejected: objective.usesRejected, negatives: draw.indices, isJoint: isJoint)
         }
+        // Drawn after the forward pass, some members will need no backward pass: not so in one joint pass.
+        if case .twoPass = draw.estimator { return make(false) }
         let joint = make(true)
         let fits = joint.batches.allSatisfy {
             model.configuration.activationBytes($0.layout) <= Self.jointLimitBytes
@@ -51,7 +53,7 @@ struct GroupGradient {
             if batches.count == 1 { kept = activations }
         }
         let loss = objective(
-            policy: values, reference: reference, logWeights: draw.logWeights, chosenTokens: group.chosen.count)
+            policy: values, reference: reference, draw: draw, chosenTokens: group.chosen.count)
         guard loss.loss.isFinite else {
             throw MISPError(
                 "the loss is \(loss.loss)", at: group.id, remedy: "lower the learning rate or inspect this group",
@@ -74,7 +76,7 @@ struct GroupGradient {
     func loss(_ group: EncodedGroup, _ draw: NegativeDraw, reference: GroupValues) throws -> GroupLoss {
         objective(
             policy: try score(group, negatives: draw.indices, withRejected: objective.usesRejected),
-            reference: reference, logWeights: draw.logWeights,
+            reference: reference, draw: draw,
             chosenTokens: group.chosen.count)
     }
 

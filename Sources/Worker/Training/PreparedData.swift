@@ -11,7 +11,16 @@ struct PreparedData {
     private var reference: LogProbabilityTable?
 
     init(_ groups: [EncodedGroup], sampler: NegativeSampler, seed: UInt64, objective: Objective) {
-        self.groups = groups
+        // mDPO compares the picture with a crop of itself, whatever the group's negatives are.
+        self.groups =
+            objective.kind == .mdpo
+            ? groups.map { group in
+                var group = group
+                let crop = CropRegion.random(seed: seed, group: group.id)
+                group.negatives = [ImageSource(path: group.image.path, crop: crop)]
+                group.scores = [nil]
+                return group
+            } : groups
         self.sampler = sampler
         self.seed = seed
         usesNegatives = objective.usesNegatives

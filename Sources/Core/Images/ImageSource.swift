@@ -1,0 +1,61 @@
+import Foundation
+
+/// A picture that a sequence shows: a file, or a crop of it.
+public struct ImageSource: Hashable, Sendable {
+    public let path: String
+    public let crop: CropRegion?
+
+    public init(path: String, crop: CropRegion? = nil) {
+        self.path = path
+        self.crop = crop
+    }
+
+    /// Decodes the file and cuts the crop out of it.
+    public func load() throws(MISPError) -> RGBImage {
+        let image = try RGBImage(contentsOf: URL(fileURLWithPath: path))
+        guard let crop else { return image }
+        let (columns, rows) = crop.range(width: image.width, height: image.height)
+        var pixels: [UInt8] = []
+        pixels.reserveCapacity(3 * columns.count * rows.count)
+        for row in rows {
+            let start = 3 * (row * image.width + columns.lowerBound)
+            pixels += image.pixels[start..<start + 3 * columns.count]
+        }
+        return RGBImage(width: columns.count, height: rows.count, pixels: pixels)
+    }
+}
+
+/// A rectangle of a picture of any size.
+public struct CropRegion: Hashable, Sendable {
+    /// Share of the picture's area, in (0, 1].
+    public let area: Double
+    /// Width over height.
+    public let aspect: Double
+    /// Where the rectangle lies in the room that is left, in [0, 1].
+    public let x, y: Double
+
+    public init(area: Double, aspect: Double, x: Double, y: Double) {
+        (self.area, self.aspect, self.x, self.y) = (area, aspect, x, y)
+    }
+
+    /// mDPO's crop: 1–20 % of the area, aspect ratio log-uniform in 3/4…4/3; a pure function of (seed, group id), so
+    /// that policy and reference see the same one in every epoch.
+    public static func random(seed: UInt64, group: String) -> CropRegion {
+        var random = KeyedRandom(seed, "crop", group)
+        let area = 0.01 + 0.19 * random.uniform()
+        let bound = Double.naturalLogarithm(4.0 / 3)
+        let aspect = Double.exponential(bound * (2 * random.uniform() - 1))
+        return CropRegion(area: area, aspect: aspect, x: random.uniform(), y: random.uniform())
+    }
+
+    /// At least one pixel, at most the whole picture.
+    func range(width: Int, height: Int) -> (columns: Range<Int>, rows: Range<Int>) {
+        let pixels = area * Double(width) * Double(height)
+        func side(_ length: Double, _ limit: Int) -> Int { min(max(Int(length.rounded()), 1), limit) }
+        let across = side((pixels * aspect).squareRoot(), width)
+        let down = side((pixels / aspect).squareRoot(), height)
+        let left = Int((x * Double(width - across)).rounded())
+        let top = Int((y * Double(height - down)).rounded())
+        return (left..<left + across, top..<top + down)
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Coordinator
+import Core
+import Foundation
+
+package struct Export: ParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "export", abstract: "Writes a run's result as one whole Hugging Face checkpoint.",
+        discussion: """
+            Merges the adapter of the run's output folder (or model.adapter, where the run has none yet) into the \
+            model's weights and writes config.json, model.safetensors (float32), the tokenizer and the preprocessor.
+            """)
+
+    @Option(help: ArgumentHelp("The configuration of the run (YAML).", valueName: "run.yaml"))
+    package var config: String
+
+    @Option(help: ArgumentHelp("The folder to write.", valueName: "DIR"))
+    package var out: String
+
+    @Option(parsing: .upToNextOption, help: ArgumentHelp("Values over those of the file.", valueName: "key=value"))
+    package var set: [String] = []
+
+    package init() {}
+
+    package func run() throws {
+        let configuration = try RunConfiguration(contentsOf: URL(filePath: config), overrides: set)
+        throw ExitCode(
+            Communicators.run { communicator in
+                try communicator.agree { if communicator.rank == 0 { try merge(configuration) } }
+                return 0
+            })
+    }
+
+    private func merge(_ configuration: RunConfiguration) throws {
+        let folder = try ModelFolder(configuration.model.path)
+        let own = configuration.output.appending(path: "adapter")
+        let isTrained = FileManager.default.fileExists(atPath: own.appending(path: "adapter_config.json").path)
+        guard let place = isTrained ? own : configuration.model.adapter else {
+            throw MISPError(
+                "there is no adapter to merge", at: own.relativePath,
+                remedy:
+                    "train first, or set model.adapter; a run that trains whole weights has them in its model folder")
+        }
+        let adapter = try LowRankAdapterFolder(place)
+        let model = try folder.model(trainable: Trainable(lora: adapter.settings), seed: configuration.seed)
+        try adapter.load(into: model.parameters)
+        try model.write(to: URL(filePath: out), besides: folder.url)
+        RunOutput.say("merged \(place.relativePath) into \(folder.url.relativePath), written to \(out)")
+    }
+}
