@@ -41,7 +41,8 @@ import Testing
             let before = try contents()
             let run = try fixture.train(ranks: ranks, set)
             #expect(run.status == 2, "\(run.errors)")
-            let lines = run.errors.split(separator: "\n").filter { $0.hasPrefix("misp") }
+            let lines = run.errors.split(separator: "\n")
+                .filter { $0.hasPrefix("misp: ") || $0.hasPrefix("misp-worker: ") }
             #expect(lines.count == 1, "\(run.errors)")
             for part in expected { #expect(lines.first?.contains(part) == true, "\(run.errors)") }
             #expect(!run.errors.contains("Fatal error") && run.output.isEmpty, "\(run.errors)")
@@ -113,7 +114,7 @@ import Testing
             ("tokenizer.json", #""type":"BPE""#, #""type":"Unigram""#, "tokenizer.json"),
             (
                 "preprocessor_config.json", #""do_center_crop": true"#, #""do_center_crop": false"#,
-                "preprocessor_config"
+                "set do_center_crop"
             ),
         ] {
             let copy = try Copy()

@@ -23,7 +23,7 @@ func safetensors(_ header: String, _ data: [UInt8] = [], length: UInt64? = nil) 
     }
 
     @Test func whatIsWrittenIsReadBack() throws {
-        let weight = Matrix<Float>(2, 3, [1, -0, .infinity, 3.4028235e38, 1e-45, -2.5])
+        let weight = Matrix<Float>(2, 3, [1, -0, .infinity, 3.4028235e38, .leastNonzeroMagnitude, -2.5])
         let wide = Matrix<Float>(2, 4, (0..<8).map { Float($0) })
         let url = folder["model.safetensors"]
         try SafetensorsWriter.write(
@@ -170,15 +170,16 @@ func safetensors(_ header: String, _ data: [UInt8] = [], length: UInt64? = nil) 
     @Test func thirtyThousandMutations() throws {
         let folder = try TemporaryFolder()
         let path = folder["x.safetensors"].path
+        let descriptor = open(path, O_WRONLY | O_CREAT, 0o600)
+        try #require(descriptor >= 0)
+        defer { close(descriptor) }
         var random = KeyedRandom(2024, "fuzz")
         var (refused, accepted) = (0, 0)
         for _ in 0..<30_000 {
             let bytes = mutated(&random)
-            let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-            try #require(descriptor >= 0)
-            let written = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-            close(descriptor)
-            try #require(written == bytes.count)
+            // Overwritten in place: emptying a file first makes some file systems write it out at once.
+            let written = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+            try #require(written == bytes.count && ftruncate(descriptor, off_t(bytes.count)) == 0)
             do {
                 for tensor in try SafetensorsFile(contentsOf: URL(filePath: path)).tensors.values {
                     // Every element lies in the file, so this many fit into it.
