@@ -40,7 +40,10 @@ import Testing
         for (own, expected) in zip(metrics, steps) {
             #expect(try own["step"].int() == expected["step"].int())
             var names = ["loss", "loss/image", "loss/text", "grad_norm", "learning_rate", "logps/chosen"]
-            if kind == "misp" || kind == "dpo" { names.append("rewards/chosen") }
+            // Without a reference there are no rewards.
+            let hasReference = kind == "misp" || kind == "dpo"
+            if hasReference { names.append("rewards/chosen") }
+            #expect(own["rewards/chosen"].isPresent == hasReference)
             for name in names {
                 let (a, b) = (try own[name].double(), try expected[name].double())
                 #expect(abs(a - b) <= 1e-4 * max(abs(b), name == "rewards/chosen" ? 1 : 1e-3), "\(own.file) \(name)")
@@ -115,13 +118,14 @@ import Testing
         }
     }
 
-    /// Members one at a time instead of together: another layout of the same mathematics.
+    /// Members one at a time instead of together: another layout of the same mathematics. AdamW makes more of the
+    /// rounding where a gradient is almost zero.
     @Test func streamingEqualsJoint() throws {
         let fixture = try TrainingFixture("smol-dinov2-bytelevel", settings: Self.settings)
         for members in ["joint", "streaming"] {
             let run = try fixture.train(output: members, ["compute.members=\(members)"])
             try #require(run.status == 0, "\(run.errors)")
         }
-        #expect(try TrainingFixture.difference(fixture.adapter("joint"), fixture.adapter("streaming")) < 1e-5)
+        #expect(try TrainingFixture.difference(fixture.adapter("joint"), fixture.adapter("streaming")) < 1e-4)
     }
 }

@@ -28,7 +28,8 @@ final class TrainingStep {
         self.gradient = gradient
         self.settings = settings
         self.machineRate = machineRate
-        beta = gradient.objective.beta
+        // Rewards are β·h: where there is no reference there are none.
+        beta = gradient.objective.usesReference ? gradient.objective.beta : .nan
         schedule = LearningRateSchedule(
             .init(rawValue: settings.schedule.rawValue) ?? .cosine, peak: settings.learningRate,
             warmupRatio: settings.warmupRatio, totalSteps: totalSteps)
