@@ -151,17 +151,21 @@ local_settings() {
     # Shared memory only, no network. Copies through it rather than through process_vm_readv, which containers forbid.
     export OMPI_MCA_pml=${OMPI_MCA_pml:-ob1} OMPI_MCA_btl=${OMPI_MCA_btl:-self,vader}
     export OMPI_MCA_btl_vader_single_copy_mechanism=${OMPI_MCA_btl_vader_single_copy_mechanism:-none}
-    # Each rank wants some MiB of shared memory for messages; containers often have 64 MiB in all.
-    if (($(free_mebibytes /dev/shm) < 16 * ranks)); then
-        local folder=${TMPDIR:-/tmp}
-        export OMPI_MCA_btl_vader_backing_directory=${OMPI_MCA_btl_vader_backing_directory:-$folder}
-        export OMPI_MCA_osc_sm_backing_directory=${OMPI_MCA_osc_sm_backing_directory:-$folder}
-    fi
     # Ranks that spin while they wait would keep others from their core.
     if ((ranks * threads > $(usable_cores))); then
         export OMPI_MCA_mpi_yield_when_idle=${OMPI_MCA_mpi_yield_when_idle:-1}
     fi
     if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+}
+
+# A folder for what the ranks share, gone after the run even if they were killed. Each rank wants some MiB for messages;
+# where /dev/shm has less, as in many containers, files take its place.
+share_memory() {
+    local folder=/dev/shm
+    (($(free_mebibytes /dev/shm) >= 16 * $1)) || folder=${TMPDIR:-/tmp}
+    SHARED=$(mktemp -d "$folder/misp-XXXXXX")
+    trap 'rm -rf "$SHARED"' EXIT
+    export OMPI_MCA_btl_vader_backing_directory=$SHARED OMPI_MCA_osc_sm_backing_directory=$SHARED
 }
 
 free_mebibytes() { df -Pm "$1" 2>/dev/null | awk 'NR == 2 { free = $4 } END { print free + 0 }'; }
@@ -171,6 +175,7 @@ run_ranks() {
     local ranks=$1 threads=$2 bind=$3
     shift 3
     local_settings "$ranks" "$threads"
+    share_memory "$ranks"
     local options=(--map-by ":OVERSUBSCRIBE" --bind-to none)
     if [[ $bind == core ]]; then
         options=(--map-by ":OVERSUBSCRIBE" --bind-to core:overload-allowed)
