@@ -115,7 +115,7 @@ import Testing
 @Suite struct LayoutEqualityTests {
     private struct Batch {
         var layout = SequenceLayout()
-        var images: [String]
+        var images: [ImageSource]
         var sequences: [GroupSequence]
     }
 

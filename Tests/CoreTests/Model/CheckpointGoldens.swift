@@ -39,10 +39,10 @@ struct CheckpointGolden {
     }
 
     func run<S: Scalar>(
-        _ layout: SequenceLayout, images paths: [String], _ model: VisionLanguageModel<S>
+        _ layout: SequenceLayout, images sources: [ImageSource], _ model: VisionLanguageModel<S>
     ) throws -> ([Double], VisionLanguageModel<S>.Activations) {
-        let images = try paths.map {
-            model.fixedPart(of: try pixels($0), height: folder.pixels.height, width: folder.pixels.width)
+        let images = try sources.map {
+            model.fixedPart(of: try pixels($0.path), height: folder.pixels.height, width: folder.pixels.width)
         }
         return model.forward(layout, images: images)
     }

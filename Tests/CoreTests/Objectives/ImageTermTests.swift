@@ -20,7 +20,9 @@ import Testing
         let policy = GroupValues(
             chosen: h.chosen - 3, rejected: h.rejected.map { $0 - 4 }, negatives: h.negatives.map { $0 - 5 })
         return Objective(.misp, beta: beta, textWeight: textWeight)(
-            policy: policy, reference: reference, logWeights: h.negatives.map { _ in 0 }, chosenTokens: 1)
+            policy: policy, reference: reference,
+            draw: NegativeDraw(indices: Array(h.negatives.indices), logWeights: h.negatives.map { _ in 0 }),
+            chosenTokens: 1)
     }
 
     private func sigmoid(_ x: Double) -> Double { x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)) }
@@ -133,7 +135,9 @@ import Testing
         let policy = GroupValues(chosen: -20.3, rejected: -18.1, negatives: [-22, -19.5, -20.9])
         let reference = GroupValues(chosen: -21, rejected: -18.8, negatives: [-21, -20.2, -23])
         func evaluate(_ policy: GroupValues) -> GroupLoss {
-            objective(policy: policy, reference: reference, logWeights: [0.2, -0.4, 1.1], chosenTokens: 7)
+            objective(
+                policy: policy, reference: reference,
+                draw: NegativeDraw(indices: [0, 1, 2], logWeights: [0.2, -0.4, 1.1]), chosenTokens: 7)
         }
         let exact = evaluate(policy).coefficients
         for sequence in [GroupSequence.chosen, .rejected, .negative(0), .negative(1), .negative(2)] {

@@ -2,6 +2,9 @@ import Core
 import Foundation
 import Testing
 
+/// A uniform number that picks `item` from `q`.
+func middle(of item: Int, in q: [Double]) -> Double { q[..<item].reduce(0, +) + q[item] / 2 }
+
 /// Draws of negatives: the estimators' exactness, by enumeration of every draw where there are finitely many.
 @Suite struct NegativeDrawTests {
     static let advantages = [1.0, -2, 0.5, 0.3, -0.7]
@@ -171,7 +174,35 @@ import Testing
 
     @Test(arguments: NegativeSampler.Mode.allCases) func anEmptyPoolIsAnEmptyDraw(mode: NegativeSampler.Mode) {
         let draw = NegativeSampler(mode, count: 3).draw([], seed: 0, epoch: 0, group: "g")
-        #expect(draw == NegativeDraw(indices: [], logWeights: []))
+        #expect(draw.indices.isEmpty && draw.logWeights.isEmpty)
+    }
+
+    /// Over all K-tuples, weighted by their probability, the mean of the gradient is the exact gradient.
+    @Test(arguments: [1, 2, 3], [true, false]) func twoPassIsUnbiased(k: Int, hasBestProposal: Bool) {
+        let n = Self.advantages.count
+        let z = total(Self.advantages)
+        let q = hasBestProposal ? Self.advantages.map { exp($0) / z } : Self.q
+        func coefficients(_ estimator: NegativeDraw.Estimator) -> [Double] {
+            let draw = NegativeDraw(
+                indices: Array(0..<n), logWeights: [Double](repeating: 0, count: n), estimator: estimator)
+            let values = GroupValues(chosen: 0, negatives: Self.advantages)
+            let zero = GroupValues(chosen: 0, negatives: [Double](repeating: 0, count: n))
+            let result = Objective(.sdpo, beta: 1)(policy: values, reference: zero, draw: draw, chosenTokens: 1)
+            #expect(abs(result.loss - log(1 + z)) < 1e-13)
+            #expect(abs(result.coefficients.chosen + result.coefficients.negatives.reduce(0, +)) < 1e-13)
+            return result.coefficients.negatives
+        }
+        var mean = [Double](repeating: 0, count: n)
+        for tuple in tuples(n, k) {
+            let probability = tuple.reduce(1.0) { $0 * q[$1] }
+            let uniforms = tuple.map { middle(of: $0, in: q) }
+            let drawn = coefficients(.twoPass(uniforms: uniforms, proposal: hasBestProposal ? nil : q))
+            for i in 0..<n {
+                if !tuple.contains(i) { #expect(drawn[i] == 0) }
+                mean[i] += probability * drawn[i]
+            }
+        }
+        for (a, b) in zip(mean, coefficients(.corrected)) { #expect(abs(a - b) < 1e-13) }
     }
 
     /// A draw depends on seed, epoch and id, on nothing else.
