@@ -3,19 +3,19 @@ import Core
 import Foundation
 
 /// How much the demonstration does.
-package struct DemoSize: Sendable {
-    package var labels: Int
-    package var groups: Int
-    package var questions: Int
+struct DemoSize {
+    var labels: Int
+    var groups: Int
+    var questions: Int
     /// Of the warm-up and of the preference training.
-    package var epochs: (Int, Int)
+    var epochs: (Int, Int)
 
-    package static let full = DemoSize(labels: 5600, groups: 512, questions: 800, epochs: (4, 3))
+    static let full = DemoSize(labels: 5600, groups: 512, questions: 800, epochs: (4, 3))
     /// For tests: everything happens, and nothing is learned.
-    package static let short = DemoSize(labels: 64, groups: 16, questions: 16, epochs: (1, 1))
+    static let short = DemoSize(labels: 64, groups: 16, questions: 16, epochs: (1, 1))
 }
 
-/// The data of the demonstration: a pure function of seed and size.
+/// The data of the demonstration: a pure function of the seed, item by item.
 package struct DemoData: Sendable {
     package let labels: [DemoLabel]
     /// What the preference groups are about; what they reject is for the warm-up to say.
@@ -30,13 +30,13 @@ package struct DemoData: Sendable {
         .present, .random, .present, .popular, .present, .adversarial, .caption, .caption,
     ]
 
-    package init(seed: UInt64, size: DemoSize) {
-        labels = (0..<size.labels).map { DemoLabel(seed: seed, index: $0) }
-        groups = (0..<size.groups).map {
+    package init(seed: UInt64, labels: Int, groups: Int, questions: Int) {
+        self.labels = (0..<labels).map { DemoLabel(seed: seed, index: $0) }
+        self.groups = (0..<groups).map {
             let kind = Self.groupKinds[$0 % Self.groupKinds.count]
             return DemoQuestion(kind, seed: seed, set: "groups", index: $0, isHeldOut: false)
         }
-        questions = (0..<size.questions).map {
+        self.questions = (0..<questions).map {
             let kind = Self.heldOutKinds[$0 % Self.heldOutKinds.count]
             return DemoQuestion(kind, seed: 0, set: "held out", index: $0, isHeldOut: true)
         }

@@ -41,6 +41,8 @@ package struct Thing: Hashable, Sendable {
     package var look: Look
     /// 3·row + column
     package var cell: Int
+
+    package init(look: Look, cell: Int) { (self.look, self.cell) = (look, cell) }
 }
 
 /// A few things on a grid of 3 × 3 cells, at most one in a cell.

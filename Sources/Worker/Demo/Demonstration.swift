@@ -11,14 +11,16 @@ struct Demonstration {
     /// Cheap and the same on every rank.
     init(folder: URL, seed: UInt64, size: DemoSize, communicator: any Communicator) {
         runs = DemoRuns(folder: folder, seed: seed, size: size)
-        data = DemoData(seed: seed, size: size)
+        data = DemoData(seed: seed, labels: size.labels, groups: size.groups, questions: size.questions)
         self.communicator = communicator
         BLAS.setThreads(1)
     }
 
     /// Collective.
     func execute() throws {
-        say("MISP-DPO on a small model and pictures of its own (\(communicator.size) ranks, seed \(runs.seed)).\n")
+        var clock = Stopwatch()
+        let ranks = communicator.size == 1 ? "1 rank" : "\(communicator.size) ranks"
+        say("MISP-DPO on a small model and pictures of its own (\(ranks), seed \(runs.seed)).\n")
         try makeFiles()
         say(
             """
@@ -42,9 +44,10 @@ struct Demonstration {
         say(
             """
 
-            Another seed: \(Program.name) --seed \(runs.seed + 1). Pictures, data, models and metrics are in \
-            \(runs.folder.relativePath);
-            a stage by itself: \(Program.name) train --config \(runs.file("misp.yaml").relativePath)
+            Done in \(Progress.duration(clock.lap())). Pictures, data, models and metrics are in \
+            \(runs.folder.relativePath).
+            A stage by itself: \(Program.name) train --config \(runs.file("misp.yaml").relativePath)
+            Another seed: \(Program.name) --seed \(runs.seed + 1)
             """)
     }
 
