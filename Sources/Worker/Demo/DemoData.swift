@@ -72,7 +72,9 @@ package struct DemoData: Sendable {
             for index in stride(from: communicator.rank, to: pictures.count, by: communicator.size) {
                 let (path, scene, strokes) = pictures[index]
                 let png = try scene.picture(strokes: strokes).pngData()
-                try FileOutput.create(folder.appending(path: path), isDurable: false) { output in
+                let file = folder.appending(path: path)
+                if (try? Data(contentsOf: file)) == png { continue }
+                try FileOutput.create(file, isDurable: false) { output in
                     try png.withUnsafeBytes { try output.write($0) }
                 }
             }

@@ -12,16 +12,21 @@ struct DemoRuns {
     /// What stands in the folder; a new demonstration removes these and nothing else.
     private static let entries = [
         "pictures", "initial", "warmup", "dpo", "misp", "warmup.jsonl", "groups.jsonl", "eval.jsonl", "warmup.yaml",
-        "dpo.yaml", "misp.yaml", marker,
+        "dpo.yaml", "misp.yaml",
     ]
     private static let marker = "demo.json"
 
     func file(_ name: String) -> URL { folder.appending(path: name) }
 
-    /// Makes the folder, without what an earlier demonstration left in it.
+    /// Makes the folder, without what an earlier demonstration left in it. Pictures that would come out the same stay:
+    /// some file systems take half a minute to remove them.
     ///
-    /// - Throws: when it holds anything, but not the mark of a demonstration.
+    /// - Throws: when the folder holds anything, but not the mark of a demonstration.
     func prepareFolder() throws {
+        let mark: JSON = [
+            "made_by": "misp-worker demo", "version": .string(Program.version), "seed": .integer(Int(seed)),
+            "labels": .integer(size.labels), "groups": .integer(size.groups), "questions": .integer(size.questions),
+        ]
         let files = FileManager.default
         do {
             let content = (try? files.contentsOfDirectory(atPath: folder.path)) ?? []
@@ -30,7 +35,10 @@ struct DemoRuns {
                     "holds files that are not the demonstration's", at: folder.relativePath,
                     remedy: "name another folder with --output")
             }
-            for entry in Self.entries where content.contains(entry) { try files.removeItem(at: file(entry)) }
+            let isRepeated = (try? JSON(contentsOf: file(Self.marker))) == mark
+            for entry in Self.entries where content.contains(entry) && !(isRepeated && entry == "pictures") {
+                try files.removeItem(at: file(entry))
+            }
             for part in ["warmup", "groups", "eval"] {
                 try files.createDirectory(at: file("pictures/\(part)"), withIntermediateDirectories: true)
             }
@@ -41,9 +49,6 @@ struct DemoRuns {
                 "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
                 remedy: "name another folder with --output")
         }
-        let mark: JSON = [
-            "made_by": "misp-worker demo", "version": .string(Program.version), "seed": .integer(Int(seed)),
-        ]
         try FileOutput.write("\(mark)\n", to: file(Self.marker))
     }
 
