@@ -120,9 +120,11 @@ private func isTrue(_ answer: String, to prompt: String, of seen: Scene) -> Bool
     }
 
     @Test(arguments: [
-        (Set(0..<20), Set(0..<2), "MISP-DPO hallucinates less"), (Set(0..<2), Set(0..<20), "DPO hallucinates less"),
-        (Set(0..<3), Set(0..<1), "MISP-DPO is ahead, but by less"), (Set(0..<1), Set(4..<6), "DPO is ahead, but"),
-        (Set(0..<3), Set(10..<13), "neither is ahead"),
+        (Set(0..<20), Set(0..<2), "MISP-DPO makes fewer mistakes than DPO (2 against 20 in 80), by more"),
+        (Set(0..<2), Set(0..<20), "DPO makes fewer mistakes than MISP-DPO (2 against 20 in 80), by more"),
+        (Set(0..<3), Set(0..<1), "MISP-DPO makes fewer mistakes than DPO (1 against 3 in 80), but by less"),
+        (Set(0..<1), Set(4..<6), "DPO makes fewer mistakes than MISP-DPO (1 against 2 in 80), but by less"),
+        (Set(0..<3), Set(10..<13), "MISP-DPO and DPO make equally many"),
     ])
     func saysWhoIsAhead(dpo: Set<Int>, misp: Set<Int>, expected: String) {
         let table = DemoTable(columns: [

@@ -64,6 +64,7 @@ package struct DemoMistakes: Sendable, Equatable {
         return (given.count { $0 != 0 && (answer == nil || $0 == answer) }, given.count)
     }
 
+    package var total: Int { answers.count { $0 != 0 } }
     package var falseYes: (wrong: Int, asked: Int) { count(.random, .popular, .adversarial) }
     package var missed: (wrong: Int, asked: Int) { count(.present) }
     package var captions: (wrong: Int, asked: Int) { count(.caption) }

@@ -72,19 +72,18 @@ package struct DemoTable: Sendable {
         let (ahead, behind) = (own.mistakes.ahead(of: other.mistakes), other.mistakes.ahead(of: own.mistakes))
         let difference = Double(ahead - behind)
         let isClear = abs(difference) > 2 * Double(ahead + behind).squareRoot()
-        let counts =
-            "\(own.name) gets \(ahead) of the \(own.mistakes.answers.count) questions right that \(other.name) gets "
-            + "wrong, and \(other.name) \(behind) that \(own.name) gets wrong."
+        let (best, rest) = ahead >= behind ? (own, other) : (other, own)
+        let totals = "(\(best.mistakes.total) against \(rest.mistakes.total) in \(own.mistakes.answers.count))"
         let verdict =
             if ahead == behind {
-                "On this seed neither is ahead."
-            } else if isClear {
-                "On this seed \(ahead > behind ? own.name : other.name) hallucinates less, by more than two standard "
-                    + "errors."
+                "On this seed \(own.name) and \(other.name) make equally many mistakes."
             } else {
-                "On this seed \(ahead > behind ? own.name : other.name) is ahead, but by less than two standard "
-                    + "errors: chance alone may do that."
+                "On this seed \(best.name) makes fewer mistakes than \(rest.name) \(totals), "
+                    + (isClear
+                        ? "by more than two standard errors."
+                        : "but by less than two standard errors: chance alone may do that.")
             }
+        let counts = "\(own.name) alone is right on \(ahead) questions, \(other.name) alone on \(behind)."
         return [verdict, counts]
     }
 }
