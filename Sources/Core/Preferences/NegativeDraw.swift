@@ -10,12 +10,29 @@ public struct NegativeDraw: Sendable, Equatable {
     public var indices: [Int]
     /// Added to the advantages, so that Σ exp(a + log-weight) estimates the sum over the whole pool.
     public var logWeights: [Double]
+    /// How often each item was drawn; its log-weight counts all of them.
+    public var multiplicities: [Int]
     public var estimator: Estimator
 
-    public init(indices: [Int], logWeights: [Double], estimator: Estimator = .corrected) {
+    public init(
+        indices: [Int], logWeights: [Double], multiplicities: [Int]? = nil, estimator: Estimator = .corrected
+    ) {
         self.indices = indices
         self.logWeights = logWeights
+        self.multiplicities = multiplicities ?? indices.map { _ in 1 }
         self.estimator = estimator
+    }
+
+    /// The effective sample size (Σu)²/Σu² over the draws, and the largest share of a draw, where the draws weigh
+    /// u = exp(advantage)/π; an item drawn m times stands for m equal draws.
+    public func diagnostics(advantages: [Double]) -> (effectiveSamples: Double, largestShare: Double) {
+        let logits = zip(advantages, logWeights).map { $0 + $1 }
+        let largest = logits.max() ?? 0
+        let masses = logits.map { exp($0 - largest) }
+        let total = masses.reduce(0, +)
+        let shares = zip(masses, multiplicities).map { $0 / Double($1) }
+        let squares = zip(masses, shares).reduce(0) { $0 + $1.0 * $1.1 }
+        return (total * total / squares, (shares.max() ?? 0) / total)
     }
 
     /// How the gradient follows from the drawn items' advantages.
@@ -137,18 +154,18 @@ public struct NegativeSampler: Sendable, Equatable {
     /// Draws with replacement as distinct items: m occurrences weigh m/(K·q), since duplicates add log m to an advantage.
     package static func merged(_ draws: [Int], _ q: [Double]) -> NegativeDraw {
         let chosen = Set(draws).sorted()
-        let weights = chosen.map { item in
-            log(Double(draws.count { $0 == item })) - log(Double(draws.count) * q[item])
-        }
-        return NegativeDraw(indices: chosen, logWeights: weights)
+        let times = chosen.map { item in draws.count { $0 == item } }
+        let weights = zip(chosen, times).map { log(Double($1)) - log(Double(draws.count) * q[$0]) }
+        return NegativeDraw(indices: chosen, logWeights: weights, multiplicities: times)
     }
 
     /// Draws for the printed estimator: m occurrences add log m to an advantage.
     package static func published(_ draws: [Int], _ q: [Double]) -> NegativeDraw {
         let chosen = Set(draws).sorted()
-        let multiplicities = chosen.map { item in log(Double(draws.count { $0 == item })) }
+        let times = chosen.map { item in draws.count { $0 == item } }
         return NegativeDraw(
-            indices: chosen, logWeights: multiplicities, estimator: .published(proposal: chosen.map { q[$0] }))
+            indices: chosen, logWeights: times.map { log(Double($0)) }, multiplicities: times,
+            estimator: .published(proposal: chosen.map { q[$0] }))
     }
 
     /// The item at which the running sum of `q` passes `uniform`.

@@ -38,8 +38,8 @@ public struct PromptTemplate: Sendable, Equatable {
         if around.count == 1 && prompts == 0 {
             throw MISPError(
                 "no prompt template is named '\(source)'",
-                remedy: "\(NearestName.remedy(source, among: Self.builtIn.map(\.name))); "
-                    + "or give a text that holds <image> and {prompt}")
+                remedy: "\(NearestName.remedy(source, among: Self.builtIn.map(\.name))) "
+                    + "A template of your own holds <image> and {prompt}")
         }
         guard around.count == 2, prompts == 1 else {
             throw MISPError(

@@ -34,7 +34,7 @@ final class RunOutput {
         evaluations = run.eval == nil ? nil : try MetricsWriter(folder.appending(path: "eval.jsonl"))
         Self.say(
             "\(configuration.objective.kind.rawValue) on \(run.train.groups.count) groups, "
-                + "\(order.totalSteps) steps of \(order.groupsPerStep) groups, \(run.communicator.size) ranks; "
+                + "\(order.totalSteps) steps of \(order.groupsPerStep) groups, \(run.communicator.size) \(run.communicator.size == 1 ? "rank" : "ranks"); "
                 + "\(run.model.parameters.count) trained parameters")
     }
 

@@ -31,12 +31,8 @@ struct GroupMetrics {
         }
         guard !rewards.negatives.isEmpty else { return }
         self[.rewardNegatives] = rewards.negatives.reduce(0, +) / Double(rewards.negatives.count)
-        let logits = zip(rewards.negatives, draw.logWeights).map { $0 - rewards.chosen + $1 }
-        let largest = logits.max() ?? 0
-        let weights = logits.map { exp($0 - largest) }
-        let total = weights.reduce(0, +)
-        self[.ess] = total * total / weights.reduce(0) { $0 + $1 * $1 }
-        self[.largestWeight] = (weights.max() ?? 0) / total
+        let diagnostics = draw.diagnostics(advantages: rewards.negatives.map { $0 - rewards.chosen })
+        (self[.ess], self[.largestWeight]) = diagnostics
     }
 
     private subscript(quantity: Quantity) -> Double {

@@ -98,7 +98,15 @@ import Testing
                 let times = log(Double(indices.count { $0 == item }))
                 #expect(close(draw.logWeights[own], logWeight + times), "\(one.path)")
             }
-            try check(one, Objective(.misp, beta: try one["beta"].double(), textWeight: 0), draw)
+            let beta = try one["beta"].double()
+            try check(one, Objective(.misp, beta: beta, textWeight: 0), draw)
+            guard one["ess"].isPresent, mode != .twoPass, mode != .published else { continue }
+            let h =
+                try values(one["policy"], negatives: draw.indices)
+                - values(one["reference"], negatives: draw.indices)
+            let diagnostics = draw.diagnostics(advantages: h.negatives.map { beta * ($0 - h.chosen) })
+            #expect(close(diagnostics.effectiveSamples, try one["ess"].double()), "\(one.path)")
+            #expect(diagnostics.largestShare * Double(count) >= 1 - 1e-12, "\(one.path)")
         }
     }
 
