@@ -64,7 +64,8 @@ package struct StepBenchmark: ParsableCommand {
         print(
             String(
                 format: "%d %@: %.2f s per group (%.3f TFLOP), %.1f GFLOP/s = %.0f %% of %.1f GFLOP/s sgemm",
-                communicator.size, communicator.size == 1 ? "rank" : "ranks", median.seconds / ranks, needed.total / 1e12, done / 1e9, 100 * done / median.rate,
+                communicator.size, communicator.size == 1 ? "rank" : "ranks", median.seconds / ranks,
+                needed.total / 1e12, done / 1e9, 100 * done / median.rate,
                 median.rate / 1e9))
         return 0
     }
