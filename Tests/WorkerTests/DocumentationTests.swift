@@ -58,6 +58,11 @@ import Worker
         #expect(count >= 1)
     }
 
+    @Test(arguments: ["first.yaml", "emoji/sft.yaml", "emoji/misp.yaml"]) func examplesAreRead(name: String) throws {
+        let examples = try #require(Self.pages.first).deletingLastPathComponent().appending(path: "examples")
+        #expect(throws: Never.self) { try RunConfiguration(contentsOf: examples.appending(path: name)) }
+    }
+
     @Test func groupsAreRead() throws {
         var count = 0
         for line in try Self.pages.flatMap({ try blocks("json", in: $0) }) {
