@@ -58,7 +58,7 @@ struct TrainingRun {
             eval: try configuration.data.eval.map(prepare))
     }
 
-    private static func objective(_ settings: RunConfiguration.Objective) throws -> Objective {
+    static func objective(_ settings: RunConfiguration.Objective) throws -> Objective {
         guard let kind = Objective.Kind(rawValue: settings.kind.rawValue) else {
             throw MISPError(
                 "\(settings.kind.rawValue) is not available yet", at: "objective.kind",
@@ -68,7 +68,7 @@ struct TrainingRun {
             kind, beta: settings.beta, textWeight: settings.textWeight, anchorWeight: settings.anchorWeight)
     }
 
-    private static func sampler(_ settings: RunConfiguration.Negatives) throws -> NegativeSampler {
+    static func sampler(_ settings: RunConfiguration.Negatives) throws -> NegativeSampler {
         guard let mode = NegativeSampler.Mode(rawValue: settings.sampling.rawValue) else {
             throw MISPError(
                 "\(settings.sampling.rawValue) is not available yet", at: "negatives.sampling",
@@ -88,6 +88,7 @@ extension TrainingRun {
         let machineRate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
         let output = try communicator.agree { try RunOutput(self, order: order) }
         try computeReferences(epochs: order.epochs, output)
+        try communicator.agree { try SelfTest(scorer: gradient).run(train, group: communicator.rank) }
         // Only now: the reference is the base model, without the adapter that training continues from.
         if let adapter = configuration.model.adapter {
             try communicator.agree { try LowRankAdapterFolder(adapter).load(into: model.parameters) }
