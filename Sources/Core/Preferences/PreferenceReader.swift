@@ -13,22 +13,10 @@ extension PreferenceGroup {
     /// - Throws: `MISPError` with file, line and field: what is malformed, missing, empty, of the wrong kind or
     ///   repeated; no group at all; image files that do not exist.
     public static func read(contentsOf file: URL, images: URL) throws(MISPError) -> [PreferenceGroup] {
-        var groups: [PreferenceGroup] = []
-        var lines: [Int] = []
-        var lineOfID: [UTF8Key: Int] = [:]
-        for (line, value) in try JSON.lines(contentsOf: file) {
-            let group = try PreferenceGroup(value, file: file.relativePath, line: line, images: images.path)
-            if let first = lineOfID.updateValue(line, forKey: UTF8Key(group.id)) {
-                throw MISPError(
-                    "'\(group.id)' is the id of line \(first) too", at: "\(file.relativePath):\(line): id",
-                    remedy: "give every group an id of its own, or none")
-            }
-            groups.append(group)
-            lines.append(line)
-        }
-        if groups.isEmpty { throw MISPError("holds no preference groups", at: file.relativePath) }
-        try checkImages(of: zip(lines, groups), file: file, images: images)
-        return groups
+        let content = try PreferenceFile(contentsOf: file, images: images)
+        if let error = content.malformed.first ?? content.repeated.first { throw error }
+        try checkImages(of: content.groups, file: file, images: images)
+        return content.groups.map(\.group)
     }
 
     /// The group of one line; relative image paths start from the folder `images`.
@@ -40,7 +28,7 @@ extension PreferenceGroup {
 
     /// All missing files are counted before the first one is reported.
     private static func checkImages(
-        of groups: some Sequence<(Int, PreferenceGroup)>, file: URL, images: URL
+        of groups: [(line: Int, group: PreferenceGroup)], file: URL, images: URL
     ) throws(MISPError) {
         var checked: Set<String> = []
         var first: (line: Int, path: String)?

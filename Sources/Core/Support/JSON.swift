@@ -39,8 +39,17 @@ public enum JSON: Sendable {
 
     /// The values of a file of JSON lines with their line numbers, counted from 1; blank lines are skipped.
     public static func lines(contentsOf url: URL) throws(MISPError) -> [(line: Int, value: JSON)] {
-        let bytes = [UInt8](try read(url))
         var values: [(line: Int, value: JSON)] = []
+        for (line, value) in try lineResults(contentsOf: url) { values.append((line, try value.get())) }
+        return values
+    }
+
+    /// As `lines`, but a malformed line spoils only itself.
+    package static func lineResults(
+        contentsOf url: URL
+    ) throws(MISPError) -> [(line: Int, value: Result<JSON, MISPError>)] {
+        let bytes = [UInt8](try read(url))
+        var values: [(line: Int, value: Result<JSON, MISPError>)] = []
         var number = 0
         var start = 0
         while start < bytes.count {
@@ -49,7 +58,8 @@ public enum JSON: Sendable {
             number += 1
             start = end + 1
             if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
-            values.append((number, try JSON(parsing: line, at: "\(url.relativePath):\(number)")))
+            let place = "\(url.relativePath):\(number)"
+            values.append((number, Result { () throws(MISPError) in try JSON(parsing: line, at: place) }))
         }
         return values
     }
