@@ -24,9 +24,14 @@ public struct ModelFolder {
     public var pixels: (height: Int, width: Int) { (imageProcessor.height, imageProcessor.width) }
 
     /// The model with its weights mapped from the folder's files.
-    public func model(trainable: Trainable, seed: UInt64) throws -> VisionLanguageModel<Float> {
+    ///
+    /// - Parameter hasValues: false for a model of names and shapes alone, which computes nothing.
+    public func model(
+        trainable: Trainable, seed: UInt64, hasValues: Bool = true
+    ) throws -> VisionLanguageModel<Float> {
         try VisionLanguageModel(
-            configuration, from: TensorCatalog(folder: url), pixels: pixels, trainable: trainable, seed: seed)
+            configuration, from: TensorCatalog(folder: url), pixels: pixels, trainable: trainable, seed: seed,
+            hasValues: hasValues)
     }
 
     /// tokenizer_config.json's `eos_token`, else config.json's `eos_token_id`.

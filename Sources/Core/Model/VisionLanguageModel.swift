@@ -17,9 +17,11 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
     /// - Parameters:
     ///   - pixels: height and width of the preprocessed pictures
     ///   - seed: of the adapters' initial values
+    ///   - hasValues: false leaves the trained parameters without memory: names and shapes are checked and counted, and
+    ///     nothing can be computed.
     public init(
         _ configuration: ModelConfiguration, from source: some TensorSource, pixels: (height: Int, width: Int),
-        trainable: Trainable, seed: UInt64
+        trainable: Trainable, seed: UInt64, hasValues: Bool = true
     ) throws {
         let builder = ModelBuilder<S>(source: source, trainable: trainable, seed: seed)
         self.configuration = configuration
@@ -28,7 +30,7 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
         projector = try builder.projector(configuration)
         tower = try builder.visionTower(configuration, pixels: pixels)
         try (source as? TensorCatalog)?.checkAllUsed()
-        try builder.store.seal()
+        if hasValues { try builder.store.seal() }
         parameters = builder.store
         tensors = builder.tensors
     }

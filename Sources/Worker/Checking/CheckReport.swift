@@ -1,0 +1,140 @@
+import Core
+import Foundation
+
+/// What `check` prints where nothing is wrong.
+struct CheckReport {
+    let subject: CheckSubject
+    let files: [CheckedFile]
+    /// Different pictures of all files.
+    let pictures: Int
+    let ranks: Int
+    /// Operations per second of all ranks together.
+    let machineRate: Double
+
+    var lines: [String] { modelLines + files.flatMap(groupLines) + memoryLines + timeLines }
+
+    private var modelLines: [String] {
+        let text = subject.folder.configuration.text
+        return [
+            "model: \(subject.folder.url.relativePath)",
+            "  \(Quantity.bytes(subject.fileBytes)) of weights, \(subject.model.parameters.count) trained parameters",
+            "  reads at most \(text.maximumLength) tokens, \(subject.imageRows) of them for the picture",
+        ]
+    }
+
+    private func groupLines(_ file: CheckedFile) -> [String] {
+        let groups = file.groups
+        func line(_ name: String, _ has: (GroupFacts) -> Bool) -> String {
+            let count = groups.count(where: has)
+            return "  \(count) with \(name) term, \(groups.count - count) without"
+        }
+        var lines = ["groups: \(groups.count) in \(file.place)"]
+        if subject.objective.usesRejected { lines.append(line("a text", \.hasText)) }
+        if subject.objective.usesNegatives {
+            lines.append(line("an image", \.hasImage))
+            lines.append("  negatives in the pool: \(Quantity.spread(groups.map(\.pool)))")
+        }
+        lines.append("  tokens of the prompt: \(Quantity.spread(groups.map(\.prompt)))")
+        lines.append("  tokens of the chosen response: \(Quantity.spread(groups.map(\.chosen)))")
+        let rejected = groups.compactMap(\.rejected)
+        if !rejected.isEmpty { lines.append("  tokens of the rejected response: \(Quantity.spread(rejected))") }
+        let longest = groups.map(\.longest)
+        lines.append("  tokens of a group's longest sequence: \(Quantity.spread(longest))")
+        return lines + Quantity.histogram(longest).map { "    \($0)" }
+    }
+
+    private var order: StepOrder {
+        StepOrder(
+            groups: files[0].groups.count, seed: subject.configuration.seed,
+            shuffles: subject.configuration.data.shuffle, subject.configuration.optimizer)
+    }
+
+    /// Values, gradient and partial sums are each rank's; moments are spread over the ranks.
+    private var memoryLines: [String] {
+        let parameters = 4 * Double(subject.model.parameters.count)
+        let share = (order.groupsPerStep + ranks - 1) / ranks
+        let partialSums = log2(Double(max(share, 1))).rounded(.up)
+        let groups = files.flatMap(\.groups)
+        let joint = groups.map(\.jointBytes).max() ?? 0
+        let streaming = groups.map(\.streamingBytes).max() ?? 0
+        let used = groups.map { $0.isJoint ? $0.jointBytes : $0.streamingBytes }.max() ?? 0
+        let training = parameters * (2 + 2 / Double(ranks) + partialSums)
+        return [
+            "memory: about \(Quantity.bytes(training + used)) a rank, and the mapped weights once a host",
+            "  weights in files: \(Quantity.bytes(subject.fileBytes))",
+            "  trained parameters: \(Quantity.bytes(parameters)); gradient: as much; moments: "
+                + "\(Quantity.bytes(2 * parameters / Double(ranks))); partial sums: at most "
+                + Quantity.bytes(partialSums * parameters),
+            "  activations: \(Quantity.bytes(joint)) with a group's members together, \(Quantity.bytes(streaming)) "
+                + "one at a time; this run: \(Quantity.bytes(used))",
+            "  features of \(pictures) pictures: at most 2 GiB",
+        ]
+    }
+
+    private var timeLines: [String] {
+        let groups = files[0].groups
+        let perGroup = groups.reduce(0) { $0 + $1.step } / Double(groups.count)
+        let step = perGroup * Double(order.groupsPerStep)
+        let training = perGroup * trainedGroups
+        let reference =
+            subject.objective.usesReference ? files.flatMap(\.groups).reduce(0) { $0 + $1.forward } : 0
+        func seconds(_ operations: Double) -> String { Quantity.seconds(operations / machineRate) }
+        return [
+            String(format: "time: at least, at %.0f GFLOP/s (%d ranks, measured)", machineRate / 1e9, ranks),
+            String(format: "  a step of %d groups: %.3g operations, ", order.groupsPerStep, step) + seconds(step),
+            "  \(order.totalSteps) steps: \(seconds(training)); reference before them: \(seconds(reference))",
+            "  the language model's products alone; the vision tower adds a pass for each of \(pictures) pictures",
+        ]
+    }
+
+    /// Groups of all steps; the last step of an epoch is smaller.
+    private var trainedGroups: Double {
+        let order = order
+        let (epochs, rest) = order.totalSteps.quotientAndRemainder(dividingBy: order.stepsPerEpoch)
+        return Double(epochs * order.groups + min(rest * order.groupsPerStep, order.groups))
+    }
+}
+
+/// Numbers as words.
+package enum Quantity {
+    package static func bytes(_ value: Double) -> String {
+        let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
+        var (value, unit) = (value, 0)
+        while value >= 1024, unit < units.count - 1 { (value, unit) = (value / 1024, unit + 1) }
+        return String(format: unit == 0 ? "%.0f " : "%.1f ", value) + units[unit]
+    }
+
+    package static func seconds(_ value: Double) -> String {
+        switch value {
+        case ..<120: String(format: "%.3g s", value)
+        case ..<7200: String(format: "%.1f min", value / 60)
+        default: String(format: "%.1f h", value / 3600)
+        }
+    }
+
+    /// `3 … 5 … 9`: the least, the median (the upper one of two) and the greatest.
+    package static func spread(_ values: [Int]) -> String {
+        let sorted = values.sorted()
+        guard let least = sorted.first, let greatest = sorted.last else { return "none" }
+        return "\(least) … \(sorted[sorted.count / 2]) … \(greatest) (least, median, greatest)"
+    }
+
+    /// At most eight bins of equal width, a line each, the fullest 40 marks long.
+    package static func histogram(_ values: [Int]) -> [String] {
+        guard let least = values.min(), let greatest = values.max() else { return [] }
+        let width = (greatest - least) / 8 + 1
+        var counts = [Int](repeating: 0, count: (greatest - least) / width + 1)
+        for value in values { counts[(value - least) / width] += 1 }
+        let fullest = counts.max() ?? 1
+        let digits = "\(greatest + width)".count
+        func padded(_ number: Int) -> String {
+            let text = "\(number)"
+            return String(repeating: " ", count: max(digits - text.count, 0)) + text
+        }
+        return counts.enumerated().map { bin, count in
+            let start = least + bin * width
+            let marks = count == 0 ? 0 : max(1, 40 * count / fullest)
+            return "\(padded(start))–\(padded(start + width - 1))  \(String(repeating: "#", count: marks)) \(count)"
+        }
+    }
+}

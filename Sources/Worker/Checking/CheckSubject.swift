@@ -1,0 +1,115 @@
+import Core
+import Foundation
+
+/// What a run is made of, without a single value of its parameters.
+struct CheckSubject {
+    let configuration: RunConfiguration
+    let folder: ModelFolder
+    /// Names and shapes alone.
+    let model: VisionLanguageModel<Float>
+    let objective: Objective
+    /// Bytes of all tensors in the model's files.
+    let fileBytes: Double
+    let imageRows: Int
+    private let encoder: GroupEncoder
+    private let sampler: NegativeSampler
+    private let scorer: GroupGradient
+
+    init(_ configuration: RunConfiguration) throws {
+        self.configuration = configuration
+        folder = try ModelFolder(configuration.model.path)
+        var trainable = configuration.trainable
+        if let adapter = configuration.model.adapter {
+            let settings = try LowRankAdapterFolder(adapter).settings
+            if trainable.language == .lora { trainable.lora = settings }
+        }
+        model = try folder.model(trainable: trainable, seed: configuration.seed, hasValues: false)
+        objective = try TrainingRun.objective(configuration.objective)
+        sampler = try TrainingRun.sampler(configuration.negatives)
+        fileBytes = try TensorCatalog(folder: folder.url).tensors.values.reduce(0) {
+            $0 + Double($1.count * $1.format.bytes)
+        }
+        imageRows = model.imageRows(height: folder.pixels.height, width: folder.pixels.width)
+        encoder = try GroupEncoder(folder, template: configuration.model.prompt, imageRows: imageRows)
+        scorer = GroupGradient(
+            model: model, objective: objective, images: FeatureCache(model, processor: folder.imageProcessor),
+            members: configuration.compute.members)
+    }
+
+    /// data.train, and data.eval if there is one.
+    func readFiles() throws -> [PreferenceFile] {
+        try ([configuration.data.train] + [configuration.data.eval].compactMap { $0 }).map {
+            try PreferenceFile(contentsOf: $0, images: configuration.data.images)
+        }
+    }
+
+    /// Encodes a group and counts what a step does with it.
+    func facts(_ group: PreferenceGroup, in file: PreferenceFile) throws -> GroupFacts {
+        var facts = GroupFacts()
+        let encoded: EncodedGroup
+        do throws(MISPError) {
+            encoded = try encoder.encode(group, at: file.url.relativePath)
+        } catch {
+            facts.fault = PossibleFault(error)
+            return facts
+        }
+        let data = PreparedData([encoded], sampler: sampler, seed: configuration.seed, objective: objective)
+        let draw = data.draw(0, epoch: 0)
+        facts.pool = group.negatives.count
+        facts.hasText = objective.usesRejected && encoded.rejected != nil
+        facts.hasImage = objective.usesNegatives && !draw.indices.isEmpty
+        facts.prompt = encoded.prompt.tokens.count
+        facts.chosen = encoded.chosen.count
+        facts.rejected = encoded.rejected?.count
+        let shape = model.configuration
+        func layout(isJoint: Bool) -> [GroupLayout.Batch] {
+            GroupLayout(
+                data.groups[0], withRejected: objective.usesRejected, negatives: draw.indices, isJoint: isJoint
+            ).batches
+        }
+        facts.jointBytes = layout(isJoint: true).map { shape.activationBytes($0.layout) }.max() ?? 0
+        facts.streamingBytes = layout(isJoint: false).map { shape.activationBytes($0.layout) }.max() ?? 0
+        let batches = scorer.layout(data.groups[0], draw).batches
+        facts.isJoint = batches.count == 1
+        for batch in batches {
+            let operations = shape.operations(batch.layout, trainable: model.trainable)
+            facts.forward += operations.forward
+            // Members one by one are run forward a second time.
+            facts.step += operations.total + (facts.isJoint ? 0 : operations.forward)
+        }
+        return facts
+    }
+}
+
+/// What is known of a group before anything is computed.
+struct GroupFacts: Codable {
+    var fault = PossibleFault(nil)
+    /// Negatives in the pool.
+    var pool = 0
+    /// Whether the objective at hand finds what its text term and its image term compare.
+    var hasText = false
+    var hasImage = false
+    /// Tokens of the prompt, with a placeholder for every feature of the picture, and of the responses.
+    var prompt = 0
+    var chosen = 0
+    var rejected: Int?
+    /// Bytes of activations with all members at once, and with one at a time.
+    var jointBytes = 0.0
+    var streamingBytes = 0.0
+    /// Which of the two the run will do.
+    var isJoint = true
+    /// Operations of a forward pass, and of the group's whole share of a step.
+    var forward = 0.0
+    var step = 0.0
+
+    /// Tokens of the longest sequence.
+    var longest: Int { prompt + max(chosen, rejected ?? 0) }
+}
+
+/// A file of groups that has been looked at.
+struct CheckedFile {
+    let place: String
+    let groups: [GroupFacts]
+
+    var faults: [MISPError] { groups.compactMap(\.fault.fault) }
+}

@@ -1,0 +1,83 @@
+import Coordinator
+import Core
+import Foundation
+
+/// All that a run reads, looked at before anything is computed; the ranks share the work.
+///
+/// Problems are told class by class, in the order in which they are mended: a picture is looked for only when all lines
+/// can be read.
+package struct InputCheck {
+    private let communicator: any Communicator
+    private let subject: CheckSubject
+
+    /// Collective. Configuration, model, tokenizer and adapter; what is wrong there is the first class.
+    init(_ configuration: RunConfiguration, communicator: any Communicator) throws {
+        self.communicator = communicator
+        subject = try communicator.agree { try CheckSubject(configuration) }
+    }
+
+    /// Collective. Returns the exit status: 0, or 2 where there are problems.
+    func execute() throws -> Int32 {
+        let files = try communicator.agree { try subject.readFiles() }
+        if report("lines that are no group", files.flatMap(\.malformed)) { return MISPError.Kind.input.rawValue }
+        if report("ids given more than once", files.flatMap(\.repeated)) { return MISPError.Kind.input.rawValue }
+
+        let pictures = PictureCheck(files)
+        let pictureFaults = try communicator.share(pictures.count) { PossibleFault(pictures.fault($0)) }
+        if report("pictures that cannot be read", pictureFaults.compactMap(\.fault)) {
+            return MISPError.Kind.input.rawValue
+        }
+        var checked: [CheckedFile] = []
+        for file in files {
+            checked.append(
+                CheckedFile(
+                    place: file.url.relativePath,
+                    groups: try communicator.share(file.groups.count) {
+                        try subject.facts(file.groups[$0].group, in: file)
+                    }))
+        }
+        if report("groups that the model cannot take", checked.flatMap(\.faults)) {
+            return MISPError.Kind.input.rawValue
+        }
+        let rate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
+        let summary = CheckReport(
+            subject: subject, files: checked, pictures: pictures.count, ranks: communicator.size, machineRate: rate)
+        if communicator.rank == 0 { print(summary.lines.joined(separator: "\n")) }
+        return 0
+    }
+
+    /// Lists one class of problems; true if there are any.
+    private func report(_ title: String, _ problems: [MISPError]) -> Bool {
+        if problems.isEmpty { return false }
+        if communicator.rank == 0 { Self.listing(title, problems).forEach(RunOutput.say) }
+        return true
+    }
+
+    /// A heading, at most 20 problems with a line each, and how many more there are.
+    package static func listing(_ title: String, _ problems: [MISPError]) -> [String] {
+        let shown = 20
+        let more = problems.count - shown
+        return ["misp: \(title): \(problems.count)"] + problems.prefix(shown).map { "misp: \($0)" }
+            + (more > 0 ? ["misp: … and \(more) more"] : [])
+    }
+}
+
+/// A problem, or none, on its way between ranks.
+struct PossibleFault: Codable {
+    private let what: String?
+    private let place: String?
+    private let remedy: String?
+
+    init(_ error: MISPError?) { (what, place, remedy) = (error?.what, error?.place, error?.remedy) }
+
+    var fault: MISPError? { what.map { MISPError($0, at: place, remedy: remedy) } }
+}
+
+extension Communicator {
+    /// Collective. The results of `count` pieces of work, dealt out to the ranks, in order on every rank.
+    fileprivate func share<Value: Codable>(_ count: Int, _ work: (Int) throws -> Value) throws -> [Value] {
+        let mine = try agree { try JSONEncoder().encode(stride(from: rank, to: count, by: size).map(work)) }
+        let all = try allGather(mine).map { try JSONDecoder().decode([Value].self, from: $0) }
+        return (0..<count).map { all[$0 % size][$0 / size] }
+    }
+}
