@@ -6,7 +6,8 @@ public final class FileOutput {
     private let path: String
     private var buffer: [UInt8] = []
 
-    private init(_ url: URL) throws(MISPError) {
+    /// Creates or replaces the file. What is written is on the disk after `synchronize`.
+    public init(_ url: URL) throws(MISPError) {
         path = url.relativePath
         descriptor = open(url.path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
         guard descriptor >= 0 else { throw Self.failure("cannot be written", path) }
@@ -20,9 +21,26 @@ public final class FileOutput {
     public static func create(_ url: URL, isDurable: Bool = true, _ body: (FileOutput) throws -> Void) throws {
         let output = try FileOutput(url)
         try body(output)
-        try output.flush()
-        guard isDurable else { return }
-        guard fsync(output.descriptor) == 0 || errno == EINVAL else { throw failure("cannot be written", output.path) }
+        if isDurable { try output.synchronize() } else { try output.flush() }
+    }
+
+    /// Returns when the bytes are on the disk.
+    public func synchronize() throws {
+        try flush()
+        try Self.synchronize(descriptor, path)
+    }
+
+    /// Returns when the names in a folder are on the disk.
+    public static func synchronize(folder: URL) throws {
+        let descriptor = open(folder.path, O_RDONLY)
+        guard descriptor >= 0 else { throw failure("cannot be read", folder.relativePath) }
+        defer { close(descriptor) }
+        try synchronize(descriptor, folder.relativePath)
+    }
+
+    /// Some file systems cannot be asked to.
+    private static func synchronize(_ descriptor: Int32, _ path: String) throws {
+        guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure("cannot be written", path) }
     }
 
     public static func write(_ text: String, to url: URL) throws {

@@ -1,0 +1,155 @@
+import Core
+import Foundation
+
+/// Checkpoints as folders on a disk: what is in one, how it comes to be, and which is the newest whole one.
+enum CheckpointFolder {
+    /// Of the layout that `Draft` writes.
+    private static let format = 1
+    private static let manifest = "manifest.json"
+    private static let state = "state.json"
+    private static let prefix = "step-"
+    /// What a folder is called that is not whole yet, or not any more.
+    private static let partial = ".partial"
+
+    static func name(_ step: Int) -> String {
+        let digits = String(step)
+        return prefix + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+    }
+
+    /// The steps of which there are checkpoints, whole or damaged, latest first.
+    private static func steps(in folder: URL) -> [Int] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        return names.filter { $0.hasPrefix(prefix) }.compactMap { Int($0.dropFirst(prefix.count)) }.sorted(by: >)
+    }
+
+    /// A checkpoint whose files are as its manifest says.
+    struct Content {
+        let step: Int
+        let state: JSON
+        fileprivate let url: URL
+
+        /// A buffer's file, mapped.
+        func file(_ name: String, floats: Int) throws -> MappedFile {
+            let file = try MappedFile(url.appending(path: name))
+            guard file.count == floats * MemoryLayout<Float>.stride else {
+                throw MISPError("holds \(file.count / 4) floats of \(floats)", at: file.path)
+            }
+            return file
+        }
+    }
+
+    static func newest(in folder: URL, tell: (String) -> Void) throws -> Content {
+        for step in steps(in: folder) {
+            do {
+                return try read(folder.appending(path: name(step)), step: step)
+            } catch let error as MISPError {
+                tell("passing over a damaged checkpoint: \(error)")
+            }
+        }
+        throw MISPError(
+            "there is no whole checkpoint", at: folder.relativePath, remedy: "start the run without --resume")
+    }
+
+    private static func read(_ url: URL, step: Int) throws -> Content {
+        let manifest = try JSONField(contentsOf: url.appending(path: manifest))
+        let format = try manifest["format"].int()
+        guard format == Self.format else { throw manifest["format"].failure("is \(format), not \(Self.format)") }
+        guard try manifest["step"].int() == step else { throw manifest["step"].failure("is not that of the folder") }
+        let files = manifest["files"]
+        for name in try files.object().keys {
+            let file = try MappedFile(url.appending(path: name))
+            guard try file.count == files[name]["bytes"].int(),
+                try Checksum.of(file) == files[name]["checksum"].string()
+            else { throw MISPError("is not what was written", at: file.path) }
+        }
+        return Content(step: step, state: try JSON(contentsOf: url.appending(path: state)), url: url)
+    }
+
+    /// Removes checkpoints of steps after `step`, and before it all but `keep` less the one of `step`.
+    static func prune(_ folder: URL, after step: Int, keep: Int) throws {
+        let steps = steps(in: folder)
+        for old in steps.filter({ $0 > step }) + steps.filter({ $0 < step }).dropFirst(keep - 1) {
+            try remove(old, in: folder)
+        }
+    }
+
+    static func removeAll(_ folder: URL) throws -> Bool {
+        let steps = steps(in: folder)
+        for step in steps { try remove(step, in: folder) }
+        return !steps.isEmpty
+    }
+
+    /// By way of another name, so that no half of it is ever taken for a checkpoint.
+    private static func remove(_ step: Int, in folder: URL) throws {
+        let (old, parting) = (folder.appending(path: name(step)), folder.appending(path: name(step) + partial))
+        try delete(parting)
+        guard FileManager.default.fileExists(atPath: old.path) else { return }
+        try FileOutput.move(old, to: parting)
+        try delete(parting)
+    }
+
+    private static func delete(_ url: URL) throws {
+        guard FileManager.default.fileExists(atPath: url.path) else { return }
+        do { try FileManager.default.removeItem(at: url) } catch {
+            throw MISPError("cannot be removed (\(error.localizedDescription))", at: url.relativePath)
+        }
+    }
+}
+
+extension CheckpointFolder {
+    /// A checkpoint that is being written.
+    final class Draft {
+        private let folder: URL
+        private let url: URL
+        private let step: Int
+        private var files = JSON.Object()
+        private var current: (name: String, output: FileOutput, checksum: Checksum, bytes: Int)?
+
+        init(in folder: URL, step: Int) throws {
+            self.folder = folder
+            self.step = step
+            url = folder.appending(path: name(step) + partial)
+            try delete(url)
+            do { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) } catch {
+                throw MISPError("cannot be made (\(error.localizedDescription))", at: url.relativePath)
+            }
+        }
+
+        func write(_ state: JSON) throws {
+            try open(CheckpointFolder.state)
+            try Array("\(state)\n".utf8).withUnsafeBytes { try write($0) }
+            try close()
+        }
+
+        /// Begins a file; `write` adds to it and `close` ends it.
+        func open(_ name: String) throws {
+            current = (name, try FileOutput(url.appending(path: name)), Checksum(), 0)
+        }
+
+        func write(_ bytes: UnsafeRawBufferPointer) throws {
+            try current?.output.write(bytes)
+            current?.checksum.add(bytes)
+            current?.bytes += bytes.count
+        }
+
+        func close() throws {
+            guard let current else { return }
+            try current.output.synchronize()
+            files[current.name] = ["bytes": .integer(current.bytes), "checksum": .string(current.checksum.hex)]
+            self.current = nil
+        }
+
+        /// Writes the manifest and gives the checkpoint its name, in place of a damaged one if there is one.
+        func publish() throws {
+            let text: JSON = [
+                "format": .integer(format), "step": .integer(step), "files": .object(files),
+            ]
+            try FileOutput.write("\(text)\n", to: url.appending(path: manifest))
+            try FileOutput.synchronize(folder: url)
+            let target = folder.appending(path: name(step))
+            try delete(target)
+            try FileOutput.move(url, to: target)
+            try FileOutput.synchronize(folder: folder)
+        }
+    }
+}
