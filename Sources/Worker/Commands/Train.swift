@@ -21,13 +21,16 @@ package struct Train: ParsableCommand {
     )
     package var set: [String] = []
 
+    @Flag(help: "Goes on from the newest whole checkpoint in the output folder.")
+    package var resume = false
+
     package init() {}
 
     package func run() throws {
         let configuration = try RunConfiguration(contentsOf: URL(filePath: config), overrides: set)
         let status = Communicators.run { communicator in
             var run = try TrainingRun(configuration, communicator: communicator)
-            try run.execute()
+            try run.execute(resuming: resume)
             return 0
         }
         throw ExitCode(status)

@@ -11,7 +11,8 @@ final class RunOutput {
     private var progress: Progress
     private var stage: StageProgress?
 
-    init(_ run: TrainingRun, order: StepOrder) throws {
+    /// - Parameter step: taken before; the lines of later ones go.
+    init(_ run: TrainingRun, order: StepOrder, continuingAfter step: Int) throws {
         let configuration = run.configuration
         folder = configuration.output
         isFirst = run.communicator.rank == 0
@@ -30,8 +31,10 @@ final class RunOutput {
         }
         try FileOutput.write(
             configuration.yaml(environment: Self.environment(run)), to: folder.appending(path: "config.yaml"))
-        metrics = try MetricsWriter(folder.appending(path: "metrics.jsonl"))
-        evaluations = run.eval == nil ? nil : try MetricsWriter(folder.appending(path: "eval.jsonl"))
+        metrics = try MetricsWriter(folder.appending(path: "metrics.jsonl"), continuingAfter: step)
+        evaluations =
+            run.eval == nil
+            ? nil : try MetricsWriter(folder.appending(path: "eval.jsonl"), continuingAfter: step)
         Self.say(
             "\(configuration.objective.kind.rawValue) on \(run.train.groups.count) groups, "
                 + "\(order.totalSteps) steps of \(order.groupsPerStep) groups, \(run.communicator.size) \(run.communicator.size == 1 ? "rank" : "ranks"); "
@@ -44,6 +47,9 @@ final class RunOutput {
     }
 
     func stageProgress(_ done: Int) { stage?.update(done) }
+
+    /// Before something else is said.
+    func pause() { if isFirst { progress.pause() } }
 
     func report(_ report: TrainingStep.Report) throws {
         guard isFirst else { return }

@@ -80,13 +80,17 @@ struct TrainingRun {
 }
 
 extension TrainingRun {
-    /// Collective. Trains from the first step to the last and writes the results.
-    mutating func execute() throws {
+    /// Collective. Trains from the first step, or from the newest checkpoint, to the last and writes the results.
+    mutating func execute(resuming: Bool = false) throws {
+        Interruption.watch()
         let order = StepOrder(
             groups: train.groups.count, seed: configuration.seed, shuffles: configuration.data.shuffle,
             configuration.optimizer)
         let machineRate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
-        let output = try communicator.agree { try RunOutput(self, order: order) }
+        let checkpoints = try RunCheckpoints(self)
+        let saved = try checkpoints.begin(resuming: resuming)
+        let first = saved?.step ?? 0
+        let output = try communicator.agree { try RunOutput(self, order: order, continuingAfter: first) }
         try computeReferences(epochs: order.epochs, output)
         try communicator.agree { try SelfTest(scorer: gradient).run(train, group: communicator.rank) }
         // Only now: the reference is the base model, without the adapter that training continues from.
@@ -96,12 +100,17 @@ extension TrainingRun {
         let step = try TrainingStep(
             gradient, communicator: communicator, settings: configuration.optimizer, totalSteps: order.totalSteps,
             machineRate: machineRate)
-        try evaluate(at: 0, output)
-        for index in 0..<order.totalSteps {
+        if let saved { try checkpoints.restore(saved, into: step) }
+        if first == 0 { try evaluate(at: 0, output) }
+        for index in first..<max(first, order.totalSteps) {
+            try checkpoints.endIfAsked(step, after: index, of: order.totalSteps, output)
             let report = try step(index, order.groups(of: index), epoch: order.epoch(of: index), data: train)
             try communicator.agree { try output.report(report) }
+            let isLast = index + 1 == order.totalSteps
+            // The last checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do again.
+            if isLast { try evaluate(at: index + 1, output) }
+            if isLast || checkpoints.isDue(after: index + 1) { try checkpoints.save(step, after: index + 1) }
         }
-        try evaluate(at: order.totalSteps, output)
         try communicator.agree { try output.finish(self) }
         try step.close()
     }

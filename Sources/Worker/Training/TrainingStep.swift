@@ -44,6 +44,21 @@ final class TrainingStep {
     /// Collective: gives shared memory back.
     func close() throws { try reduction.close() }
 
+    var elements: Int { parameters.count }
+
+    /// What a checkpoint keeps: this rank's slices.
+    var buffers: [CheckpointStore.Buffer] {
+        [
+            .init("parameters", slice: parameters.values + reduction.slice.lowerBound),
+            .init("first_moment", slice: firstMoment.base), .init("second_moment", slice: secondMoment.base),
+        ]
+    }
+
+    /// Collective. Makes the parameters, of which each rank has its slice, whole on every rank.
+    func gatherParameters() throws {
+        try reduction.gather(UnsafeMutableBufferPointer(start: parameters.values, count: parameters.count))
+    }
+
     /// What a step has to tell.
     struct Report {
         let metrics: StepMetrics
@@ -73,7 +88,7 @@ final class TrainingStep {
         let rate = schedule.rate(at: step)
         update(slice, step: step, rate: rate, norm: norm, groups: indices.count)
         let optimizerSeconds = clock.lap()
-        try reduction.gather(UnsafeMutableBufferPointer(start: parameters.values, count: parameters.count))
+        try gatherParameters()
         reduceSeconds += clock.lap()
         var result = StepMetrics(step: step + 1, epoch: Double(epoch))
         merged.fill(&result, ranks: communicator.size)

@@ -1,0 +1,17 @@
+import Foundation
+import Synchronization
+
+/// Whether this process was asked to end: by SIGTERM, or by SIGUSR1, which schedulers send as a warning and launchers
+/// hand on to every rank.
+enum Interruption {
+    static var isAsked: Bool { interruptionAsked.load(ordering: .relaxed) }
+
+    /// From here on the two signals end nothing by themselves. An atomic store is all that a handler may do.
+    static func watch() {
+        guard !isAsked else { return }
+        for number in [SIGTERM, SIGUSR1] { signal(number) { _ in interruptionAsked.store(true, ordering: .relaxed) } }
+    }
+}
+
+/// Outside of the type, as a C function can capture nothing.
+private let interruptionAsked = Atomic<Bool>(false)

@@ -1,0 +1,113 @@
+import Coordinator
+import Core
+import Foundation
+
+/// When a run writes checkpoints, and what one must agree with to be resumed. Order, draws and learning rate are pure
+/// functions of configuration and step, so besides parameters and moments there is nothing to keep. Calls are collective.
+final class RunCheckpoints {
+    private let store: CheckpointStore
+    private let settings: RunConfiguration.Checkpoint
+    private let communicator: any Communicator
+    /// On rank 0; null elsewhere.
+    private let state: JSON
+    /// The step of the checkpoint written or read last.
+    private var latest: Int?
+
+    init(_ run: TrainingRun) throws {
+        communicator = run.communicator
+        settings = run.configuration.checkpoint
+        store = CheckpointStore(
+            run.configuration.output.appending(path: "checkpoints"), communicator: run.communicator)
+        state = try run.communicator.agree { run.communicator.rank == 0 ? try Self.state(run) : nil }
+    }
+
+    /// The checkpoint to go on from; in a run that starts anew, none, and those of an earlier run are removed.
+    func begin(resuming: Bool) throws -> CheckpointStore.Saved? {
+        guard resuming else {
+            if try store.removeAll() {
+                RunOutput.say("removed the checkpoints of an earlier run, as --resume was not given")
+            }
+            return nil
+        }
+        let saved = try store.newest(tell: RunOutput.say)
+        try communicator.agree {
+            guard communicator.rank == 0 else { return }
+            try Self.compare(state, with: saved.state)
+            RunOutput.say("going on from \(saved.state.file)")
+        }
+        latest = saved.step
+        return saved
+    }
+
+    func restore(_ saved: CheckpointStore.Saved, into step: TrainingStep) throws {
+        try store.restore(saved, elements: step.elements, buffers: step.buffers)
+        try step.gatherParameters()
+    }
+
+    func isDue(after steps: Int) -> Bool { steps % settings.every == 0 }
+
+    /// Writes the checkpoint of `steps` steps taken, unless it is there.
+    func save(_ step: TrainingStep, after steps: Int) throws {
+        guard latest != steps else { return }
+        try store.save(
+            step: steps, state: state, elements: step.elements, buffers: step.buffers, keep: settings.keep)
+        latest = steps
+    }
+
+    /// Ends the run with a checkpoint when any rank was asked to end.
+    func endIfAsked(_ step: TrainingStep, after steps: Int, of total: Int, _ output: RunOutput) throws {
+        guard try communicator.max([Interruption.isAsked ? 1 : 0])[0] > 0 else { return }
+        output.pause()
+        try save(step, after: steps)
+        try communicator.agree {
+            throw MISPError(
+                "stopped after step \(steps) of \(total), with a checkpoint", at: store.folder.relativePath,
+                remedy: "go on with --resume", kind: .interrupted)
+        }
+    }
+}
+
+/// What a run that goes on has to have in common with the one that wrote the checkpoint.
+extension RunCheckpoints {
+    /// Not the output, nor how the work is done; of the data the content rather than the place.
+    private static func state(_ run: TrainingRun) throws -> JSON {
+        let all = run.configuration.json
+        let keys = ["seed", "model", "objective", "negatives", "trainable", "lora", "optimizer"]
+        var configuration = JSON.Object(keys.compactMap { key in all[key].map { (key, $0) } })
+        configuration["data"] = [
+            "shuffle": .bool(run.configuration.data.shuffle),
+            "train": .string("content \(try Checksum.of(MappedFile(run.configuration.data.train)))"),
+        ]
+        let slots = run.model.parameters.slots.map { slot -> JSON in
+            ["name": .string(slot.name), "shape": .array(slot.shape.map(JSON.integer))]
+        }
+        return ["configuration": .object(configuration), "parameters": .array(slots)]
+    }
+
+    private static func compare(_ own: JSON, with saved: JSONField) throws {
+        if let (key, now, then) = difference(own["configuration"], saved["configuration"].value) {
+            throw MISPError(
+                "is \(now), but \(then) in \(saved.file)", at: key,
+                remedy: "change it back, or start anew without --resume")
+        }
+        guard own["parameters"] == saved["parameters"].value else {
+            throw MISPError(
+                "trains other tensors than those in \(saved.file)", at: "model.path",
+                remedy: "name the model that the run began with, or start anew without --resume")
+        }
+    }
+
+    /// The first key with different values.
+    private static func difference(_ now: JSON?, _ then: JSON?) -> (key: String, now: String, then: String)? {
+        guard now != then else { return nil }
+        guard let members = now?.object?.members, let others = then?.object else {
+            return ("", now?.description ?? "absent", then?.description ?? "absent")
+        }
+        let keys = members.map(\.key) + others.keys
+        for key in keys {
+            guard let found = difference(now?[key], then?[key]) else { continue }
+            return (found.key.isEmpty ? key : "\(key).\(found.key)", found.now, found.then)
+        }
+        return nil
+    }
+}
