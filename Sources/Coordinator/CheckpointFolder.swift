@@ -16,10 +16,13 @@ enum CheckpointFolder {
         return prefix + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
     }
 
+    private static func names(in folder: URL) -> [String] {
+        (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+    }
+
     /// The steps of which there are checkpoints, whole or damaged, latest first.
     private static func steps(in folder: URL) -> [Int] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-        return names.filter { $0.hasPrefix(prefix) }.compactMap { Int($0.dropFirst(prefix.count)) }.sorted(by: >)
+        names(in: folder).filter { $0.hasPrefix(prefix) }.compactMap { Int($0.dropFirst(prefix.count)) }.sorted(by: >)
     }
 
     /// A checkpoint whose files are as its manifest says.
@@ -65,11 +68,15 @@ enum CheckpointFolder {
         return Content(step: step, state: try JSON(contentsOf: url.appending(path: state)), url: url)
     }
 
-    /// Removes checkpoints of steps after `step`, and before it all but `keep` less the one of `step`.
+    /// Removes checkpoints of steps after `step`, and before it all but `keep` less the one of `step`; and what an abrupt end
+    /// left half written.
     static func prune(_ folder: URL, after step: Int, keep: Int) throws {
         let steps = steps(in: folder)
         for old in steps.filter({ $0 > step }) + steps.filter({ $0 < step }).dropFirst(keep - 1) {
             try remove(old, in: folder)
+        }
+        for name in names(in: folder) where name.hasPrefix(prefix) && name.hasSuffix(partial) {
+            try delete(folder.appending(path: name))
         }
     }
 

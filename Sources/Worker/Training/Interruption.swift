@@ -6,10 +6,15 @@ import Synchronization
 enum Interruption {
     static var isAsked: Bool { interruptionAsked.load(ordering: .relaxed) }
 
+    /// Signals that the parent process held back are let through: a child inherits that.
+    ///
     /// From here on the two signals end nothing by themselves. An atomic store is all that a handler may do.
     static func watch() {
-        guard !isAsked else { return }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGTERM, SIGUSR1] { sigaddset(&signals, number) }
         for number in [SIGTERM, SIGUSR1] { signal(number) { _ in interruptionAsked.store(true, ordering: .relaxed) } }
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 }
 
