@@ -18,9 +18,10 @@ package struct RankRun: Sendable {
 ///   - launcher: further options of `mpirun`.
 ///   - environment: added to the environment of this process.
 ///   - limit: seconds until the run is killed.
+///   - meanwhile: called once the run has started, with the process's number.
 package func runRanks(
     _ ranks: Int?, _ executable: String, _ arguments: [String] = [], launcher: [String] = [],
-    environment: [String: String] = [:], limit: Double = 60
+    environment: [String: String] = [:], limit: Double = 60, meanwhile: (Int32) -> Void = { _ in }
 ) throws -> RankRun {
     let program = try builtProduct(executable).path
     let process = Process()
@@ -47,7 +48,13 @@ package func runRanks(
     process.terminationHandler = { _ in ended.signal() }
 
     let start = DispatchTime.now().uptimeNanoseconds
+    // Threads of a test hold signals back, and a child inherits that.
+    var (none, before) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     try process.run()
+    meanwhile(process.processIdentifier)
     var status: Int32 = -1
     if ended.wait(timeout: .now() + limit) == .success {
         status = process.terminationStatus

@@ -27,15 +27,29 @@ struct TrainingFixture {
     func write(_ text: String, to name: String) throws { try Data(text.utf8).write(to: folder[name]) }
 
     /// Runs `misp-worker train` on so many ranks, or by itself, into the folder `output`.
-    func train(ranks: Int? = nil, output: String = "out", _ overrides: [String] = []) throws -> RankRun {
+    func train(
+        ranks: Int? = nil, output: String = "out", _ overrides: [String] = [], resuming: Bool = false,
+        meanwhile: (Int32) -> Void = { _ in }
+    ) throws -> RankRun {
         try runRanks(
             ranks, "misp-worker",
-            ["train", "--config", folder["run.yaml"].path, "--set", "output=\(output)"] + overrides)
+            ["train", "--config", folder["run.yaml"].path] + (resuming ? ["--resume"] : [])
+                + ["--set", "output=\(output)"] + overrides, meanwhile: meanwhile)
     }
 
     func metrics(_ output: String = "out") throws -> [JSONField] {
         let file = folder["\(output)/metrics.jsonl"]
         return try JSON.lines(contentsOf: file).map { JSONField($0.value, file: "metrics.jsonl:\($0.line)") }
+    }
+
+    /// metrics.jsonl without what is measured by the clock or depends on the sharing of the work.
+    func comparableMetrics(_ output: String = "out") throws -> [String] {
+        try metrics(output).map { line in
+            let members = try line.object().members.filter { key, _ in
+                !key.hasPrefix("time/") && !["tokens_per_second", "mfu", "balance/efficiency"].contains(key)
+            }
+            return JSON.object(JSON.Object(members.map { ($0.key, $0.value) })).description
+        }
     }
 
     func bytes(_ name: String) throws -> Data { try Data(contentsOf: folder[name]) }

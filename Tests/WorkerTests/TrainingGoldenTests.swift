@@ -83,27 +83,17 @@ import Testing
         optimizer: {learning_rate: 1e-2, groups_per_step: 6, steps: 3, warmup_ratio: 0}
         """
 
-    /// metrics.jsonl without what is measured by the clock or depends on the sharing of the work.
-    private func comparable(_ fixture: TrainingFixture, _ output: String) throws -> [String] {
-        try fixture.metrics(output).map { line in
-            let members = try line.object().members.filter { key, _ in
-                !key.hasPrefix("time/") && !["tokens_per_second", "mfu", "balance/efficiency"].contains(key)
-            }
-            return JSON.object(JSON.Object(members.map { ($0.key, $0.value) })).description
-        }
-    }
-
     @Test func oneTwoFourAndEightRanksGiveTheSameBits() throws {
         let fixture = try TrainingFixture("llama-clip-spm", settings: Self.settings)
         #expect(try fixture.train(output: "1").status == 0)
-        let metrics = try comparable(fixture, "1")
+        let metrics = try fixture.comparableMetrics("1")
         let adapter = try fixture.bytes("1/adapter/adapter_model.safetensors")
         #expect(metrics.count == 3)
         for ranks in [2, 4, 8] {
             let run = try fixture.train(ranks: ranks, output: "\(ranks)")
             try #require(run.status == 0, "\(run.errors)")
             #expect(run.errors.contains("\(ranks) ranks"))
-            #expect(try comparable(fixture, "\(ranks)") == metrics, "\(ranks) ranks")
+            #expect(try fixture.comparableMetrics("\(ranks)") == metrics, "\(ranks) ranks")
             #expect(try fixture.bytes("\(ranks)/adapter/adapter_model.safetensors") == adapter, "\(ranks) ranks")
         }
         // Another number of ranks adds in another order: the same to rounding.
