@@ -20,8 +20,8 @@ import Worker
             "train", "--config", "run.yaml", "--set", "optimizer.learning_rate=1e-6", "seed=2", "--set", "seed=3",
         ])
         let train = try #require(command as? Train)
-        #expect(train.config == "run.yaml")
-        #expect(train.set == ["optimizer.learning_rate=1e-6", "seed=2", "seed=3"])
+        #expect(train.options.config == "run.yaml")
+        #expect(train.options.set == ["optimizer.learning_rate=1e-6", "seed=2", "seed=3"])
     }
 
     @Test func withoutArgumentsItIsTheDemonstration() throws {

@@ -80,7 +80,9 @@ struct CheckReport {
             subject.objective.usesReference ? files.flatMap(\.groups).reduce(0) { $0 + $1.forward } : 0
         func seconds(_ operations: Double) -> String { Quantity.seconds(operations / machineRate) }
         return [
-            String(format: "time: at least, at %.0f GFLOP/s (%d ranks, measured)", machineRate / 1e9, ranks),
+            String(
+                format: "time: at least, at %.0f GFLOP/s (%d %@, measured)", machineRate / 1e9, ranks,
+                ranks == 1 ? "rank" : "ranks"),
             String(format: "  a step of %d groups: %.3g operations, ", order.groupsPerStep, step) + seconds(step),
             "  \(order.totalSteps) steps: \(seconds(training)); reference before them: \(seconds(reference))",
             "  the language model's products alone; the vision tower adds a pass for each of \(pictures) pictures",

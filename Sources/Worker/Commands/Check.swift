@@ -11,16 +11,12 @@ package struct Check: ParsableCommand {
             length, and says what the run will take. Ends at the first class of problems, listing them.
             """)
 
-    @Option(help: ArgumentHelp("The configuration of the run (YAML).", valueName: "run.yaml"))
-    package var config: String
-
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Values over those of the file.", valueName: "key=value"))
-    package var set: [String] = []
+    @OptionGroup package var options: RunOptions
 
     package init() {}
 
     package func run() throws {
-        let configuration = try RunConfiguration(contentsOf: URL(filePath: config), overrides: set)
+        let configuration = try options.configuration()
         throw ExitCode(
             Communicators.run { communicator in
                 try InputCheck(configuration, communicator: communicator).execute()

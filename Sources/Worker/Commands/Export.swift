@@ -11,19 +11,15 @@ package struct Export: ParsableCommand {
             model's weights and writes config.json, model.safetensors (float32), the tokenizer and the preprocessor.
             """)
 
-    @Option(help: ArgumentHelp("The configuration of the run (YAML).", valueName: "run.yaml"))
-    package var config: String
+    @OptionGroup package var options: RunOptions
 
     @Option(help: ArgumentHelp("The folder to write.", valueName: "DIR"))
     package var out: String
 
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Values over those of the file.", valueName: "key=value"))
-    package var set: [String] = []
-
     package init() {}
 
     package func run() throws {
-        let configuration = try RunConfiguration(contentsOf: URL(filePath: config), overrides: set)
+        let configuration = try options.configuration()
         throw ExitCode(
             Communicators.run { communicator in
                 try communicator.agree { if communicator.rank == 0 { try merge(configuration) } }

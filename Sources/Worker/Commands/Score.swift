@@ -11,19 +11,15 @@ package struct Score: ParsableCommand {
             (the model with model.adapter, if one is given) and under the reference (the model without it).
             """)
 
-    @Option(help: ArgumentHelp("The configuration of the run (YAML).", valueName: "run.yaml"))
-    package var config: String
+    @OptionGroup package var options: RunOptions
 
     @Option(help: ArgumentHelp("The file to write (JSON lines).", valueName: "scores.jsonl"))
     package var out: String
 
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Values over those of the file.", valueName: "key=value"))
-    package var set: [String] = []
-
     package init() {}
 
     package func run() throws {
-        let configuration = try RunConfiguration(contentsOf: URL(filePath: config), overrides: set)
+        let configuration = try options.configuration()
         throw ExitCode(
             Communicators.run { communicator in
                 let run = try TrainingRun(configuration, communicator: communicator)

@@ -12,14 +12,7 @@ package struct Train: ParsableCommand {
               misp-worker train --config run.yaml --set optimizer.learning_rate=1e-6 seed=1
             """)
 
-    @Option(help: ArgumentHelp("The configuration of the run (YAML).", valueName: "run.yaml"))
-    package var config: String
-
-    @Option(
-        parsing: .upToNextOption,
-        help: ArgumentHelp("Values over those of the file; paths start from the file's folder.", valueName: "key=value")
-    )
-    package var set: [String] = []
+    @OptionGroup package var options: RunOptions
 
     @Flag(help: "Goes on from the newest whole checkpoint in the output folder.")
     package var resume = false
@@ -27,7 +20,7 @@ package struct Train: ParsableCommand {
     package init() {}
 
     package func run() throws {
-        let configuration = try RunConfiguration(contentsOf: URL(filePath: config), overrides: set)
+        let configuration = try options.configuration()
         let status = Communicators.run { communicator in
             var run = try TrainingRun(configuration, communicator: communicator)
             try run.execute(resuming: resume)
