@@ -49,7 +49,7 @@ public struct CropRegion: Hashable, Sendable {
     }
 
     /// At least one pixel, at most the whole picture.
-    func range(width: Int, height: Int) -> (columns: Range<Int>, rows: Range<Int>) {
+    package func range(width: Int, height: Int) -> (columns: Range<Int>, rows: Range<Int>) {
         let pixels = area * Double(width) * Double(height)
         func side(_ length: Double, _ limit: Int) -> Int { min(max(Int(length.rounded()), 1), limit) }
         let across = side((pixels * aspect).squareRoot(), width)
