@@ -111,6 +111,33 @@ import Testing
         }
     }
 
+    /// Members one at a time: ranks share a group, so that more of them than groups have work.
+    @Test(arguments: [
+        "objective: {kind: misp}\nnegatives: {count: 2, sampling: importance}",
+        "objective: {kind: misp}\nnegatives: {count: 3, sampling: two_pass}", "objective: {kind: chip}",
+    ])
+    func ranksShareAGroup(settings: String) throws {
+        let fixture = try TrainingFixture(
+            "llama-clip-spm",
+            settings: settings + """
+
+                optimizer: {learning_rate: 1e-2, groups_per_step: 2, steps: 3, warmup_ratio: 0}
+                compute: {members: streaming}
+                """)
+        #expect(try fixture.train(output: "1").status == 0)
+        let metrics = try fixture.comparableMetrics("1")
+        let adapter = try fixture.bytes("1/adapter/adapter_model.safetensors")
+        for ranks in [2, 4, 8] {
+            let run = try fixture.train(ranks: ranks, output: "\(ranks)")
+            try #require(run.status == 0, "\(run.errors)")
+            #expect(try fixture.comparableMetrics("\(ranks)") == metrics, "\(ranks) ranks")
+            #expect(try fixture.bytes("\(ranks)/adapter/adapter_model.safetensors") == adapter, "\(ranks) ranks")
+        }
+        // Two groups of at least two members: four ranks have work, which one rank each would not give them.
+        let balance = try fixture.metrics("4").map { try $0["balance/efficiency"].double() }
+        #expect(balance.allSatisfy { $0 > 0.5 }, "\(balance)")
+    }
+
     /// Members one at a time instead of together: another layout of the same mathematics. AdamW makes more of the
     /// rounding where a gradient is almost zero.
     @Test func streamingEqualsJoint() throws {

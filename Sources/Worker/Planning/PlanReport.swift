@@ -89,7 +89,11 @@ package struct PlanReport {
                 row.ranks > groupsPerStep
                 ? "\(groupsPerStep) groups a step leave \(row.ranks - groupsPerStep) ranks without one"
                 : "the dearest rank's groups take \(String(format: "%.1f", step.compute / step.meanCompute)) times the mean"
-            return [head + reason, "  more groups a step help (optimizer.groups_per_step: \(4 * row.ranks) or more)"]
+            return [
+                head + reason,
+                "  more groups a step help (optimizer.groups_per_step: \(4 * row.ranks) or more), as does sharing groups "
+                    + "out by member (compute.members: streaming)",
+            ]
         }
         return [
             head + "reducing \(Quantity.bytes(4 * Double(parameters))) takes "

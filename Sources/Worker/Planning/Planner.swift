@@ -60,10 +60,15 @@ struct Planner {
             )
         }
         if communicator.rank == 0 { RunOutput.say("measuring the group \(data.groups[0].id)") }
-        let draw = data.draw(0, epoch: 0)
         let buffer = Gradient(zerosFor: model.parameters)
+        let pool = ScratchPool(elements: model.parameters.count)
         return try HostMeasurement(communicator).hosts(operations: facts[index].step) {
-            _ = try gradient.compute(data.groups[0], draw, reference: data.reference(0, draw), into: buffer)
+            let work = StepWork([0], epoch: 0, data: data, gradient)
+            let plan = ShardPlan(costs: work.pieces.map(\.cost), ranks: 1)
+            var share = StepShare(gradient, work, plan, rank: 0, beta: 1)
+            let scores = try share.scoreMembers()
+            _ = try share.addGradients(
+                scores, into: .init(start: buffer.base, count: model.parameters.count), pool: pool)
         }
     }
 }

@@ -22,15 +22,6 @@ struct GroupGradient {
     /// machine and for any number of ranks, since the choice can move last bits.
     static let jointLimitBytes = 2.0 * 0x1p30
 
-    /// What a step reports of a group.
-    struct Outcome {
-        var loss: GroupLoss
-        var policy: GroupValues
-        var reference: GroupValues
-        var seconds: (forward: Double, backward: Double)
-        var rows: Int
-    }
-
     func layout(_ group: EncodedGroup, _ draw: NegativeDraw) -> GroupLayout {
         func make(_ isJoint: Bool) -> GroupLayout {
             GroupLayout(
@@ -45,42 +36,51 @@ struct GroupGradient {
         return members == .joint || (members == .auto && fits) ? joint : make(false)
     }
 
-    /// Adds the group's gradient to `gradient`.
+    /// Runs one batch of a group forward.
     ///
     /// The coefficients need nothing but the log-probabilities. With a batch per image, therefore, all are run forward
-    /// first without keeping activations, and then again one by one with their backward pass.
-    func compute(
-        _ group: EncodedGroup, _ draw: NegativeDraw, reference: GroupValues, into gradient: Gradient<Float>
-    ) throws -> Outcome {
-        let batches = layout(group, draw).batches
+    /// first, anywhere, and then again one by one with their backward pass.
+    /// - Parameter keeping: whether the activations stay for the backward pass; otherwise it makes them again.
+    func forward(_ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool) throws -> MemberPass {
+        let (logProbabilities, activations) = try forward(batch)
+        var pass = MemberPass(batch: batch, logProbabilities: logProbabilities, kept: keeping ? activations : nil)
+        // The responses to the positive image, where both are there, stand first in their batch.
+        if let reference, batch.sequences.starts(with: [.chosen, .rejected]) {
+            let scores = try reference.scores(of: group)
+            let divergences = activations.scores.divergences(from: scores)
+            pass.divergence = ResponseDivergence(chosen: divergences[0], rejected: divergences[1])
+            pass.referenceScores = scores
+        }
+        return pass
+    }
+
+    /// Adds the gradient of a batch that has been run forward. Returns the seconds that a second forward pass took.
+    func backward(_ pass: MemberPass, _ loss: GroupLoss, into gradient: Gradient<Float>) throws -> Double {
+        let coefficients = pass.batch.sequences.map { loss.coefficients[$0] }
+        if coefficients.allSatisfy({ $0 == 0 }) { return 0 }
         var clock = Stopwatch()
-        let pass = try run(batches, group, negatives: draw.indices.count)
+        let activations = try pass.kept ?? forward(pass.batch).1
+        let seconds = clock.lap()
+        let divergence = pass.referenceScores.map {
+            Divergence(from: $0, coefficients: [0, loss.rejectedDivergence])
+        }
+        model.backward(coefficients, activations, gradient, divergence: divergence)
+        return pass.kept == nil ? seconds : 0
+    }
+
+    /// The group's loss, given all its log-probabilities.
+    func loss(
+        _ group: EncodedGroup, _ draw: NegativeDraw, policy: GroupValues, divergence: ResponseDivergence?,
+        reference: GroupValues
+    ) throws -> GroupLoss {
         let loss = objective(
-            policy: pass.values, reference: reference, draw: draw, chosenTokens: group.chosen.count,
-            divergence: pass.divergence)
+            policy: policy, reference: reference, draw: draw, chosenTokens: group.chosen.count, divergence: divergence)
         guard loss.loss.isFinite else {
             throw MISPError(
                 "the loss is \(loss.loss)", at: group.id, remedy: "lower the learning rate or inspect this group",
                 kind: .defect)
         }
-        var seconds = (forward: clock.lap(), backward: 0.0)
-        for (index, batch) in batches.enumerated() {
-            let coefficients = batch.sequences.map { loss.coefficients[$0] }
-            if coefficients.allSatisfy({ $0 == 0 }) { continue }
-            let activations = try pass.kept ?? forward(batch).1
-            seconds.forward += clock.lap()
-            // The responses with the positive image come first.
-            let divergence =
-                index > 0
-                ? nil
-                : pass.referenceScores.map {
-                    Divergence(from: $0, coefficients: [0, loss.rejectedDivergence])
-                }
-            model.backward(coefficients, activations, gradient, divergence: divergence)
-            seconds.backward += clock.lap()
-        }
-        let rows = batches.reduce(0) { $0 + $1.layout.rows }
-        return Outcome(loss: loss, policy: pass.values, reference: reference, seconds: seconds, rows: rows)
+        return loss
     }
 
     /// The group's loss without a gradient.
@@ -89,10 +89,14 @@ struct GroupGradient {
     ) throws -> GroupLoss {
         let layout = GroupLayout(
             group, withRejected: objective.usesRejected, negatives: draw.indices, isJoint: isJoint)
-        let pass = try run(layout.batches, group, negatives: draw.indices.count)
-        return objective(
-            policy: pass.values, reference: reference, draw: draw, chosenTokens: group.chosen.count,
-            divergence: pass.divergence)
+        var policy = GroupValues(chosen: 0, negatives: draw.indices.map { _ in 0 })
+        var divergence: ResponseDivergence?
+        for batch in layout.batches {
+            let pass = try forward(batch, of: group, keeping: false)
+            for (sequence, value) in zip(batch.sequences, pass.logProbabilities) { policy[sequence] = value }
+            divergence = divergence ?? pass.divergence
+        }
+        return try loss(group, draw, policy: policy, divergence: divergence, reference: reference)
     }
 
     /// The log-probabilities of the chosen response, the rejected one where it is asked for, and the listed negatives.
@@ -107,35 +111,20 @@ struct GroupGradient {
 }
 
 extension GroupGradient {
-    /// What a group's batches give in one pass forward.
-    private struct Pass {
-        var values: GroupValues
-        var divergence: ResponseDivergence?
-        var referenceScores: ResponseScores<Float>?
-        /// Of the only batch.
-        var kept: VisionLanguageModel<Float>.Activations?
-    }
-
-    private func run(_ batches: [GroupLayout.Batch], _ group: EncodedGroup, negatives: Int) throws -> Pass {
-        var pass = Pass(values: GroupValues(chosen: 0, negatives: [Double](repeating: 0, count: negatives)))
-        for (index, batch) in batches.enumerated() {
-            let (logProbabilities, activations) = try forward(batch)
-            for (sequence, value) in zip(batch.sequences, logProbabilities) { pass.values[sequence] = value }
-            if batches.count == 1 { pass.kept = activations }
-            guard index == 0, let reference, group.rejected != nil else { continue }
-            let scores = try reference.scores(of: group)
-            let divergences = activations.scores.divergences(from: scores)
-            pass.divergence = ResponseDivergence(chosen: divergences[0], rejected: divergences[1])
-            pass.referenceScores = scores
-        }
-        return pass
-    }
-
     private func forward(
         _ batch: GroupLayout.Batch
     ) throws -> ([Double], VisionLanguageModel<Float>.Activations) {
         model.forward(batch.layout, images: try batch.images.map(images.features))
     }
+}
+
+/// What a batch of a group gives in a pass forward.
+struct MemberPass {
+    let batch: GroupLayout.Batch
+    let logProbabilities: [Double]
+    var kept: VisionLanguageModel<Float>.Activations?
+    var divergence: ResponseDivergence?
+    var referenceScores: ResponseScores<Float>?
 }
 
 /// Seconds between laps, from a clock that never jumps.

@@ -1,9 +1,9 @@
 import Core
 import Foundation
 
-/// What one group contributes to a step's metrics, as numbers that ranks can merge.
+/// What one piece of a step contributes to its metrics, as numbers that ranks can merge.
 struct GroupMetrics {
-    /// One slot per quantity; NaN where the group has no such quantity.
+    /// One slot per quantity; NaN where the piece has no such quantity.
     private(set) var values: [Double]
 
     enum Quantity: Int, CaseIterable {
@@ -12,18 +12,23 @@ struct GroupMetrics {
         case largestWeight, rows, operations, forward, backward
     }
 
-    init(_ outcome: GroupGradient.Outcome, _ draw: NegativeDraw, beta: Double, operations: Double) {
+    init(operations: Double, rows: Int, seconds: (forward: Double, backward: Double)) {
         values = [Double](repeating: .nan, count: Quantity.allCases.count)
-        self[.loss] = outcome.loss.loss
-        self[.image] = outcome.loss.image ?? 0
-        self[.text] = outcome.loss.text ?? 0
-        self[.logChosen] = outcome.policy.chosen
-        self[.rows] = Double(outcome.rows)
+        self[.rows] = Double(rows)
         self[.operations] = operations
-        (self[.forward], self[.backward]) = outcome.seconds
-        let rewards = (outcome.policy - outcome.reference).scaled(by: beta)
+        (self[.forward], self[.backward]) = seconds
+    }
+
+    mutating func tell(
+        _ loss: GroupLoss, _ draw: NegativeDraw, policy: GroupValues, reference: GroupValues, beta: Double
+    ) {
+        self[.loss] = loss.loss
+        self[.image] = loss.image ?? 0
+        self[.text] = loss.text ?? 0
+        self[.logChosen] = policy.chosen
+        let rewards = (policy - reference).scaled(by: beta)
         self[.rewardChosen] = rewards.chosen
-        if let rejected = outcome.policy.rejected, let reward = rewards.rejected {
+        if let rejected = policy.rejected, let reward = rewards.rejected {
             self[.logRejected] = rejected
             self[.rewardRejected] = reward
             self[.margin] = rewards.chosen - reward
@@ -41,9 +46,9 @@ struct GroupMetrics {
     }
 }
 
-/// The quantities of a step's groups, in the order of the step, on every rank alike.
+/// The quantities of a step's pieces, in the order of the step, on every rank alike.
 struct GroupTable {
-    /// Groups × quantities.
+    /// Pieces × quantities.
     private let table: [[Double]]
 
     init(table: [[Double]]) { self.table = table }
@@ -52,7 +57,7 @@ struct GroupTable {
         table.reduce(0) { $0 + $1[quantity.rawValue] }
     }
 
-    /// The mean over the groups that have the quantity; NaN when none has.
+    /// The mean over the pieces that have the quantity; NaN when none has.
     func mean(_ quantity: GroupMetrics.Quantity) -> Double {
         let present = table.map { $0[quantity.rawValue] }.filter { !$0.isNaN }
         return present.isEmpty ? .nan : present.reduce(0, +) / Double(present.count)

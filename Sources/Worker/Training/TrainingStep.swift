@@ -73,14 +73,16 @@ final class TrainingStep {
     func callAsFunction(_ step: Int, _ indices: [Int], epoch: Int, data: PreparedData) throws -> Report {
         var clock = Stopwatch()
         let started = clock
-        let draws = indices.map { data.draw($0, epoch: epoch) }
-        let costs = zip(indices, draws).map { operations(data.groups[$0], $1) }
-        let plan = ShardPlan(costs: costs, ranks: communicator.size)
+        let work = StepWork(indices, epoch: epoch, data: data, gradient)
+        let plan = ShardPlan(costs: work.pieces.map(\.cost), ranks: communicator.size)
+        var share = StepShare(gradient, work, plan, rank: communicator.rank, beta: beta)
 
+        var scores = try communicator.agree { try share.scoreMembers() }
+        try scores.merge(communicator)
         let metrics = try communicator.agree {
-            try computeShare(plan, indices, draws, costs, data)
+            try share.addGradients(scores, into: reduction.gradient, pool: pool)
         }
-        let merged = try merge(metrics, groups: indices.count)
+        let merged = try merge(metrics, pieces: work.pieces.count)
         _ = clock.lap()
         let slice = try reduction.reduceScatter(plan)
         let norm = try reduction.squaredNorm(UnsafeBufferPointer(slice)).squareRoot() / Double(indices.count)
@@ -104,30 +106,14 @@ final class TrainingStep {
         return Report(metrics: result, groups: indices.count, rows: Int(merged.sum(.rows)))
     }
 
-    /// This rank's groups, summed in the order of the plan into the reduction's buffer.
-    private func computeShare(
-        _ plan: ShardPlan, _ indices: [Int], _ draws: [NegativeDraw], _ costs: [Double], _ data: PreparedData
-    ) throws -> [Int: GroupMetrics] {
-        var metrics: [Int: GroupMetrics] = [:]
-        try plan.sumLocally(rank: communicator.rank, into: reduction.gradient, pool: pool) { place, buffer in
-            guard let base = buffer.baseAddress else { return }
-            let index = indices[place]
-            let outcome = try gradient.compute(
-                data.groups[index], draws[place], reference: data.reference(index, draws[place]),
-                into: Gradient(base, owner: pool))
-            metrics[place] = GroupMetrics(outcome, draws[place], beta: beta, operations: costs[place])
-        }
-        return metrics
-    }
-
-    private func merge(_ mine: [Int: GroupMetrics], groups: Int) throws -> GroupTable {
+    private func merge(_ mine: [Int: GroupMetrics], pieces: Int) throws -> GroupTable {
         let width = GroupMetrics.Quantity.allCases.count
-        var flat = [Double](repeating: 0, count: groups * width)
-        for (place, metrics) in mine {
-            flat.replaceSubrange(place * width..<(place + 1) * width, with: metrics.values)
+        var flat = [Double](repeating: 0, count: pieces * width)
+        for (piece, metrics) in mine {
+            flat.replaceSubrange(piece * width..<(piece + 1) * width, with: metrics.values)
         }
         let merged = try communicator.mergeDisjoint(flat)
-        return GroupTable(table: (0..<groups).map { Array(merged[$0 * width..<($0 + 1) * width]) })
+        return GroupTable(table: (0..<pieces).map { Array(merged[$0 * width..<($0 + 1) * width]) })
     }
 
     /// AdamW on the owned slice; the mean over groups and the clipping are one factor on the gradient.
@@ -142,13 +128,5 @@ final class TrainingStep {
             step: AdamWStep(
                 learningRate: rate, beta1: settings.beta1, beta2: settings.beta2, epsilon: settings.epsilon,
                 weightDecay: settings.weightDecay, gradientScale: clipping / Double(groups), count: step + 1))
-    }
-
-    /// What the group's share of the step costs, in operations.
-    private func operations(_ group: EncodedGroup, _ draw: NegativeDraw) -> Double {
-        let model = gradient.model
-        return gradient.layout(group, draw).batches.reduce(0) {
-            $0 + model.configuration.operations($1.layout, trainable: model.trainable).total
-        }
     }
 }
