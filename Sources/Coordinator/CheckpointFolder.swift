@@ -41,16 +41,16 @@ enum CheckpointFolder {
         }
     }
 
-    static func newest(in folder: URL, tell: (String) -> Void) throws -> Content {
+    /// Nil where no checkpoint is whole.
+    static func newest(in folder: URL, tell: (String) -> Void) -> Content? {
         for step in steps(in: folder) {
             do {
                 return try read(folder.appending(path: name(step)), step: step)
-            } catch let error as MISPError {
+            } catch {
                 tell("passing over a damaged checkpoint: \(error)")
             }
         }
-        throw MISPError(
-            "there is no whole checkpoint", at: folder.relativePath, remedy: "start the run without --resume")
+        return nil
     }
 
     private static func read(_ url: URL, step: Int) throws -> Content {
@@ -112,17 +112,29 @@ extension CheckpointFolder {
         private var files = JSON.Object()
         private var current: (name: String, output: FileOutput, checksum: Checksum, bytes: Int)?
 
-        init(in folder: URL, step: Int) throws {
+        init(in folder: URL, step: Int) {
             self.folder = folder
             self.step = step
             url = folder.appending(path: name(step) + partial)
+        }
+
+        /// Does a part of the writing. When it fails the draft goes, which may give a full disk room again.
+        func attempt(_ part: () throws -> Void) throws {
+            do { try part() } catch {
+                current = nil
+                try? delete(url)
+                throw MISPError(
+                    "the checkpoint of step \(step) cannot be written (\(error))", at: folder.relativePath,
+                    remedy: "those before it are as they were: make room there and go on with --resume")
+            }
+        }
+
+        /// Makes the folder, and in it the state.
+        func begin(_ state: JSON) throws {
             try delete(url)
             do { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) } catch {
                 throw MISPError("cannot be made (\(error.localizedDescription))", at: url.relativePath)
             }
-        }
-
-        func write(_ state: JSON) throws {
             try open(CheckpointFolder.state)
             try Array("\(state)\n".utf8).withUnsafeBytes { try write($0) }
             try close()

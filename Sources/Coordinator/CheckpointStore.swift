@@ -29,9 +29,12 @@ public struct CheckpointStore {
 
     /// Floats that travel at a time: 16 MiB.
     private static let chunk = 1 << 22
+    /// Bytes that rank 0 holds of a checkpoint that is being written, before ranks wait for the disk: 2 GiB.
+    private static let heldWhileWriting = 1 << 31
 
     public let folder: URL
     private let communicator: any Communicator
+    private let writer = BackgroundWork("checkpoint", limit: heldWhileWriting)
     private var isFirst: Bool { communicator.rank == 0 }
 
     public init(_ folder: URL, communicator: any Communicator) {
@@ -39,30 +42,59 @@ public struct CheckpointStore {
         self.communicator = communicator
     }
 
-    /// Writes a checkpoint under another name, renames it when all of it is on the disk, and removes what is older than
-    /// the latest `keep`. Checkpoints of later steps, which a resumed run has left behind, go as well.
+    /// Takes a checkpoint and returns while it is being written, under another name; when all of it is on the disk it is
+    /// renamed, and what is older than the latest `keep` goes. Checkpoints of later steps, which a resumed run has left
+    /// behind, go as well.
     ///
     /// - Parameter elements: of each buffer, over all ranks
-    public func save(step: Int, state: JSON, elements: Int, buffers: [Buffer], keep: Int) throws {
-        let draft = try communicator.agree { isFirst ? try CheckpointFolder.Draft(in: folder, step: step) : nil }
-        try communicator.agree { try draft?.write(state) }
+    /// - Parameter written: called on rank 0, on the writing thread, once the checkpoint is there
+    /// - Throws: `AgreedFailure` when the checkpoint before could not be written
+    public func save(
+        step: Int, state: JSON, elements: Int, buffers: [Buffer], keep: Int, written: @escaping () -> Void = {}
+    ) throws {
+        try settle()
+        let draft = isFirst ? CheckpointFolder.Draft(in: folder, step: step) : nil
+        write(draft) { try $0.begin(state) }
         for buffer in buffers {
-            try communicator.agree { try draft?.open(buffer.file) }
-            try travel(elements) { range, chunk in
+            write(draft) { try $0.open(buffer.file) }
+            try travel(elements) { range, chunk, memory in
                 try collect(range, elements, from: buffer.slice, into: chunk)
-                try communicator.agree { try draft?.write(UnsafeRawBufferPointer(chunk)) }
+                write(draft, holding: chunk.count * MemoryLayout<Float>.stride) { draft in
+                    try withExtendedLifetime(memory) { try draft.write(UnsafeRawBufferPointer(chunk)) }
+                }
             }
-            try communicator.agree { try draft?.close() }
+            write(draft) { try $0.close() }
         }
-        try communicator.agree {
-            try draft?.publish()
-            if isFirst { try CheckpointFolder.prune(folder, after: step, keep: keep) }
+        write(draft) { [folder] draft in
+            try draft.publish()
+            try CheckpointFolder.prune(folder, after: step, keep: keep)
+            written()
         }
     }
 
-    /// The newest whole checkpoint. `tell` hears, on rank 0, of newer ones that are damaged.
-    public func newest(tell: (String) -> Void) throws -> Saved {
-        let content = try communicator.agree { isFirst ? try CheckpointFolder.newest(in: folder, tell: tell) : nil }
+    private func write(
+        _ draft: CheckpointFolder.Draft?, holding bytes: Int = 0,
+        _ work: @escaping (CheckpointFolder.Draft) throws -> Void
+    ) {
+        guard let draft else { return }
+        writer.add(holding: bytes) { try draft.attempt { try work(draft) } }
+    }
+
+    /// Returns when the last checkpoint is on the disk. Collective.
+    /// - Throws: `AgreedFailure` when it could not be written; those before it are as they were
+    public func settle() throws { try communicator.agree { try writer.settle() } }
+
+    /// Throws on rank 0 once the checkpoint under way has failed, to be told to the others. Not collective.
+    public func check() throws { if let failure = writer.failureSoFar { throw failure } }
+
+    /// Returns when nothing is being written any more, whatever came of it. Not collective.
+    public func wait() { writer.wait() }
+
+    /// The newest whole checkpoint; nil where there is none, whole or damaged. `tell` hears, on rank 0, of newer ones
+    /// that are damaged.
+    public func newest(tell: (String) -> Void) throws -> Saved? {
+        let content = isFirst ? CheckpointFolder.newest(in: folder, tell: tell) : nil
+        guard try communicator.max([content == nil ? 0 : 1])[0] > 0 else { return nil }
         let text = try communicator.broadcast(Data((content?.state.description ?? "").utf8), from: 0)
         let step = try communicator.mergeDisjoint([Double(content?.step ?? 0)])[0]
         let name = CheckpointFolder.name(Int(step))
@@ -75,7 +107,7 @@ public struct CheckpointStore {
     public func restore(_ saved: Saved, elements: Int, buffers: [Buffer]) throws {
         for buffer in buffers {
             let file = try communicator.agree { try saved.content?.file(buffer.file, floats: elements) }
-            try travel(elements) { range, chunk in
+            try travel(elements) { range, chunk, _ in
                 if let file {
                     let source = file.base + range.lowerBound * MemoryLayout<Float>.stride
                     UnsafeMutableRawBufferPointer(chunk).copyMemory(from: .init(start: source, count: range.count * 4))
@@ -91,14 +123,16 @@ public struct CheckpointStore {
         try communicator.agree { isFirst ? try CheckpointFolder.removeAll(folder) : false }
     }
 
-    /// Chunk by chunk; rank 0's chunk has the range's length, the others' are empty.
+    /// Chunk by chunk; rank 0's chunk has the range's length, the others' are empty. `memory` owns the chunk.
     private func travel(
-        _ elements: Int, _ body: (_ range: Range<Int>, _ chunk: UnsafeMutableBufferPointer<Float>) throws -> Void
+        _ elements: Int,
+        _ body: (_ range: Range<Int>, _ chunk: UnsafeMutableBufferPointer<Float>, _ memory: Storage<Float>) throws ->
+            Void
     ) throws {
-        let memory = Storage<Float>(count: isFirst ? min(elements, Self.chunk) : 0)
         for start in stride(from: 0, to: elements, by: Self.chunk) {
             let range = start..<min(start + Self.chunk, elements)
-            try body(range, .init(start: memory.base, count: isFirst ? range.count : 0))
+            let memory = Storage<Float>(count: isFirst ? range.count : 0)
+            try body(range, .init(start: memory.base, count: isFirst ? range.count : 0), memory)
         }
     }
 

@@ -121,3 +121,25 @@ import TestSupport
         #expect(run.seconds < 8)
     }
 }
+
+@Suite(.serialized) struct CheckpointTests {
+    @Test(arguments: [1, 2, 3, 8]) func isWrittenAsItWasWhenItWasTaken(ranks: Int) throws {
+        let folder = try TemporaryFolder()
+        let run = try runRanks(ranks, "RankProbe", ["checkpoints"], environment: ["PROBE_FOLDER": folder.url.path])
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(run.output == "found step 3 of step-000002 step-000003\n")
+    }
+
+    /// A limit on the size of a file stands for a full disk: rank 0 writes, and all end.
+    @Test(arguments: [1, 2, 4]) func aFullDiskEndsAllRanksAndSparesWhatIsThere(ranks: Int) throws {
+        let folder = try TemporaryFolder()
+        let run = try runRanks(
+            ranks, "RankProbe", ["checkpoints", "limit=1000"], environment: ["PROBE_FOLDER": folder.url.path], limit: 20
+        )
+        #expect(run.status == 2)
+        #expect(run.output == "found step 2 of step-000001 step-000002\n")
+        #expect(run.errors.contains("the checkpoint of step 3 cannot be written ("), "\(run.errors)")
+        #expect(run.errors.contains("File too large") && run.errors.contains("go on with --resume"), "\(run.errors)")
+        #expect(run.errors.components(separatedBy: "misp:").count == 2)
+    }
+}

@@ -19,6 +19,7 @@ struct RankProbe {
                 case "memory": try printMemory(ranks)
                 case "environment": try printYielding(ranks)
                 case "hang": if ranks.rank == 0 { sleep(600) } else { try ranks.barrier() }
+                case "checkpoints": try checkCheckpoints(ranks, options)
                 case "fail": try fail(ranks, options)
                 case "bench": try benchmark(ranks, options)
                 default: throw MISPError("no such check", at: "RankProbe")

@@ -123,7 +123,7 @@ import Testing
             contentsOf: fixture.checkpoint.appending(path: "groups.jsonl"), encoding: .utf8)
         try fixture.write(groups + "\n", to: "other.jsonl")
         try refused("misp: data.train: ", set: ["data.train=other.jsonl"])
-        try refused("no/checkpoints: there is no whole checkpoint; ", output: "no", set: [])
+        try refused("no/checkpoints: there is no whole checkpoint to go on from; ", output: "no", set: [])
         #expect(!FileManager.default.fileExists(atPath: fixture.folder["no"].path))
         // Without --resume the run starts anew, and says what it removes.
         let run = try fixture.train(["optimizer.steps=1", "seed=4"])

@@ -29,11 +29,11 @@ struct TrainingFixture {
     /// Runs `misp-worker train` on so many ranks, or by itself, into the folder `output`.
     func train(
         ranks: Int? = nil, output: String = "out", _ overrides: [String] = [], resuming: Bool = false,
-        meanwhile: (Int32) -> Void = { _ in }
+        arguments: [String] = [], meanwhile: (Int32) -> Void = { _ in }
     ) throws -> RankRun {
         try runRanks(
             ranks, "misp-worker",
-            ["train", "--config", folder["run.yaml"].path] + (resuming ? ["--resume"] : [])
+            ["train", "--config", folder["run.yaml"].path] + (resuming ? ["--resume"] : []) + arguments
                 + ["--set", "output=\(output)"] + overrides, meanwhile: meanwhile)
     }
 

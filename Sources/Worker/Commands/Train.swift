@@ -17,13 +17,16 @@ package struct Train: ParsableCommand {
     @Flag(help: "Goes on from the newest whole checkpoint in the output folder.")
     package var resume = false
 
+    @Flag(help: "Goes on as --resume does, or starts anew where there is no whole checkpoint.")
+    package var resumeIfAny = false
+
     package init() {}
 
     package func run() throws {
         let configuration = try options.configuration()
         let status = Communicators.run { communicator in
             var run = try TrainingRun(configuration, communicator: communicator)
-            try run.execute(resuming: resume)
+            try run.execute(resumeIfAny ? .resumingIfAny : resume ? .resuming : .anew)
             return 0
         }
         throw ExitCode(status)

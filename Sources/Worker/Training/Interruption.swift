@@ -8,8 +8,10 @@ enum Interruption {
 
     /// Signals that the parent process held back are let through: a child inherits that.
     ///
-    /// From here on the two signals end nothing by themselves. An atomic store is all that a handler may do.
+    /// From here on the two signals end nothing by themselves. An atomic store is all that a handler may do. A file that
+    /// grows past the user's limit (`ulimit -f`) is an error to be told like a full disk, and no signal.
     static func watch() {
+        signal(SIGXFSZ, SIG_IGN)
         var signals = sigset_t()
         sigemptyset(&signals)
         for number in [SIGTERM, SIGUSR1] { sigaddset(&signals, number) }

@@ -2,6 +2,16 @@ import Coordinator
 import Core
 import Foundation
 
+/// Where a run begins.
+enum RunStart {
+    /// At the first step; checkpoints of an earlier run go.
+    case anew
+    /// At the newest whole checkpoint; without one the run is refused.
+    case resuming
+    /// At the newest whole checkpoint, or at the first step where there is none.
+    case resumingIfAny
+}
+
 /// When a run writes checkpoints, and what one must agree with to be resumed. Order, draws and learning rate are pure
 /// functions of configuration and step, so besides parameters and moments there is nothing to keep. Calls are collective.
 final class RunCheckpoints {
@@ -10,7 +20,7 @@ final class RunCheckpoints {
     private let communicator: any Communicator
     /// On rank 0; null elsewhere.
     private let state: JSON
-    /// The step of the checkpoint written or read last.
+    /// The step of the checkpoint taken or read last.
     private var latest: Int?
 
     init(_ run: TrainingRun) throws {
@@ -22,14 +32,23 @@ final class RunCheckpoints {
     }
 
     /// The checkpoint to go on from; in a run that starts anew, none, and those of an earlier run are removed.
-    func begin(resuming: Bool) throws -> CheckpointStore.Saved? {
-        guard resuming else {
+    func begin(_ start: RunStart) throws -> CheckpointStore.Saved? {
+        var saved: CheckpointStore.Saved?
+        if start != .anew { saved = try store.newest(tell: RunOutput.say) }
+        guard let saved else {
+            if start == .resuming {
+                try communicator.agree {
+                    throw MISPError(
+                        "there is no whole checkpoint to go on from", at: store.folder.relativePath,
+                        remedy: "start the run without --resume, or with --resume-if-any")
+                }
+            }
             if try store.removeAll() {
-                RunOutput.say("removed the checkpoints of an earlier run, as --resume was not given")
+                let reason = start == .anew ? "as --resume was not given" : "as none is whole"
+                RunOutput.say("removed the checkpoints of an earlier run, \(reason)")
             }
             return nil
         }
-        let saved = try store.newest(tell: RunOutput.say)
         try communicator.agree {
             guard communicator.rank == 0 else { return }
             try Self.compare(state, with: saved.state)
@@ -46,7 +65,7 @@ final class RunCheckpoints {
 
     func isDue(after steps: Int) -> Bool { steps % settings.every == 0 }
 
-    /// Writes the checkpoint of `steps` steps taken, unless it is there.
+    /// Takes the checkpoint of `steps` steps, unless it is there, and has it written while the run goes on.
     func save(_ step: TrainingStep, after steps: Int) throws {
         guard latest != steps else { return }
         try store.save(
@@ -54,11 +73,21 @@ final class RunCheckpoints {
         latest = steps
     }
 
+    /// Returns when the last checkpoint taken is on the disk.
+    func settle() throws { try store.settle() }
+
+    /// Throws on rank 0 once a checkpoint could not be written. Not collective.
+    func check() throws { try store.check() }
+
+    /// Before a failed run ends: the checkpoint under way is finished. Not collective.
+    func wait() { store.wait() }
+
     /// Ends the run with a checkpoint when any rank was asked to end.
     func endIfAsked(_ step: TrainingStep, after steps: Int, of total: Int, _ output: RunOutput) throws {
         guard try communicator.max([Interruption.isAsked ? 1 : 0])[0] > 0 else { return }
         output.pause()
         try save(step, after: steps)
+        try settle()
         try communicator.agree {
             throw MISPError(
                 "stopped after step \(steps) of \(total), with a checkpoint", at: store.folder.relativePath,

@@ -56,12 +56,13 @@ struct TrainingRun {
 
 extension TrainingRun {
     /// Collective. Trains from the first step, or from the newest checkpoint, to the last and writes the results.
-    mutating func execute(resuming: Bool = false) throws {
+    mutating func execute(_ start: RunStart = .anew) throws {
         Interruption.watch()
         let order = StepOrder(groups: train.groups.count, configuration)
         let machineRate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
         let checkpoints = try RunCheckpoints(self)
-        let saved = try checkpoints.begin(resuming: resuming)
+        defer { checkpoints.wait() }
+        let saved = try checkpoints.begin(start)
         let first = saved?.step ?? 0
         let output = try communicator.agree { try RunOutput(self, order: order, continuingAfter: first) }
         try computeReferences(epochs: order.epochs, output)
@@ -78,13 +79,17 @@ extension TrainingRun {
         for index in first..<max(first, order.totalSteps) {
             try checkpoints.endIfAsked(step, after: index, of: order.totalSteps, output)
             let report = try step(index, order.groups(of: index), epoch: order.epoch(of: index), data: train)
-            try communicator.agree { try output.report(report) }
+            try communicator.agree {
+                try checkpoints.check()
+                try output.report(report)
+            }
             let isLast = index + 1 == order.totalSteps
             // The last checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do again.
             if isLast { try evaluate(at: index + 1, output) }
             if isLast || checkpoints.isDue(after: index + 1) { try checkpoints.save(step, after: index + 1) }
         }
         try communicator.agree { try output.finish(self) }
+        try checkpoints.settle()
         try step.close()
     }
 
