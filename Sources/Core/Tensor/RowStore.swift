@@ -1,0 +1,156 @@
+import Foundation
+
+/// Rows of floats kept on disk by the content they were computed from: embeddings, image features, log-probabilities.
+///
+/// A folder of files that are written once and never changed, each whole or absent. A file is named by its content, so
+/// that ranks and runs may write to one folder at the same time. Reading maps the files: the ranks of a host share one
+/// copy. A key must name everything that the row depends on, such as an image's bytes and the embedder; a row that is
+/// written twice is the same row.
+///
+/// A file: a header of 64 bytes (8 of magic, then format, width and number of rows as 64-bit little-endian integers, zeros),
+/// the keys (32 bytes each), the rows (width × float32).
+public final class RowStore {
+    public let folder: URL
+    private var places: [Digest: (file: MappedFile, offset: Int, width: Int)] = [:]
+    private var mapped: Set<String> = []
+    /// Names of files that are no whole part of the store, with what is wrong; they count as absent.
+    public private(set) var damaged: [String] = []
+
+    fileprivate static let magic = Array("MISPROWS".utf8)
+    fileprivate static let format: UInt64 = 1
+    fileprivate static let headerSize = 64
+    fileprivate static let suffix = ".rows"
+
+    /// Maps what is in the folder, which need not exist yet.
+    public init(_ folder: URL) throws(MISPError) {
+        self.folder = folder
+        guard FileManager.default.fileExists(atPath: folder.path) else { return }
+        do {
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            for name in names.filter({ $0.hasSuffix(Self.suffix) }).sorted() { map(name) }
+        } catch {
+            throw MISPError("cannot be listed (\(error.localizedDescription))", at: folder.relativePath)
+        }
+    }
+
+    /// How many rows there are.
+    public var count: Int { places.count }
+
+    public func contains(_ key: Digest) -> Bool { places[key] != nil }
+
+    /// 1 × width, a view of the file; nil for an unknown key.
+    public subscript(key: Digest) -> Matrix<Float>? {
+        guard let place = places[key] else { return nil }
+        let base = UnsafeMutableRawPointer(mutating: place.file.base + place.offset).assumingMemoryBound(to: Float.self)
+        return Matrix(owner: place.file, base: base, rows: 1, columns: place.width)
+    }
+
+    /// Maps a file that a writer, here or on another rank, has told the name of.
+    public func add(_ name: String) throws(MISPError) {
+        guard !mapped.contains(name) else { return }
+        let before = damaged.count
+        map(name)
+        guard damaged.count == before else { throw MISPError(damaged[before], at: folder.relativePath) }
+    }
+
+    private func map(_ name: String) {
+        do throws(MISPError) {
+            let file = try MappedFile(folder.appending(path: name))
+            let (width, rows) = try Self.shape(of: file)
+            let keys = file.base + Self.headerSize
+            let first = Self.headerSize + Digest.size * rows
+            for row in 0..<rows {
+                let key = Digest(bytes: UnsafeRawBufferPointer(start: keys + Digest.size * row, count: Digest.size))
+                if places[key] == nil { places[key] = (file, first + 4 * width * row, width) }
+            }
+            mapped.insert(name)
+        } catch {
+            damaged.append("\(name): \(error.what)")
+        }
+    }
+
+    private static func shape(of file: MappedFile) throws(MISPError) -> (width: Int, rows: Int) {
+        guard file.count >= headerSize,
+            Array(UnsafeRawBufferPointer(start: file.base, count: 8)) == magic
+        else { throw MISPError("is no file of rows", at: file.path) }
+        func number(_ index: Int) -> UInt64 {
+            UInt64(littleEndian: file.base.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
+        }
+        guard number(1) == format else { throw MISPError("has format \(number(1)), not \(format)", at: file.path) }
+        let (width, rows) = (Int(clamping: number(2)), Int(clamping: number(3)))
+        let (row, isWide) = width.multipliedReportingOverflow(by: 4)
+        let (bytes, isLong) = rows.multipliedReportingOverflow(by: row.addingReportingOverflow(Digest.size).0)
+        guard !isWide, !isLong, width > 0, file.count - headerSize == bytes else {
+            throw MISPError("has \(file.count) bytes, but speaks of \(rows) rows of \(width) floats", at: file.path)
+        }
+        return (width, rows)
+    }
+}
+
+extension RowStore {
+    /// Collects rows and writes them in files of some megabytes, so that what an abrupt end loses is little.
+    ///
+    /// Each rank has its own. Rows that were added are on the disk after `flush`.
+    public final class Writer {
+        private let folder: URL
+        private let width: Int
+        private let limit: Int
+        private var keys: [Digest] = []
+        private var rows: [Float] = []
+        /// Files written so far: what `RowStore.add` takes, on every rank.
+        public private(set) var names: [String] = []
+
+        /// - Parameters:
+        ///   - width: floats of a row
+        ///   - bytes: when this much is collected it is written
+        public init(_ folder: URL, width: Int, bytes: Int = 16 << 20) {
+            self.folder = folder
+            self.width = width
+            limit = max(bytes / 4, 1)
+        }
+
+        /// - Precondition: the row is 1 × width.
+        public func add(_ row: Matrix<Float>, for key: Digest) throws {
+            precondition(row.count == width, "a row of \(row.count) floats in a store of \(width)")
+            keys.append(key)
+            rows += row.elements
+            if rows.count >= limit { try flush() }
+        }
+
+        /// Writes what was added since the last file.
+        public func flush() throws {
+            guard !keys.isEmpty else { return }
+            let name = fileName
+            do {
+                try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            } catch {
+                throw MISPError("cannot be made (\(error.localizedDescription))", at: folder.relativePath)
+            }
+            let partial = folder.appending(path: "\(UUID().uuidString).partial")
+            try FileOutput.create(partial) { try write(to: $0) }
+            try FileOutput.move(partial, to: folder.appending(path: name))
+            try FileOutput.synchronize(folder: folder)
+            names.append(name)
+            keys.removeAll(keepingCapacity: true)
+            rows.removeAll(keepingCapacity: true)
+        }
+
+        private var fileName: String {
+            var hash = SHA256()
+            for key in keys { hash.add(key) }
+            rows.withUnsafeBytes { hash.add($0) }
+            return hash.finish().description.prefix(32) + RowStore.suffix
+        }
+
+        private func write(to output: FileOutput) throws {
+            var header = RowStore.magic
+            for number in [RowStore.format, UInt64(width), UInt64(keys.count)] {
+                withUnsafeBytes(of: number.littleEndian) { header += $0 }
+            }
+            header += [UInt8](repeating: 0, count: RowStore.headerSize - header.count)
+            try header.withUnsafeBytes { try output.write($0) }
+            for key in keys { try key.bytes.withUnsafeBytes { try output.write($0) } }
+            try rows.withUnsafeBytes { try output.write($0) }
+        }
+    }
+}
