@@ -45,6 +45,8 @@ def randomize(model: torch.nn.Module, seed: int) -> None:
     """Weights large enough for every part to matter: the library's own initial values leave the logits almost flat."""
     random = np.random.default_rng(seed)
     for name, parameter in sorted(model.named_parameters()):
+        if parameter.dim() == 0:
+            continue
         noise = torch.from_numpy(random.standard_normal(parameter.shape)).float()
         if "norm" in name and name.endswith("weight") or "lambda1" in name:
             value = 1 + 0.2 * noise

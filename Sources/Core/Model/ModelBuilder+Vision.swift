@@ -25,16 +25,27 @@ private struct VisionNames {
 }
 
 extension ModelBuilder {
+    /// The tower of a LLaVA model.
+    ///
     /// - Parameter pixels: height and width of the preprocessed pictures.
     func visionTower(_ model: ModelConfiguration, pixels: (height: Int, width: Int)) throws -> VisionTower<S> {
-        let shape = model.vision
+        try visionTower(
+            model.vision, root: "vision_tower", featureLayers: model.featureLayers, dropsFirstRow: model.dropsFirstRow,
+            pixels: pixels)
+    }
+
+    /// - Parameter root: what stands before the tensors' names.
+    func visionTower(
+        _ shape: VisionConfiguration, root: String, featureLayers: [Int], dropsFirstRow: Bool,
+        pixels: (height: Int, width: Int)
+    ) throws -> VisionTower<S> {
         let names: VisionNames =
             switch shape.shape {
             case .clip: .clip
             case .siglip: .siglip
             case .dinov2: .dinov2
             }
-        let (root, width, trained) = ("vision_tower", shape.hiddenSize, trainable.vision == .full)
+        let (width, trained) = (shape.hiddenSize, trainable.vision == .full)
         let isDino = shape.shape == .dinov2
         let tokens = (shape.hasClassToken ? 1 : 0) + shape.grid * shape.grid
         let positions = try weight(
@@ -52,15 +63,14 @@ extension ModelBuilder {
             try layerNorm("\(root).\($0)", width, epsilon: epsilon, trained: trained)
         }
         let layers = try (0..<shape.layers).map { index in
-            let isUsed = index < model.featureLayers.max() ?? 0
+            let isUsed = index < featureLayers.max() ?? 0
             return try visionLayer("\(root).\(names.layer).\(index)", names, shape, trained: trained && isUsed)
         }
-        // The features are taken before this norm; it is asked for because checkpoints have it.
-        _ = try layerNorm("\(root).\(names.postNorm)", width, epsilon: epsilon, trained: false)
+        let postNorm = try layerNorm("\(root).\(names.postNorm)", width, epsilon: epsilon, trained: false)
         return VisionTower(
             patch: patch, classToken: classToken, positions: positions, resampling: try resampling(shape, pixels),
-            preNorm: preNorm, layers: layers, featureLayers: model.featureLayers, dropsFirstRow: model.dropsFirstRow,
-            patchSide: side)
+            preNorm: preNorm, layers: layers, postNorm: postNorm, featureLayers: featureLayers,
+            dropsFirstRow: dropsFirstRow, patchSide: side)
     }
 
     private func resampling(

@@ -93,7 +93,7 @@ public final class TensorCatalog: TensorSource {
 
     /// Fails on tensors that no part of the model asked for.
     public func checkAllUsed() throws {
-        let ignored = ["rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.mask_token"]
+        let ignored = ["rotary_emb.inv_freq", "embeddings.position_ids", "embeddings.mask_token", "logit_scale"]
         let left = tensors.keys.filter { name in
             !used.contains(name) && !ignored.contains { name.hasSuffix($0) } && !name.contains("vision_tower.head.")
         }

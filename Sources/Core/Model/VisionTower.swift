@@ -12,6 +12,8 @@ public struct VisionTower<S: Scalar>: Sendable {
     public let resampling: Matrix<S>?
     public let preNorm: LayerNorm<S>?
     public let layers: [VisionLayer<S>]
+    /// Features are taken before it; CLIP's embedding of a picture behind it.
+    public let postNorm: LayerNorm<S>
     /// The hidden states that make the features, 0 being the embeddings; concatenated channel-wise.
     public let featureLayers: [Int]
     /// Whether each image's first row is left out of the features (`vision_feature_select_strategy: default`).

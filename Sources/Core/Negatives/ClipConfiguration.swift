@@ -1,0 +1,80 @@
+import Foundation
+
+/// The shape of a CLIP model, as config.json of Hugging Face's `CLIPModel` states it, with its classes' defaults.
+public struct ClipConfiguration: Sendable, Equatable {
+    public var vision: VisionConfiguration
+    public var text: ClipTextConfiguration
+    /// Length of the embeddings of pictures and texts alike.
+    public var projection: Int
+
+    public init(contentsOf url: URL) throws(MISPError) { try self.init(JSONField(contentsOf: url)) }
+
+    /// - Parameter root: config.json
+    public init(_ root: JSONField) throws(MISPError) {
+        let type = try root["model_type"].string()
+        guard type == "clip" else {
+            throw root["model_type"].failure(
+                "is \(type), not clip", remedy: "give a CLIP checkpoint, or a LLaVA one with embedder: vision")
+        }
+        vision = try VisionConfiguration(Self.section("vision_config", of: root))
+        guard vision.shape == .clip else {
+            throw root["vision_config"]["model_type"].failure("is \(vision.shape.rawValue), not clip_vision_model")
+        }
+        text = try ClipTextConfiguration(Self.section("text_config", of: root))
+        projection = try root["projection_dim"].positive(default: 512)
+    }
+
+    /// Where the older `text_config_dict` is given it counts, with the class's defaults for what it leaves out.
+    private static func section(_ name: String, of root: JSONField) -> JSONField {
+        let older = root["\(name)_dict"]
+        return older.isPresent ? older : root[name]
+    }
+}
+
+/// CLIP's text tower.
+public struct ClipTextConfiguration: Sendable, Equatable {
+    public var hiddenSize: Int
+    public var intermediateSize: Int
+    public var layers: Int
+    public var heads: Int
+    public var vocabulary: Int
+    /// The longest text, in tokens; 77 in published models.
+    public var maximumLength: Int
+    public var activation: Activation
+    public var normEpsilon: Double
+    public var pooling: ClipPooling
+
+    init(_ field: JSONField) throws(MISPError) {
+        hiddenSize = try field["hidden_size"].positive(default: 512)
+        intermediateSize = try field["intermediate_size"].positive(default: 2048)
+        layers = try field["num_hidden_layers"].positive(default: 12)
+        heads = try field["num_attention_heads"].positive(default: 8)
+        guard hiddenSize % heads == 0 else {
+            throw field["num_attention_heads"].failure("is \(heads), which does not divide hidden_size \(hiddenSize)")
+        }
+        vocabulary = try field["vocab_size"].positive(default: 49408)
+        maximumLength = try field["max_position_embeddings"].positive(default: 77)
+        activation = try field["hidden_act"].activation(default: .quickGelu)
+        normEpsilon = try field["layer_norm_eps"].double(default: 1e-5)
+        let end = try field["eos_token_id"].int(default: 49407)
+        guard let id = Int32(exactly: end) else { throw field["eos_token_id"].failure("is no token id") }
+        pooling = id == 2 ? .highestToken : .firstEnd(id)
+    }
+}
+
+/// Which token's hidden state stands for a text.
+public enum ClipPooling: Sendable, Equatable {
+    /// The token of the highest id, where configurations say `eos_token_id: 2`: the first published ones do so wrongly, and
+    /// their end-of-text token is the last of the vocabulary.
+    case highestToken
+    /// The first end-of-text token.
+    case firstEnd(Int32)
+
+    /// The token's place in a text; nil for a text without an end.
+    public func place(in tokens: [Int32]) -> Int? {
+        switch self {
+        case .highestToken: tokens.indices.max { (tokens[$0], -$0) < (tokens[$1], -$1) }
+        case .firstEnd(let id): tokens.firstIndex(of: id)
+        }
+    }
+}

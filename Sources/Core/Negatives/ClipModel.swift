@@ -1,0 +1,81 @@
+import Foundation
+
+/// CLIP: pictures and texts as vectors of one space (Radford et al., arXiv 2103.00020), from a Hugging Face folder of
+/// `CLIPModel`: config.json, tokenizer.json, preprocessor_config.json and *.safetensors.
+public struct ClipModel: Embedder {
+    public let configuration: ClipConfiguration
+    public let tokenizer: Tokenizer
+    public let imageProcessor: ImageProcessor
+    public let content: EmbedderContent
+    private let image: VisionTower<Float>
+    private let imageProjection: Linear<Float>
+    private let text: ClipTextTower<Float>
+    private let textProjection: Linear<Float>
+
+    /// Maps the weights. Errors name the file and key or tensor that is missing or does not fit.
+    public init(folder url: URL) throws {
+        configuration = try ClipConfiguration(contentsOf: url.appending(path: "config.json"))
+        let tokens = url.appending(path: "tokenizer.json")
+        guard FileManager.default.fileExists(atPath: tokens.path) else {
+            throw MISPError(
+                "does not exist", at: tokens.relativePath,
+                remedy: "prompts need CLIP's tokenizer: add the checkpoint's tokenizer.json, or make it with "
+                    + "transformers: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)")
+        }
+        tokenizer = try Tokenizer(contentsOf: tokens)
+        imageProcessor = try ImageProcessor(modelDirectory: url)
+        let catalog = try TensorCatalog(folder: url)
+        let builder = ModelBuilder<Float>(
+            source: catalog, trainable: Trainable(language: .frozen, projector: .frozen, vision: .frozen), seed: 0)
+        let (vision, projection) = (configuration.vision, configuration.projection)
+        image = try builder.visionTower(
+            vision, root: "vision_model", featureLayers: [vision.layers], dropsFirstRow: false,
+            pixels: (imageProcessor.height, imageProcessor.width))
+        imageProjection = try builder.linear(
+            "visual_projection", out: projection, in: vision.hiddenSize, bias: false, trained: false)
+        text = try builder.clipTextTower(configuration.text)
+        textProjection = try builder.linear(
+            "text_projection", out: projection, in: configuration.text.hiddenSize, bias: false, trained: false)
+        try catalog.checkAllUsed()
+        content = try EmbedderContent("clip", folder: url, tensors: Array(catalog.tensors.values))
+    }
+
+    public var imageWidth: Int { configuration.projection }
+    public var textWidth: Int { configuration.projection }
+    public var longestPrompt: Int? { configuration.text.maximumLength }
+
+    /// `image_embeds` of transformers: the class token's last hidden state, normed, projected, of unit length.
+    public func embed(_ picture: RGBImage) -> Matrix<Float> {
+        let pixels = imageProcessor.process(picture)
+        let patches = image.patches(of: pixels, height: imageProcessor.height, width: imageProcessor.width)
+        let states = image.forward(patches, images: 1).0
+        let pooled = image.postNorm.forward(states.rows(0..<1).copied()).0
+        return imageProjection.forward(pooled).0.unitRows()
+    }
+
+    public func tokens(of prompt: String) throws(MISPError) -> [Int32] {
+        let tokens = tokenizer.encode(prompt, addSpecialTokens: true)
+        if let alien = tokens.first(where: { !(0..<configuration.text.vocabulary).contains(Int($0)) }) {
+            throw MISPError(
+                "the tokenizer gives id \(alien), but the model has \(configuration.text.vocabulary) embeddings",
+                at: "tokenizer.json")
+        }
+        guard configuration.text.pooling.place(in: tokens) != nil else {
+            throw MISPError(
+                "the tokenizer adds no end-of-text token, which stands for the text", at: "tokenizer.json",
+                remedy: "give CLIP's own tokenizer.json, and eos_token_id in text_config as there")
+        }
+        return tokens
+    }
+
+    /// The first tokens and the closing one, as transformers cuts.
+    public func cut(_ tokens: [Int32]) -> [Int32] {
+        Array(tokens.prefix(configuration.text.maximumLength - 1)) + tokens.suffix(1)
+    }
+
+    /// `text_embeds` of transformers.
+    public func embed(tokens: [Int32]) -> Matrix<Float> {
+        let place = configuration.text.pooling.place(in: tokens) ?? 0
+        return textProjection.forward(text.forward(tokens, pooled: place)).0.unitRows()
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+
+/// A LLaVA model's own parts as an embedder, where there is no CLIP: a picture is the mean of its image features as the
+/// vision tower gives them to the projector (`vision_feature_layer`, `vision_feature_select_strategy`), a prompt the mean
+/// of its tokens' embeddings. Both are then divided by their lengths; they are vectors of two different spaces.
+public struct VisionEmbedder: Embedder {
+    public let content: EmbedderContent
+    private let folder: ModelFolder
+    private let model: VisionLanguageModel<Float>
+
+    public init(folder url: URL) throws {
+        folder = try ModelFolder(url)
+        model = try folder.model(
+            trainable: Trainable(language: .frozen, projector: .frozen, vision: .frozen), seed: 0)
+        let tensors = try TensorCatalog(folder: url).tensors.filter { name, _ in
+            name.hasPrefix("vision_tower.") || name == "language_model.embed_tokens.weight"
+        }
+        content = try EmbedderContent("vision", folder: url, tensors: Array(tensors.values))
+    }
+
+    public var imageWidth: Int { model.projector.first.weight.columns }
+    public var textWidth: Int { model.language.embedding.columns }
+    public var longestPrompt: Int? { nil }
+
+    public func embed(_ picture: RGBImage) -> Matrix<Float> {
+        let pixels = folder.imageProcessor.process(picture)
+        let (height, width) = folder.pixels
+        let patches = model.tower.patches(of: pixels, height: height, width: width)
+        return mean(of: model.tower.forward(patches, images: 1).0)
+    }
+
+    public func tokens(of prompt: String) throws(MISPError) -> [Int32] {
+        let tokens = folder.tokenizer.encode(prompt, addSpecialTokens: false)
+        let vocabulary = model.language.embedding.rows
+        if let alien = tokens.first(where: { !(0..<vocabulary).contains(Int($0)) }) {
+            throw MISPError(
+                "the tokenizer gives id \(alien), but the model has \(vocabulary) embeddings", at: "tokenizer.json")
+        }
+        guard !tokens.isEmpty else { throw MISPError("the prompt has no tokens", at: "tokenizer.json") }
+        return tokens
+    }
+
+    public func cut(_ tokens: [Int32]) -> [Int32] { tokens }
+
+    public func embed(tokens: [Int32]) -> Matrix<Float> { mean(of: model.language.embed(tokens)) }
+
+    /// The rows' mean, of unit length.
+    private func mean(of rows: Matrix<Float>) -> Matrix<Float> {
+        let sum = Matrix<Float>(zeros: 1, rows.columns)
+        Float.addColumnSums(of: rows, to: sum.base)
+        return sum.unitRows()
+    }
+}
