@@ -26,9 +26,22 @@ class KeyedRandom:
                 state = ((state ^ byte) * 0x100000001B3) & MASK
         self.state = mixed(state)
 
-    def uniform(self) -> float:
+    def next(self) -> int:
         self.state = (self.state + 0x9E3779B97F4A7C15) & MASK
-        return ((mixed(self.state) >> 11) + 0.5) * 2.0**-53
+        return mixed(self.state)
+
+    def uniform(self) -> float:
+        return ((self.next() >> 11) + 0.5) * 2.0**-53
+
+    def below(self, bound: int) -> int:
+        return self.next() * bound >> 64
+
+    def permutation(self, count: int) -> list[int]:
+        order = list(range(count))
+        for i in range(count - 1, 0, -1):
+            j = self.below(i + 1)
+            order[i], order[j] = order[j], order[i]
+        return order
 
     def normal(self) -> float:
         radius = math.sqrt(-2 * math.log(self.uniform()))

@@ -150,6 +150,18 @@ extension Scalar {
             step: step)
     }
 
+    public static func sigmoid(_ x: Matrix<Self>, bias: Pointer) {
+        Reference.sigmoid(x, bias: bias)
+    }
+
+    public static func difference(_ x: Pointer, _ y: Pointer, scale: Self, into z: Pointer, count: Int) {
+        Reference.difference(x, y, scale: scale, into: z, count: count)
+    }
+
+    public static func sum(_ x: Pointer, count: Int) -> Double {
+        Reference.sum(x, count: count)
+    }
+
     public static func widen(_ source: UnsafeRawPointer, _ format: StoredFormat, into target: Pointer, count: Int) {
         Reference.widen(source, format, into: target, count: count)
     }

@@ -71,6 +71,11 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
         _ parameters: Pointer, gradient: Pointer, firstMoment: Pointer, secondMoment: Pointer, count: Int,
         step: AdamWStep)
 
+    // Mining of negatives
+    static func sigmoid(_ x: Matrix<Self>, bias: Pointer)
+    static func difference(_ x: Pointer, _ y: Pointer, scale: Self, into z: Pointer, count: Int)
+    static func sum(_ x: Pointer, count: Int) -> Double
+
     // 16-bit weights
     static func widen(_ source: UnsafeRawPointer, _ format: StoredFormat, into target: Pointer, count: Int)
 

@@ -105,7 +105,8 @@ package struct StepBenchmark: ParsableCommand {
 /// `misp-worker bench`: measurements for people who tune the program.
 package struct Bench: ParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measures the program on this machine.", subcommands: [StepBenchmark.self])
+        commandName: "bench", abstract: "Measures the program on this machine.",
+        subcommands: [StepBenchmark.self, MiningBenchmark.self])
 
     package init() {}
 }

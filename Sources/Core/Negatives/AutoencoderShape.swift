@@ -1,0 +1,39 @@
+/// Sizes of a sparse autoencoder over differences d = vec(δ hᵀ).
+public struct AutoencoderShape: Sendable, Equatable {
+    /// K, the latents.
+    public let latents: Int
+    /// d_v, the length of an image embedding and of δ.
+    public let image: Int
+    /// d_t, the length of a text embedding h.
+    public let text: Int
+
+    public init(latents: Int = 128, image: Int, text: Int) {
+        (self.latents, self.image, self.text) = (latents, image, text)
+    }
+
+    /// d_v·d_t, the entries of d; entry v·d_t + t is δ[v]·h[t]. No array of that length times a batch ever exists.
+    public var entries: Int { image * text }
+    public var parameters: Int { (2 * latents + 1) * entries + latents }
+}
+
+/// How the autoencoder is trained (method.md section 3); what the paper leaves open is chosen here.
+public struct AutoencoderSettings: Sendable, Equatable {
+    public var latents = 128
+    /// ρ, the mean activation that the penalty asks of each latent.
+    public var sparsity = 0.05
+    /// γ, the penalty's weight.
+    public var sparsityWeight = 1.0
+    public var learningRate = 1e-4
+    public var weightDecay = 0.0
+    public var steps = 300
+    public var promptsPerStep = 16
+    public var candidatesPerPrompt = 32
+    public var seed: UInt64 = 0
+
+    public init() {}
+
+    /// The learning rate of a step, counted from 0: a warm-up over the first twentieth, then half a cosine to 0.
+    public func learningRate(step: Int) -> Double {
+        LearningRateSchedule(.cosine, peak: learningRate, warmupRatio: 0.05, totalSteps: steps).rate(at: step)
+    }
+}
