@@ -5,10 +5,10 @@ public struct Generator<S: Scalar> {
         /// Names the sequence to the sampler.
         public let key: String
         public let prompt: PromptTokens
-        /// As the projector gives them: a row for each of the prompt's image rows.
-        public let features: Matrix<S>
+        /// As the projector gives them: a row for each of the prompt's image rows; nil for a prompt without a picture.
+        public let features: Matrix<S>?
 
-        public init(key: String, prompt: PromptTokens, features: Matrix<S>) {
+        public init(key: String, prompt: PromptTokens, features: Matrix<S>?) {
             self.key = key
             self.prompt = prompt
             self.features = features
@@ -83,9 +83,9 @@ public struct Generator<S: Scalar> {
             let rows = start..<start + request.prompt.tokens.count
             start = rows.upperBound
             let images = request.prompt.imageRows
-            if !images.isEmpty {
+            if let features = request.features {
                 inputs.rows(rows.lowerBound + images.lowerBound..<rows.lowerBound + images.upperBound)
-                    .copyElements(of: request.features)
+                    .copyElements(of: features)
             }
             let cache = model.language.makeCache(capacity: rows.count + limit)
             let sequence = Sequence(index: index, key: request.key, cache: cache, seen: Set(request.prompt.tokens))

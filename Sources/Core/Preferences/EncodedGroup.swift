@@ -74,13 +74,7 @@ public struct GroupEncoder: Sendable {
 
     /// The rendered prompt with its placeholders.
     public func encode(prompt: String, at place: String) throws(MISPError) -> PromptTokens {
-        let before: String
-        let after: String
-        do throws(MISPError) {
-            (before, after) = try template.render(prompt)
-        } catch {
-            throw MISPError(error.what, at: place, remedy: error.remedy)
-        }
+        let (before, after) = try Self.named(place) { () throws(MISPError) in try template.render(prompt) }
         let ids = tokenizer.encode("\(before)<image>\(after)", addSpecialTokens: true)
         guard let position = ids.firstIndex(of: imageToken), ids.lastIndex(of: imageToken) == position else {
             throw MISPError("the tokenizer does not keep <image> as one token", at: place)
@@ -90,6 +84,25 @@ public struct GroupEncoder: Sendable {
         return PromptTokens(
             tokens: Array(ids[..<position]) + placeholders + Array(ids[(position + 1)...]),
             imageRows: position..<position + imageRows)
+    }
+
+    /// The rendered prompt about no picture.
+    public func encode(promptWithoutImage prompt: String, at place: String) throws(MISPError) -> PromptTokens {
+        let text = try Self.named(place) { () throws(MISPError) in try template.renderWithoutImage(prompt) }
+        let ids = tokenizer.encode(text, addSpecialTokens: true)
+        try checkVocabulary(ids, at: place)
+        return PromptTokens(tokens: ids, imageRows: 0..<0)
+    }
+
+    /// Gives an error of `work` its place.
+    private static func named<Value>(
+        _ place: String, _ work: () throws(MISPError) -> Value
+    ) throws(MISPError) -> Value {
+        do throws(MISPError) {
+            return try work()
+        } catch {
+            throw MISPError(error.what, at: place, remedy: error.remedy)
+        }
     }
 
     /// A response without special tokens, closed by the end-of-sequence token.

@@ -57,6 +57,13 @@ public struct PromptTemplate: Sendable, Equatable {
         return (Self.fill(before, prompt), Self.fill(after, prompt))
     }
 
+    /// The text of a prompt about no picture: the image's mark is left out, with the line break behind it.
+    public func renderWithoutImage(_ prompt: String) throws(MISPError) -> String {
+        try Self.checkText(prompt)
+        let after = after.hasPrefix("\n") ? String(after.dropFirst()) : after
+        return Self.fill(before, prompt) + Self.fill(after, prompt)
+    }
+
     /// Refuses `<image>` in the texts of a data set.
     static func checkText(_ text: String) throws(MISPError) {
         if split(text, at: imageMark).count > 1 {

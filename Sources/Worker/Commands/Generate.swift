@@ -65,7 +65,7 @@ package struct Generate: ParsableCommand {
                     let questions = try communicator.agree {
                         try Question.read(URL(filePath: input), images: configuration.data.images)
                     }
-                    try AnswerSheet(model, sampling).fill(
+                    try AnswerSheet(model, sampling.sampling).fill(
                         questions, communicator: communicator, out: URL(filePath: out))
                 } else {
                     try communicator.agree { if communicator.rank == 0 { try answer(model) } }
@@ -82,7 +82,7 @@ package struct Generate: ParsableCommand {
             try model.checkLength(request.prompt, answer: sampling.maxTokens, at: "--prompt")
             return request
         }
-        let generator = try sampling.generator(model)
+        let generator = try sampling.sampling.generator(model)
         if requests.count == 1 {
             var text = AnswerText(model.folder.tokenizer)
             _ = generator.answers(requests) { _, token in
@@ -97,7 +97,7 @@ package struct Generate: ParsableCommand {
     }
 }
 
-/// How answers are chosen, under the names of transformers.
+/// The options for `Sampling`.
 package struct SamplingOptions: ParsableArguments {
     @Option(help: "Tokens of an answer at the most.")
     var maxTokens = 128
@@ -131,11 +131,9 @@ package struct SamplingOptions: ParsableArguments {
         }
     }
 
-    func generator(_ model: TrainedModel) throws -> Generator<Float> {
-        Generator(
-            model.model,
-            sampler: TokenSampler(
-                temperature: temperature, topK: topK, topP: topP, repetitionPenalty: repetitionPenalty, seed: seed),
-            stops: try model.stops(), limit: maxTokens)
+    var sampling: Sampling {
+        Sampling(
+            maxTokens: maxTokens, temperature: temperature, topK: topK, topP: topP,
+            repetitionPenalty: repetitionPenalty, seed: seed)
     }
 }

@@ -77,7 +77,7 @@ extension LowRankSettings {
 }
 
 extension RunConfiguration.Model {
-    fileprivate init(_ section: ConfigurationField, folder: URL) throws(MISPError) {
+    init(_ section: ConfigurationField, folder: URL) throws(MISPError) {
         guard let path = try section["path"].path(from: folder) else {
             throw section["path"].failure("is missing", remedy: "give the folder of a Hugging Face model")
         }

@@ -13,7 +13,7 @@ struct AnswerSheet {
     private let generator: Generator<Float>
     private let limit: Int
 
-    init(_ model: TrainedModel, _ sampling: SamplingOptions) throws {
+    init(_ model: TrainedModel, _ sampling: Sampling) throws {
         self.model = model
         generator = try sampling.generator(model)
         limit = sampling.maxTokens

@@ -5,8 +5,8 @@ import Foundation
 struct Question: Sendable {
     let id: String
     let prompt: String
-    /// The picture's whole path.
-    let image: String
+    /// The picture's whole path; nil for a question about none.
+    let image: String?
     /// What an error names.
     let place: String
 

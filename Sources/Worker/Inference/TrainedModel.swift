@@ -19,20 +19,43 @@ struct TrainedModel {
     let encoder: GroupEncoder
     /// What is loaded, in words.
     let origin: String
+    /// Its weights' files with size and time of change, by which to tell models apart.
+    let files: JSON
 
     init(_ configuration: RunConfiguration, weights: Weights) throws {
         let (url, adapter) = Self.places(configuration, weights)
+        try self.init(url, adapter: adapter, prompt: configuration.model.prompt)
+    }
+
+    /// A model of a Hugging Face directory, with a PEFT adapter over it.
+    init(_ url: URL, adapter: URL?, prompt: PromptTemplate) throws {
         folder = try ModelFolder(url)
         let low = try adapter.map { try LowRankAdapterFolder($0) }
         var trainable = Trainable(language: .frozen)
         if let low { trainable = Trainable(lora: low.settings) }
-        model = try folder.model(trainable: trainable, seed: configuration.seed)
+        model = try folder.model(trainable: trainable, seed: 0)
         try low?.load(into: model.parameters)
         images = FeatureCache(model, processor: folder.imageProcessor)
         encoder = try GroupEncoder(
-            folder, template: configuration.model.prompt,
+            folder, template: prompt,
             imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))
         origin = url.relativePath + (adapter.map { " with \($0.relativePath)" } ?? "")
+        files = try Self.weightFiles([url] + [adapter].compactMap { $0 })
+    }
+
+    private static func weightFiles(_ folders: [URL]) throws -> JSON {
+        var files = JSON.Object()
+        for folder in folders {
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            for name in names.sorted() where name.hasSuffix(".safetensors") {
+                let url = folder.appending(path: name)
+                let values = try FileManager.default.attributesOfItem(atPath: url.resolvingSymlinksInPath().path)
+                let size = (values[.size] as? Int) ?? 0
+                let time = (values[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+                files[url.path] = ["bytes": .integer(size), "changed": .number(time)]
+            }
+        }
+        return .object(files)
     }
 
     /// A run that trains whole weights leaves a model, one that trains adapters an adapter, one that does both both: the
@@ -54,10 +77,15 @@ struct TrainedModel {
     }
 
     /// - Parameters:
+    ///   - image: nil for a prompt about no picture
     ///   - key: names the request to the sampler
     ///   - place: what an error names
-    func request(_ prompt: String, image: String, key: String, at place: String) throws -> Generator<Float>.Request {
-        .init(
+    func request(_ prompt: String, image: String?, key: String, at place: String) throws -> Generator<Float>.Request {
+        guard let image else {
+            return .init(
+                key: key, prompt: try encoder.encode(promptWithoutImage: prompt, at: place), features: nil)
+        }
+        return .init(
             key: key, prompt: try encoder.encode(prompt: prompt, at: place),
             features: try images.features(of: ImageSource(path: image)))
     }

@@ -1,0 +1,130 @@
+import Coordinator
+import Core
+import Foundation
+
+/// Asks a model a list of benchmarks and scores its answers; the same on every rank.
+struct Evaluation {
+    let configuration: EvaluationConfiguration
+    let communicator: any Communicator
+
+    /// A benchmark's result; nil measures wait for a judge.
+    struct Result {
+        let source: BenchmarkSource
+        let questions: Int
+        let card: Scorecard?
+        let intervals: [Resampling.Interval]
+    }
+
+    /// Collective. Rank 0 returns the results; the others return none.
+    func run() throws -> [Result] {
+        BLAS.setThreads(configuration.threads)
+        let output = configuration.output
+        let benchmarks = try communicator.agree {
+            try configuration.benchmarks.map { ($0, try $0.kind.open($0)) }
+        }
+        try communicator.agree { if communicator.rank == 0 { try Self.make(output) } }
+        let sheet = try prepareAnswers()
+        var results: [Result] = []
+        for (source, benchmark) in benchmarks {
+            let folder = output.appending(path: source.name)
+            try communicator.agree { if communicator.rank == 0 { try Self.make(folder) } }
+            let file = folder.appending(path: "answers.jsonl")
+            if source.answers == nil, let sheet {
+                if communicator.rank == 0 { RunOutput.say("\(source.name): \(benchmark.questions.count) questions") }
+                try sheet.sheet.fill(benchmark.questions, communicator: communicator, out: file)
+            }
+            try communicator.agree {
+                guard communicator.rank == 0 else { return }
+                let answers = try Self.read(source.answers ?? file, for: benchmark.questions)
+                results.append(try score(source, benchmark, answers, model: sheet?.name ?? source.name, folder))
+            }
+        }
+        try communicator.agree { if communicator.rank == 0 { try EvaluationReport(results).write(to: output) } }
+        return results
+    }
+
+    /// Collective. Loads the model, if there is one to ask, and makes sure that answers left by an earlier run are its
+    /// own.
+    private func prepareAnswers() throws -> (sheet: AnswerSheet, name: String)? {
+        guard configuration.benchmarks.contains(where: { $0.answers == nil }) else { return nil }
+        let model = try communicator.agree { try load() }
+        try communicator.agree {
+            guard communicator.rank == 0 else { return }
+            let asked: JSON = [
+                "model": .string(model.origin), "weights": model.files, "answers": configuration.sampling.json,
+            ]
+            let file = configuration.output.appending(path: "asked.json")
+            if FileManager.default.fileExists(atPath: file.path) {
+                guard try JSON(contentsOf: file) == asked else {
+                    throw MISPError(
+                        "the answers there are another model's, or were asked for differently",
+                        at: configuration.output.relativePath, remedy: "remove them, or choose another output")
+                }
+            } else {
+                try FileOutput.write(asked.description + "\n", to: file)
+            }
+            RunOutput.say("answers of \(model.origin)")
+        }
+        let sheet = try communicator.agree { try AnswerSheet(model, configuration.sampling) }
+        return (sheet, model.origin)
+    }
+
+    private func load() throws -> TrainedModel {
+        if let model = configuration.model {
+            return try TrainedModel(model.path, adapter: model.adapter, prompt: model.prompt)
+        }
+        guard let run = configuration.run else {
+            throw MISPError("there is nobody to answer", at: "evaluate", remedy: "set run, or model.path")
+        }
+        return try TrainedModel(
+            try RunConfiguration(contentsOf: run), weights: configuration.base ? .base : .newest)
+    }
+
+    private func score(
+        _ source: BenchmarkSource, _ benchmark: any Benchmark, _ answers: [Answer], model: String, _ folder: URL
+    ) throws -> Result {
+        for (name, text) in benchmark.files(answers, model: model) {
+            try FileOutput.write(text, to: folder.appending(path: name))
+        }
+        let card = try benchmark.score(answers.map(\.text))
+        if let card { try FileOutput.write(card.json.description + "\n", to: folder.appending(path: "counts.json")) }
+        let resampling = Resampling(seed: configuration.seed, rounds: configuration.rounds)
+        return Result(
+            source: source, questions: benchmark.questions.count, card: card,
+            intervals: card.map { resampling.intervals($0, name: source.name) } ?? [])
+    }
+
+    /// Answers by the questions' ids. What other programs name differently is read too: POPE's, AMBER's and
+    /// WildVision's own answer files.
+    private static func read(_ file: URL, for questions: [Question]) throws -> [Answer] {
+        var answers: [String: Answer] = [:]
+        for row in try BenchmarkSource.rows(file) {
+            func first(_ keys: [String]) throws(MISPError) -> JSONField {
+                guard let key = keys.first(where: { row[$0].isPresent }) else {
+                    throw row.failure("has none of \(keys.joined(separator: ", "))")
+                }
+                return row[key]
+            }
+            let id = try first(["id", "question_id", "image_id"]).name()
+            let text = try first(["answer", "response", "output", "text", "caption"]).string()
+            guard answers[id] == nil else { throw row.failure("question \(id) is answered twice") }
+            answers[id] = Answer(text: text, tokens: try row["tokens"].isPresent ? row["tokens"].int() : nil)
+        }
+        return try questions.map { question in
+            guard let answer = answers[question.id] else {
+                throw MISPError("has no answer to question \(question.id)", at: file.relativePath)
+            }
+            return answer
+        }
+    }
+
+    private static func make(_ folder: URL) throws {
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw MISPError(
+                "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
+                remedy: "choose another output")
+        }
+    }
+}

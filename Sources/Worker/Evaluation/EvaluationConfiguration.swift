@@ -1,0 +1,130 @@
+import Core
+import Foundation
+
+/// What `evaluate` does, as `eval.yaml` describes it.
+struct EvaluationConfiguration: Equatable {
+    /// Keys the resampling, and the draws of answers where temperature is above 0.
+    var seed: UInt64 = 0
+    var output: URL
+    /// The run whose model answers; nil where `model` is given, or all answers were made elsewhere.
+    var run: URL?
+    var model: RunConfiguration.Model?
+    /// Answers with the run's model alone, whatever was trained.
+    var base = false
+    var sampling = Sampling()
+    var threads = 1
+    /// Rounds of the bootstrap and of permutations.
+    var rounds = 2000
+    var benchmarks: [BenchmarkSource] = []
+
+    static let keys = [
+        "seed", "output", "run", "model", "base", "answers", "threads", "resamples", "benchmarks",
+    ]
+    private static let modelKeys = ["path", "adapter", "prompt"]
+    private static let answerKeys = ["max_tokens", "temperature", "top_k", "top_p", "repetition_penalty"]
+    private static let benchmarkKeys = [
+        "kind", "name", "questions", "images", "annotations", "ratings", "answers", "prompt", "suffix", "limit",
+    ]
+
+    /// - Throws: `MISPError` that names file, line and key
+    init(contentsOf url: URL, overrides: [String] = []) throws(MISPError) {
+        var document = try ConfigurationDocument(contentsOf: url)
+        for assignment in overrides { try document.override(assignment) }
+        let folder = URL(filePath: url.absoluteURL.deletingLastPathComponent().path, directoryHint: .notDirectory)
+        let root = document.field
+        try root.checkKeys(Self.keys)
+        let name = url.deletingPathExtension().lastPathComponent
+        output = try root["output"].path(from: folder) ?? ConfigurationField.resolve("runs/\(name)", from: folder)
+        seed = UInt64(try root["seed"].int(default: 0, from: 0))
+        run = try root["run"].path(from: folder)
+        try root["model"].checkKeys(Self.modelKeys)
+        if root["model"].isPresent { model = try RunConfiguration.Model(root["model"], folder: folder) }
+        if run != nil, model != nil {
+            throw root["model"].failure("is given beside run", remedy: "keep one of the two")
+        }
+        base = try root["base"].bool(default: false)
+        threads = try root["threads"].int(default: threads, from: 1)
+        rounds = try root["resamples"].int(default: rounds, from: 0)
+        try root["answers"].checkKeys(Self.answerKeys)
+        sampling = try Sampling(root["answers"], seed: seed)
+        guard let list = try root["benchmarks"].list(), !list.isEmpty else {
+            throw root["benchmarks"].failure("is missing", remedy: "list the benchmarks, each with its kind")
+        }
+        for item in list {
+            try item.checkKeys(Self.benchmarkKeys)
+            let source = try BenchmarkSource(item, folder: folder)
+            guard !benchmarks.contains(where: { $0.name == source.name }) else {
+                throw item["name"].failure("'\(source.name)' names two benchmarks", remedy: "give each its own name")
+            }
+            benchmarks.append(source)
+        }
+        if run == nil, model == nil, let asked = benchmarks.firstIndex(where: { $0.answers == nil }) {
+            throw list[asked].failure(
+                "there is nobody to answer", remedy: "set run, or model.path, or give the benchmark answers")
+        }
+    }
+}
+
+extension BenchmarkSource {
+    fileprivate init(_ item: ConfigurationField, folder: URL) throws(MISPError) {
+        guard let kind = try item["kind"].string().flatMap({ BenchmarkKind(rawValue: $0) }) else {
+            let known = BenchmarkKind.allCases.map(\.rawValue)
+            throw item["kind"].failure(
+                "is not a benchmark", remedy: NearestName.remedy((try? item["kind"].string()) ?? "", among: known))
+        }
+        self.kind = kind
+        name = try item["name"].string() ?? kind.rawValue
+        guard !name.isEmpty, !name.contains("/"), !name.hasPrefix(".") else {
+            throw item["name"].failure("'\(name)' cannot name a folder")
+        }
+        questions = try item["questions"].paths(from: folder)
+        guard !questions.isEmpty else {
+            throw item["questions"].failure("is missing", remedy: "give the benchmark's file of questions")
+        }
+        images = try item["images"].path(from: folder) ?? folder
+        annotations = try item["annotations"].paths(from: folder)
+        ratings = try item["ratings"].path(from: folder)
+        answers = try item["answers"].path(from: folder)
+        prompt = try item["prompt"].string()
+        suffix = try item["suffix"].string() ?? ""
+        if item["limit"].isPresent { limit = try item["limit"].int(default: 0, from: 1) }
+    }
+}
+
+extension Sampling {
+    fileprivate init(_ section: ConfigurationField, seed: UInt64) throws(MISPError) {
+        self.init()
+        self.seed = seed
+        maxTokens = try section["max_tokens"].int(default: maxTokens, from: 1)
+        temperature = try section["temperature"].number(default: temperature, "0 or more") { $0 >= 0 }
+        topK = try section["top_k"].int(default: topK, from: 0)
+        topP = try section["top_p"].number(default: topP, "greater than 0 and at most 1") { $0 > 0 && $0 <= 1 }
+        repetitionPenalty = try section["repetition_penalty"].number(default: repetitionPenalty, "greater than 0") {
+            $0 > 0
+        }
+    }
+}
+
+extension ConfigurationField {
+    /// Refuses keys of a section that are not `known`.
+    func checkKeys(_ known: [String]) throws(MISPError) {
+        try checkSection()
+        for key in keys where !known.contains(key) {
+            throw self[key].failure("unknown key", remedy: NearestName.remedy(key, among: known))
+        }
+    }
+
+    /// One path or a list of them.
+    func paths(from folder: URL) throws(MISPError) -> [URL] {
+        guard isPresent else { return [] }
+        guard case .sequence? = node else { return [try path(from: folder)].compactMap { $0 } }
+        var paths: [URL] = []
+        for item in try list() ?? [] { if let path = try item.path(from: folder) { paths.append(path) } }
+        return paths
+    }
+
+    private var keys: [String] {
+        guard case .mapping(let mapping)? = node else { return [] }
+        return mapping.keys.map { $0.scalar?.string ?? "?" }
+    }
+}

@@ -1,0 +1,49 @@
+import Core
+import Foundation
+
+/// easy-VQA (Zhou, 2019; PyPI easy-vqa): questions about one coloured shape, half of them answered by yes or no.
+///
+/// `questions.json` holds `[[question, answer, image number]]`, and n.png the picture. Right is an answer whose text
+/// holds, as a word, the true one of the benchmark's answers and none of its others.
+struct ShapeBenchmark: Benchmark {
+    let questions: [Question]
+    private let rows: [(image: String, truth: String)]
+    private let vocabulary: Set<String>
+
+    init(_ source: BenchmarkSource) throws(MISPError) {
+        let file = try source.file()
+        var questions: [Question] = []
+        var rows: [(image: String, truth: String)] = []
+        let all = try JSONField(contentsOf: file).array()
+        var vocabulary: Set<String> = []
+        for row in all { vocabulary.insert(try row[1].string().lowercased()) }
+        for (index, row) in try source.limited(Array(all.enumerated()), at: file) {
+            let image = try row[2].name()
+            rows.append((image, try row[1].string().lowercased()))
+            questions.append(
+                source.question("\(index)", try row[0].string(), image: "\(image).png", at: row.place))
+        }
+        (self.questions, self.rows, self.vocabulary) = (questions, rows, vocabulary)
+    }
+
+    func score(_ answers: [String]) -> Scorecard? {
+        var card = Scorecard(
+            [Measure("accuracy", "right", per: "questions"), Measure("accuracy (open)", "right open", per: "open")]
+                + YesNoCounts.measures(named: " (yes/no)"))
+        for (row, answer) in zip(rows, answers) {
+            let held = Set(AnswerReading.words(answer)).intersection(vocabulary)
+            let isRight = held == [row.truth]
+            card.add("questions", to: row.image)
+            card.add("right", isRight ? 1 : 0, to: row.image)
+            if ["yes", "no"].contains(row.truth) {
+                // An unclear answer is wrong, whatever the truth.
+                let truth = row.truth == "yes"
+                card.add(YesNoCounts.count(isRight == truth, truth: truth), to: row.image)
+            } else {
+                card.add("open", to: row.image)
+                card.add("right open", isRight ? 1 : 0, to: row.image)
+            }
+        }
+        return card
+    }
+}
