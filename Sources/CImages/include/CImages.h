@@ -38,4 +38,9 @@ misp_image_status misp_png_encode(
     const uint8_t *rgb, uint32_t width, uint32_t height, uint8_t **png, size_t *size,
     char message[MISP_IMAGE_MESSAGE]);
 
+/* Encodes 8-bit RGB as baseline JPEG of `quality` 1 to 100 into `*jpeg`, to be released with free. */
+misp_image_status misp_jpeg_encode(
+    const uint8_t *rgb, uint32_t width, uint32_t height, int quality, uint8_t **jpeg, size_t *size,
+    char message[MISP_IMAGE_MESSAGE]);
+
 #endif

@@ -21,12 +21,39 @@ public struct RGBImage: Sendable, Equatable {
 
     /// The picture as a PNG file.
     public func pngData() throws(MISPError) -> Data {
+        try encoded("PNG") { bytes, size, message in
+            misp_png_encode(pixels, UInt32(width), UInt32(height), &bytes, &size, &message)
+        }
+    }
+
+    /// The picture as a JPEG file.
+    ///
+    /// - Parameter quality: 1 to 100
+    public func jpegData(quality: Int = 80) throws(MISPError) -> Data {
+        try encoded("JPEG") { bytes, size, message in
+            misp_jpeg_encode(
+                pixels, UInt32(width), UInt32(height), Int32(quality), &bytes, &size, &message)
+        }
+    }
+
+    /// The picture made to fit a square of `side`, never enlarged.
+    public func thumbnail(side: Int) -> RGBImage {
+        let longest = max(width, height)
+        guard longest > side else { return self }
+        func scaled(_ length: Int) -> Int { max(1, (length * side + longest / 2) / longest) }
+        return resized(width: scaled(width), height: scaled(height), filter: .bicubic)
+    }
+
+    private func encoded(
+        _ format: String,
+        _ encode: (inout UnsafeMutablePointer<UInt8>?, inout Int, inout [CChar]) -> misp_image_status
+    ) throws(MISPError) -> Data {
         var bytes: UnsafeMutablePointer<UInt8>?
         var size = 0
         var message = [CChar](repeating: 0, count: Int(MISP_IMAGE_MESSAGE))
-        let status = misp_png_encode(pixels, UInt32(width), UInt32(height), &bytes, &size, &message)
+        let status = encode(&bytes, &size, &message)
         guard status == MISP_IMAGE_OK, let bytes else {
-            throw MISPError("a picture of \(width)×\(height) cannot be written as PNG", kind: .defect)
+            throw MISPError("a picture of \(width)×\(height) cannot be written as \(format)", kind: .defect)
         }
         defer { free(bytes) }
         return Data(bytes: bytes, count: size)

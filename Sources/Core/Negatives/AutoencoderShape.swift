@@ -23,7 +23,9 @@ public struct AutoencoderSettings: Sendable, Equatable {
     public var sparsity = 0.05
     /// γ, the penalty's weight.
     public var sparsityWeight = 1.0
-    public var learningRate = 1e-4
+    /// AdamW's; 0 stands for 0.5/√(d_v·d_t), 10⁻³ at 512: a step moves every entry by about the rate, and what a
+    /// latent sees by the rate times the sum of the entries of |d|, which grows with √(d_v·d_t).
+    public var learningRate = 0.0
     public var weightDecay = 0.0
     public var steps = 300
     public var promptsPerStep = 16
@@ -33,7 +35,8 @@ public struct AutoencoderSettings: Sendable, Equatable {
     public init() {}
 
     /// The learning rate of a step, counted from 0: a warm-up over the first twentieth, then half a cosine to 0.
-    public func learningRate(step: Int) -> Double {
-        LearningRateSchedule(.cosine, peak: learningRate, warmupRatio: 0.05, totalSteps: steps).rate(at: step)
+    public func learningRate(step: Int, _ shape: AutoencoderShape) -> Double {
+        let peak = learningRate > 0 ? learningRate : 0.5 / Double(shape.entries).squareRoot()
+        return LearningRateSchedule(.cosine, peak: peak, warmupRatio: 0.05, totalSteps: steps).rate(at: step)
     }
 }

@@ -82,7 +82,7 @@ package final class AutoencoderTraining {
             }
         }
         let update = AdamWStep(
-            learningRate: settings.learningRate(step: step), weightDecay: settings.weightDecay, count: step + 1)
+            learningRate: settings.learningRate(step: step, shape), weightDecay: settings.weightDecay, count: step + 1)
         for leaf in sum.mine { own[leaf]?.update(batch, loss, step: update) }
         let gradient = Matrix<Float>(1, shape.latents, loss.biasGradient)
         Float.adamW(

@@ -1,0 +1,161 @@
+import Core
+import Foundation
+
+/// gallery.html: what was mined, to be looked at. One file that needs nothing else.
+package enum MiningGallery {
+    /// - Parameters:
+    ///   - entries: the prompts to show, in order
+    ///   - training: of the autoencoder; nil where none was needed
+    ///   - strategy: whose choices `picks` are
+    ///   - total: prompts mined, where the page shows fewer
+    package static func write(
+        _ entries: [GalleryEntry], training: AutoencoderSummary?, title: String, strategy: String = "misp",
+        total: Int? = nil, to url: URL
+    ) throws {
+        let prompts = total ?? entries.count
+        let shown = entries.count < prompts ? "The first \(entries.count) of \(prompts) prompts" : "\(prompts) prompts"
+        let body = [
+            "<header><h1>\(escaped(title))</h1>",
+            "<p>\(shown): the positive image, the negatives that <b class=\"pick\">\(escaped(strategy))</b> chose, and ",
+            "as many drawn at <b class=\"chance\">random</b> from the same candidates.</p></header>",
+            "<section class=\"facts\">", comparison(entries, strategy), training.map(autoencoder) ?? "", "</section>",
+            legend, entries.map { article($0, strategy) }.joined(separator: "\n"),
+        ].joined()
+        let page = """
+            <!doctype html>
+            <html lang="en"><head><meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            <link rel="icon" href="data:,">
+            <title>\(escaped(title))</title>
+            <style>\(galleryStyle)</style></head>
+            <body><main>\(body)</main></body></html>
+
+            """
+        try FileOutput.write(page, to: url)
+    }
+
+    // MARK: The head
+
+    /// Means over the prompts, with standard deviations.
+    private static func comparison(_ entries: [GalleryEntry], _ strategy: String) -> String {
+        func minings(_ pictures: [GalleryEntry.Picture]) -> [GalleryEntry.Mining] { pictures.compactMap(\.mining) }
+        func mean(_ values: [Double]) -> Double? {
+            values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+        }
+        let measures: [(String, String, (GalleryEntry, Bool) -> Double?)] = [
+            (
+                "Distance between picks", "1 − cos, latents",
+                { $1 ? $0.pickDistance.latents : $0.randomDistance.latents }
+            ),
+            (
+                "Distance between picks", "1 − cos, images",
+                { $1 ? $0.pickDistance.images : $0.randomDistance.images }
+            ),
+            (
+                "Similarity to the positive", "cos, images",
+                { mean(minings($1 ? $0.picks : $0.random).map(\.similarity)) }
+            ),
+            (
+                "Mining score", "0 to 2",
+                { mean(minings($1 ? $0.picks : $0.random).map { $0.errorShare + $0.deviationShare }) }
+            ),
+        ]
+        let rows = measures.map { name, unit, value in
+            let cells = [true, false].map { isPick in
+                "<td>\(spread(entries.compactMap { value($0, isPick) }))</td>"
+            }
+            return "<tr><th scope=\"row\">\(name) <small>\(unit)</small></th>\(cells.joined())</tr>"
+        }
+        return """
+            <div><h2>Picks</h2><table><thead><tr><td></td><th scope="col" class="pick">\(escaped(strategy))</th>\
+            <th scope="col" class="chance">random</th></tr></thead><tbody>\(rows.joined())</tbody></table>
+            <p class="note">Mean ± standard deviation over the prompts shown.</p></div>
+            """
+    }
+
+    private static func spread(_ values: [Double]) -> String {
+        guard !values.isEmpty else { return "–" }
+        let mean = values.reduce(0, +) / Double(values.count)
+        let square = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+        let deviation = (square / Double(max(values.count - 1, 1))).squareRoot()
+        return number(mean) + (values.count > 1 ? "<small> ± \(number(deviation))</small>" : "")
+    }
+
+    private static func autoencoder(_ summary: AutoencoderSummary) -> String {
+        guard let last = summary.steps.last else { return "" }
+        return """
+            <div><h2>Sparse autoencoder</h2>\(GalleryFigures.curve(summary.steps))
+            <p class="note">Of the differences’ squared length \(number(last.relativeError)) is left after \
+            \(last.step) steps. Mean activation \(number(last.meanActivation, 3)), asked for \
+            \(number(summary.sparsity, 3)); \(summary.deadLatents) of \(summary.latents) latents dead.</p></div>
+            """
+    }
+
+    private static let legend = """
+        <p class="legend"><span class="bar"><i style="width:34%"></i><i style="width:26%"></i></span>
+        score = <b>reconstruction error</b> / its maximum + <span>semantic deviation</span> / its maximum (the bar’s two
+        parts; full width is 2). z: strongest latents. Map: principal components of the latents of the candidates.</p>
+        """
+
+    // MARK: A prompt
+
+    private static func article(_ entry: GalleryEntry, _ strategy: String) -> String {
+        """
+        <article><header><code>\(escaped(entry.id))</code><h2>\(escaped(entry.question))</h2>\
+        <p>\(escaped(entry.answer))</p></header>
+        <div class="positive"><h3>positive</h3><figure>\(image(entry.positive))</figure></div>
+        <div class="choices"><h3 class="pick">\(escaped(strategy))\(distance(entry.pickDistance))</h3>
+        <div class="row pick">\(tiles(entry.picks))</div>
+        <h3 class="chance">random\(distance(entry.randomDistance))</h3>
+        <div class="row chance">\(tiles(entry.random))</div></div>
+        <div class="map">\(GalleryFigures.map(entry))</div></article>
+        """
+    }
+
+    private static func distance(_ distance: GalleryEntry.Distance) -> String {
+        distance.latents.map { "<small> mutual distance \(number($0))</small>" } ?? ""
+    }
+
+    private static func tiles(_ pictures: [GalleryEntry.Picture]) -> String {
+        pictures.enumerated().map { index, picture in
+            guard let mining = picture.mining else {
+                return "<figure>\(image(picture))<figcaption>\(escaped(picture.name))</figcaption></figure>"
+            }
+            let latents = mining.latents.map { "<span>z<sub>\($0.index)</sub> \(number($0.value))</span>" }
+            let (error, deviation) = (number(50 * mining.errorShare, 1), number(50 * mining.deviationShare, 1))
+            return """
+                <figure>\(image(picture))<figcaption><b>\(index + 1)</b> \
+                \(number(mining.errorShare + mining.deviationShare))<small> cos \(number(mining.similarity))</small>
+                <span class="bar" title="error \(number(mining.errorShare)), deviation \(number(mining.deviationShare))">\
+                <i style="width:\(error)%"></i><i style="width:\(deviation)%"></i></span>
+                <span class="latents">\(latents.joined(separator: " "))</span></figcaption></figure>
+                """
+        }.joined()
+    }
+
+    private static func image(_ picture: GalleryEntry.Picture) -> String {
+        """
+        <img src="data:image/jpeg;base64,\(picture.thumbnail)" width="\(picture.width)" height="\(picture.height)" \
+        alt="\(escaped(picture.name))" title="\(escaped(picture.name))" loading="lazy">
+        """
+    }
+
+    static func number(_ value: Double, _ digits: Int = 2) -> String {
+        value.isFinite ? String(format: "%.\(digits)f", value) : "–"
+    }
+
+    static func escaped(_ text: String) -> String {
+        var result = ""
+        for character in text {
+            switch character {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            default: result.append(character)
+            }
+        }
+        return result
+    }
+}
