@@ -176,15 +176,48 @@ run_ranks() {
     shift 3
     local_settings "$ranks" "$threads"
     share_memory "$ranks"
-    local options=(--map-by ":OVERSUBSCRIBE" --bind-to none)
-    if [[ $bind == core ]]; then
+    local options
+    local_options "$threads" "$bind"
+    run_handing_on_signals mpirun -n "$ranks" "${options[@]}" "$@"
+}
+
+# local_options THREADS BINDING: sets `options` to those of mpirun for ranks on this machine.
+local_options() {
+    options=(--map-by ":OVERSUBSCRIBE" --bind-to none)
+    if [[ $2 == core ]]; then
         options=(--map-by ":OVERSUBSCRIBE" --bind-to core:overload-allowed)
-        ((threads == 1)) || options=(--map-by "slot:PE=$threads" --bind-to core)
+        (($1 == 1)) || options=(--map-by "slot:PE=$1" --bind-to core)
     fi
+}
+
+# Settings for ranks on many hosts: host_settings THREADS BINDING INTERFACES; sets `options` to those of mpirun. A host
+# that is cut off is to be noticed in half a minute, on both sides, rather than after minutes or never.
+host_settings() {
+    local threads=$1 bind=$2 interfaces=$3
+    export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-$threads} OMP_NUM_THREADS=${OMP_NUM_THREADS:-$threads}
+    export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-enable=no}
+    export OMPI_MCA_oob_tcp_keepalive_time=${OMPI_MCA_oob_tcp_keepalive_time:-10}
+    export OMPI_MCA_oob_tcp_keepalive_intvl=${OMPI_MCA_oob_tcp_keepalive_intvl:-5}
+    export OMPI_MCA_oob_tcp_keepalive_probes=${OMPI_MCA_oob_tcp_keepalive_probes:-3}
+    export OMPI_MCA_btl_vader_single_copy_mechanism=${OMPI_MCA_btl_vader_single_copy_mechanism:-none}
+    if [[ -n $interfaces ]]; then
+        export OMPI_MCA_btl_tcp_if_include=$interfaces OMPI_MCA_oob_tcp_if_include=$interfaces
+    fi
+    if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+    options=(-x OPENBLAS_NUM_THREADS -x OMP_NUM_THREADS -x SWIFT_BACKTRACE)
+    if [[ $bind == none ]]; then
+        options+=(--map-by slot --bind-to none)
+    else
+        options+=(--map-by "slot:PE=$threads" --bind-to core)
+    fi
+}
+
+# Runs a launcher, without its epitaphs; the run's status.
+run_handing_on_signals() {
     local errors filter run status=0
     exec {errors}> >(without_epitaphs >&2)
     filter=$!
-    mpirun -n "$ranks" "${options[@]}" "$@" <&0 2>&"$errors" &
+    "$@" <&0 2>&"$errors" &
     run=$!
     exec {errors}>&-
     hand_on_signals "$run"

@@ -26,6 +26,8 @@ public enum Communicators {
     public static func run(
         start: () throws -> any Communicator = Communicators.start, _ body: (any Communicator) throws -> Int32
     ) -> Int32 {
+        let heart = Heartbeat.begin()
+        defer { heart?.end() }
         var communicator: (any Communicator)?
         do {
             let ranks = try start()

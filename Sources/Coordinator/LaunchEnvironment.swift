@@ -12,6 +12,9 @@ package struct LaunchEnvironment {
     /// The number of ranks started together, where the launcher says; the innermost launcher comes first.
     package var ranks: Int? { number("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS") }
 
+    /// This process's number among the ranks, where the launcher says.
+    package var rank: Int? { number("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID") }
+
     /// The number of ranks started on this host.
     package var localRanks: Int? {
         if let count = number("OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "PMI_LOCAL_SIZE") { return count }

@@ -93,14 +93,16 @@ public final class MPICommunicator: Communicator {
     }
 
     public func barrier() throws {
-        try check(MPI_Barrier(world), "MPI_Barrier")
+        try Pulse.waiting { try check(MPI_Barrier(world), "MPI_Barrier") }
     }
 
     public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
         for piece in pieces(bytes.count) {
             let part = UnsafeMutableRawBufferPointer(rebasing: bytes[piece])
-            try check(
-                MPI_Bcast(part.baseAddress, Int32(part.count), misp_byte(), Int32(root), world), "MPI_Bcast")
+            try Pulse.waiting {
+                try check(
+                    MPI_Bcast(part.baseAddress, Int32(part.count), misp_byte(), Int32(root), world), "MPI_Bcast")
+            }
         }
     }
 
@@ -133,7 +135,9 @@ public final class MPICommunicator: Communicator {
             }
         }
         incoming[rank].copyMemory(from: outgoing[rank])
-        try check(MPI_Waitall(Int32(requests.count), &requests, misp_statuses_ignore()), "MPI_Waitall")
+        try Pulse.waiting {
+            try check(MPI_Waitall(Int32(requests.count), &requests, misp_statuses_ignore()), "MPI_Waitall")
+        }
     }
 
     public func combine(_ values: inout [Double], _ combination: Combination) throws {
@@ -141,10 +145,12 @@ public final class MPICommunicator: Communicator {
         try values.withUnsafeMutableBufferPointer { values in
             for piece in pieces(values.count) {
                 let part = UnsafeMutableBufferPointer(rebasing: values[piece])
-                try check(
-                    MPI_Allreduce(
-                        misp_in_place(), part.baseAddress, Int32(part.count), misp_double(), operation, world),
-                    "MPI_Allreduce")
+                try Pulse.waiting {
+                    try check(
+                        MPI_Allreduce(
+                            misp_in_place(), part.baseAddress, Int32(part.count), misp_double(), operation, world),
+                        "MPI_Allreduce")
+                }
             }
         }
     }
@@ -158,7 +164,7 @@ public final class MPICommunicator: Communicator {
     public func finish() throws {
         for window in windows { try window.free() }
         windows = []
-        try check(MPI_Finalize(), "MPI_Finalize")
+        try Pulse.waiting { try check(MPI_Finalize(), "MPI_Finalize") }
     }
 
     public func abort(status: Int32) -> Never {

@@ -54,7 +54,7 @@ final class MPISharedMemory: SharedMemory {
     func synchronize() throws {
         guard let window else { return }
         try check(MPI_Win_sync(window), "MPI_Win_sync")
-        try check(MPI_Barrier(local), "MPI_Barrier")
+        try Pulse.waiting { try check(MPI_Barrier(local), "MPI_Barrier") }
         try check(MPI_Win_sync(window), "MPI_Win_sync")
     }
 

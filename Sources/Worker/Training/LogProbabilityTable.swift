@@ -28,6 +28,7 @@ struct LogProbabilityTable {
                 table[offsets[index]] = values.chosen
                 table[offsets[index] + 1] = values.rejected ?? 0
                 for (pool, value) in zip(needed[index], values.negatives) { table[offsets[index] + 2 + pool] = value }
+                Pulse.note()
                 progress(index)
             }
             return table

@@ -37,7 +37,8 @@ struct PreparedData {
     /// Reads and encodes a file of groups.
     static func read(_ file: URL, images: URL, encoder: GroupEncoder) throws -> [EncodedGroup] {
         try PreferenceGroup.read(contentsOf: file, images: images).map {
-            try encoder.encode($0, at: file.relativePath)
+            Pulse.note()
+            return try encoder.encode($0, at: file.relativePath)
         }
     }
 

@@ -69,7 +69,8 @@ final class RunCheckpoints {
     func save(_ step: TrainingStep, after steps: Int) throws {
         guard latest != steps else { return }
         try store.save(
-            step: steps, state: state, elements: step.elements, buffers: step.buffers, keep: settings.keep)
+            step: steps, state: state, elements: step.elements, buffers: step.buffers, keep: settings.keep,
+            written: { Pulse.note(saved: steps) })
         latest = steps
     }
 

@@ -27,6 +27,7 @@ struct StepShare {
                 work.batch(of: piece), of: work.groups[piece.group], keeping: members.count == 1)
             passes[index] = (pass, clock.lap())
             scores.set(pass, of: piece.group)
+            Pulse.note()
         }
         return scores
     }
@@ -68,10 +69,12 @@ struct StepShare {
         }
         let loss = try gradient.loss(group, draw, policy: policy, divergence: divergence, reference: reference)
         var forward = before + clock.lap()
+        Pulse.note()
         let again = try gradient.backward(pass, loss, into: buffer)
         forward += again
         var metrics = GroupMetrics(
             operations: piece.cost, rows: pass.batch.layout.rows, seconds: (forward, clock.lap() - again))
+        Pulse.note()
         // A split group is told of once.
         if piece.batch == 0 { metrics.tell(loss, draw, policy: policy, reference: reference, beta: beta) }
         return metrics

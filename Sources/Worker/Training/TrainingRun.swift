@@ -64,6 +64,9 @@ extension TrainingRun {
         defer { checkpoints.wait() }
         let saved = try checkpoints.begin(start)
         let first = saved?.step ?? 0
+        Pulse.noteBeginning()
+        Pulse.note(step: first)
+        Pulse.note(saved: first)
         let output = try communicator.agree { try RunOutput(self, order: order, continuingAfter: first) }
         try computeReferences(epochs: order.epochs, output)
         try communicator.agree { try SelfTest(scorer: gradient).run(train, group: communicator.rank) }
@@ -83,6 +86,7 @@ extension TrainingRun {
                 try checkpoints.check()
                 try output.report(report)
             }
+            Pulse.note(step: index + 1)
             let isLast = index + 1 == order.totalSteps
             // The last checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do again.
             if isLast { try evaluate(at: index + 1, output) }
@@ -114,6 +118,7 @@ extension TrainingRun {
             for index in stride(from: communicator.rank, to: losses.count, by: communicator.size) {
                 let draw = eval.draw(index, epoch: 0)
                 losses[index] = try gradient.loss(eval.groups[index], draw, reference: eval.reference(index, draw)).loss
+                Pulse.note()
             }
             return losses
         }
