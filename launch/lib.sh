@@ -47,8 +47,10 @@ missing_packages() {
     fi
 }
 
-# Installs what is missing. Where nothing is, it changes nothing and needs no network.
+# Installs what is missing. Where nothing is, it changes nothing and needs no network. With MISP_BUILT=1, which scripts
+# that call others set, nothing is installed or built.
 install_missing() {
+    [[ -z ${MISP_BUILT:-} ]] || return 0
     check_swift
     local missing
     mapfile -t missing < <(missing_packages)
@@ -103,6 +105,7 @@ Swift 6.1 or later is needed: https://www.swift.org/install (Linux: swiftly, or 
 build() {
     local configuration=$1 quiet=()
     shift
+    [[ -z ${MISP_BUILT:-} ]] || return 0
     if [[ -x $(worker "$configuration") ]]; then quiet=(--quiet); else say "Building; the first time takes minutes"; fi
     (cd "$ROOT" && swift build -c "$configuration" "${quiet[@]}" "$@") >&2 || fail "the build failed; see above"
 }

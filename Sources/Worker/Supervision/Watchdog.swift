@@ -43,7 +43,8 @@ package struct Watchdog {
             return
         }
         // Datagrams overtake each other.
-        guard !known.beat.isLast, beat.calls >= known.beat.calls, beat.work >= known.beat.work else { return }
+        let isLate = beat.calls < known.beat.calls || beat.work < known.beat.work
+        guard !known.beat.isLast, beat.isLast || !isLate else { return }
         let hasMoved =
             beat.work != known.beat.work || beat.calls != known.beat.calls || beat.isWaiting != known.beat.isWaiting
         seen[beat.rank] = Rank(beat: beat, heard: time, moved: hasMoved ? time : known.moved)
@@ -81,10 +82,10 @@ package struct Watchdog {
         for rank in ranks where !hosts.contains(rank.beat.host) { hosts.append(rank.beat.host) }
         let place = "\(hosts.count == 1 ? "host" : "hosts") \(hosts.joined(separator: ", "))"
         let process = ranks.count == 1 ? ", process \(ranks[0].beat.process)" : ""
-        let place2 = "after step \(ranks.map(\.beat.step).min() ?? 0)"
+        let after = "after step \(ranks.map(\.beat.step).min() ?? 0)"
         return Verdict(
             description: "\(Self.name(numbers)) (\(place)\(process)) \(numbers.count == 1 ? "has" : "have") \(what) "
-                + "(\(place2))")
+                + "(\(after))")
     }
 
     /// `rank 3`, `ranks 0, 1, 2`, and no more than eight by number.

@@ -1,0 +1,44 @@
+# What the tests of this folder share; sourced after launch/lib.sh, not run.
+# shellcheck shell=bash
+
+CLUSTER=$ROOT/cluster
+# Of cluster/netns.
+readonly SUBNET=10.99.0.0/24
+
+# Ends with status 77, which test runners take for skipped, where there can be no cluster.
+need_hosts() {
+    "$CLUSTER/netns" can || {
+        say "skipped: hosts on one machine need root and network namespaces"
+        exit 77
+    }
+    export OMPI_MCA_plm_rsh_agent=$CLUSTER/rsh OMPI_MCA_mpi_yield_when_idle=1
+}
+
+# A cluster of so many hosts and a folder, both gone when the script ends.
+make_cluster() {
+    folder=$(mktemp -d "${TMPDIR:-/tmp}/misp-cluster-XXXXXX")
+    trap '"$CLUSTER/netns" down; rm -rf "$folder"' EXIT
+    "$CLUSTER/netns" up "$@"
+}
+
+# What a run leaves that does not depend on the clock or on the sharing of the work.
+comparable() {
+    sed -E 's/"(time\/[a-z]+|tokens_per_second|mfu|balance\/efficiency)":[^,}]*,?//g' "$1/metrics.jsonl"
+    cat "$1/adapter/adapter_model.safetensors"
+}
+
+same_bits() { cmp -s <(comparable "$1") <(comparable "$2"); }
+
+# Whether the losses and gradient norms of two runs agree to a relative 1e-4 at each step.
+agree_to_rounding() {
+    paste <(numbers "$1") <(numbers "$2") | awk '
+        function far(a, b) { return (a > b ? a - b : b - a) > 1e-4 * (b > 0 ? b : -b) }
+        NF != 4 || far($1, $3) || far($2, $4) { wrong = 1 }
+        END { exit wrong || NR == 0 }'
+}
+
+# Loss and gradient norm, a line per step.
+numbers() {
+    paste <(grep -o '"loss":[^,}]*' "$1/metrics.jsonl" | cut -d: -f2) \
+        <(grep -o '"grad_norm":[^,}]*' "$1/metrics.jsonl" | cut -d: -f2)
+}
