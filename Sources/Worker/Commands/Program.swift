@@ -21,8 +21,8 @@ package struct Program: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Train.self, Supervise.self, Check.self, Plan.self, Score.self, Generate.self, Evaluate.self, Export.self,
-            Demo.self, Bench.self,
+            Train.self, Supervise.self, Check.self, Plan.self, Mine.self, Score.self, Generate.self, Evaluate.self,
+            Export.self, Demo.self, Bench.self,
         ],
         defaultSubcommand: Demo.self)
 

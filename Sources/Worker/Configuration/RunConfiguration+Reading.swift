@@ -20,7 +20,7 @@ extension RunConfiguration {
         let run = RunConfiguration(
             output: nowhere, model: Model(path: nowhere), data: Data(train: nowhere, images: nowhere))
         var keys = run.json.object ?? JSON.Object()
-        keys[environmentKey] = .null
+        keys[ResolvedConfiguration.environmentKey] = .null
         return .object(keys)
     }
 

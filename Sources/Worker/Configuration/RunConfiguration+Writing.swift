@@ -19,7 +19,7 @@ extension RunConfiguration {
             self.ranks = ranks
         }
 
-        fileprivate var json: JSON {
+        var json: JSON {
             [
                 "version": .string(version), "processor": .string(processor), "cores": .integer(cores),
                 "blas": .string(blas), "ranks": .integer(ranks),
@@ -27,38 +27,10 @@ extension RunConfiguration {
         }
     }
 
-    static let environmentKey = "environment"
-
     /// The configuration with every default and absolute paths, as YAML that `init(contentsOf:)` reads back to an
     /// equal value. The same run on the same machine gives the same bytes.
     package func yaml(environment: Environment) -> String {
-        var lines = ["# The resolved configuration. Everything below 'environment' is ignored on reading."]
-        var members = json.object?.members ?? []
-        members.append((Self.environmentKey, environment.json))
-        for (key, value) in members {
-            if let section = value.object, key != "lora" {
-                lines.append("\(key):")
-                lines += section.members.map { "  \($0.key): \(Self.flow($0.value))" }
-            } else {
-                lines.append("\(key): \(Self.flow(value))")
-            }
-        }
-        return lines.joined(separator: "\n") + "\n"
-    }
-
-    /// A value on one line, as YAML 1.1 and 1.2 both read it.
-    private static func flow(_ value: JSON) -> String {
-        switch value {
-        case .number(let number):
-            // YAML 1.1 takes 1e-05 for a string: the mantissa needs a dot.
-            let text = number.description
-            return text.contains(".") ? text : text.replacing("e", with: ".0e")
-        case .string(let text) where text.wholeMatch(of: /[a-z][a-z0-9_.\-]*/) != nil: return text
-        case .array(let elements): return "[\(elements.map(flow).joined(separator: ", "))]"
-        case .object(let object):
-            return "{\(object.members.map { "\($0.key): \(flow($0.value))" }.joined(separator: ", "))}"
-        default: return value.description
-        }
+        ResolvedConfiguration.yaml(json, environment: environment)
     }
 
     /// Every key in the order of the documentation.

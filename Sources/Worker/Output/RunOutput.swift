@@ -30,7 +30,8 @@ final class RunOutput {
                 remedy: "choose another output")
         }
         try FileOutput.write(
-            configuration.yaml(environment: Self.environment(run)), to: folder.appending(path: "config.yaml"))
+            configuration.yaml(environment: Self.environment(ranks: run.communicator.size)),
+            to: folder.appending(path: "config.yaml"))
         metrics = try MetricsWriter(folder.appending(path: "metrics.jsonl"), continuingAfter: step)
         evaluations =
             run.eval == nil
@@ -81,10 +82,10 @@ final class RunOutput {
         Self.say("wrote \(written.joined(separator: " and ")) in \(folder.relativePath)")
     }
 
-    private static func environment(_ run: TrainingRun) -> RunConfiguration.Environment {
+    static func environment(ranks: Int) -> RunConfiguration.Environment {
         RunConfiguration.Environment(
             version: Program.version, processor: Self.processor, cores: ProcessInfo.processInfo.processorCount,
-            blas: BLAS.kernel, ranks: run.communicator.size)
+            blas: BLAS.kernel, ranks: ranks)
     }
 
     /// The processor's name as the system gives it, else its architecture.

@@ -1,0 +1,37 @@
+import ArgumentParser
+import Coordinator
+import Core
+import Foundation
+
+package struct Mine: ParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "mine", abstract: "Finds negatives for preference groups in a gallery of pictures.",
+        discussion: """
+            Embeds pictures and prompts, trains a sparse autoencoder on their differences, and writes groups with the \
+            negatives it scores highest:
+
+              misp-worker mine --config mine.yaml --set pool=8
+
+            What is computed once is kept: the same command goes on where an earlier one was stopped.
+            """)
+
+    @Option(help: ArgumentHelp("The configuration of the mining (YAML).", valueName: "mine.yaml"))
+    package var config: String
+
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Values over those of the file; paths start from the file's folder.", valueName: "key=value")
+    )
+    package var set: [String] = []
+
+    package init() {}
+
+    package func run() throws {
+        let configuration = try MineConfiguration(contentsOf: URL(filePath: config), overrides: set)
+        throw ExitCode(
+            Communicators.run { communicator in
+                try MiningRun(configuration: configuration, communicator: communicator).execute()
+                return 0
+            })
+    }
+}

@@ -1,0 +1,143 @@
+import Coordinator
+import Core
+import Foundation
+
+/// Computes embeddings on all ranks, each thing once: what the store has, from this run or an earlier one, is not
+/// computed again.
+///
+/// A row is named by the content of the picture or the prompt's tokens, and by the embedder's identity. Each picture goes
+/// through the model by itself, so that a row has the same bits whoever computes it beside whatever else.
+final class EmbeddingStage {
+    /// What became of a picture: the name of its row, or why there is none.
+    typealias Outcome = Result<Digest, MISPError>
+
+    /// Seconds after which a rank writes what it has, so that an abrupt end costs little.
+    private static let interval = 60.0
+
+    let embedder: any Embedder
+    let store: RowStore
+    private let communicator: any Communicator
+    private let identity: Digest
+    /// Rows that this rank computed.
+    private(set) var computed = 0
+
+    /// Collective: the ranks share the hashing of the embedder's weights.
+    init(_ embedder: any Embedder, store: URL, communicator: any Communicator) throws {
+        self.embedder = embedder
+        self.communicator = communicator
+        self.store = try communicator.agree { try RowStore(store) }
+        let content = embedder.content
+        var mine = Data()
+        for part in stride(from: communicator.rank, to: content.partCount, by: communicator.size) {
+            mine += content.digest(ofPart: part).bytes
+        }
+        let all = try communicator.allGather(mine).map(Self.digests)
+        identity = content.identity((0..<content.partCount).map { all[$0 % all.count][$0 / all.count] })
+    }
+
+    /// Collective. The rows of pictures, by path in the order given.
+    func pictures(_ paths: [String], _ name: String) throws -> [Outcome] {
+        var progress = PhaseProgress(name, of: paths.count, isTold: communicator.rank == 0)
+        return try share(paths.count, width: embedder.imageWidth) { index, add in
+            let outcome = Outcome { () throws(MISPError) in try self.picture(paths[index], add) }
+            progress.update(min(index + self.communicator.size, paths.count))
+            return outcome
+        }
+    }
+
+    /// Collective. The rows of prompts given as tokens.
+    func prompts(_ tokens: [[Int32]]) throws -> [Digest] {
+        var progress = PhaseProgress("embedding prompts", of: tokens.count, isTold: communicator.rank == 0)
+        let shared = try share(tokens.count, width: embedder.textWidth) { index, add in
+            let key = self.key("prompt", tokens[index].withUnsafeBytes { SHA256.digest($0) })
+            if !self.store.contains(key) { add(key) { self.embedder.embed(tokens: tokens[index]) } }
+            progress.update(min(index + self.communicator.size, tokens.count))
+            return .success(key)
+        }
+        return try shared.map { try $0.get() }
+    }
+
+    private func picture(
+        _ path: String, _ add: (Digest, () -> Matrix<Float>) -> Void
+    ) throws(MISPError) -> Digest {
+        let data: Data
+        do {
+            data = try Data(contentsOf: URL(filePath: path), options: .mappedIfSafe)
+        } catch {
+            throw MISPError("cannot be read (\(error.localizedDescription))", at: path)
+        }
+        let key = key("picture", SHA256.digest(data))
+        guard !store.contains(key) else { return key }
+        let picture = try ImageDecoder.decode(data, at: path)
+        add(key) { embedder.embed(picture) }
+        return key
+    }
+
+    private func key(_ kind: String, _ content: Digest) -> Digest {
+        var hash = SHA256()
+        hash.add(identity)
+        hash.add(kind)
+        hash.add(content)
+        return hash.finish()
+    }
+
+    /// Collective. `work` says what each index comes to and adds the rows that it needs; afterwards every rank knows all
+    /// outcomes and has all rows.
+    private func share(
+        _ count: Int, width: Int,
+        _ work: (Int, (Digest, () -> Matrix<Float>) -> Void) -> Outcome
+    ) throws -> [Outcome] {
+        let (writer, outcomes) = try communicator.agree {
+            let writer = RowStore.Writer(store.folder, width: width)
+            var (outcomes, own, failure) = ([Outcome](), Set<Digest>(), (any Error)?.none)
+            var lastWrite = ContinuousClock.now
+            for index in stride(from: communicator.rank, to: count, by: communicator.size) {
+                outcomes.append(
+                    work(index) { key, row in
+                        guard failure == nil, own.insert(key).inserted else { return }
+                        do { try writer.add(row(), for: key) } catch { failure = error }
+                    })
+                if let failure { throw failure }
+                if ContinuousClock.now - lastWrite > .seconds(Self.interval) {
+                    try writer.flush()
+                    lastWrite = .now
+                }
+            }
+            try writer.flush()
+            computed += own.count
+            return (writer, outcomes)
+        }
+        let names = try communicator.allGather(JSONEncoder().encode(writer.names))
+        try communicator.agree {
+            for name in try names.flatMap({ try JSONDecoder().decode([String].self, from: $0) }) { try store.add(name) }
+        }
+        return try gather(outcomes, count)
+    }
+
+    /// Collective. Every rank's outcomes in the order of the indices.
+    private func gather(_ mine: [Outcome], _ count: Int) throws -> [Outcome] {
+        let none = [UInt8](repeating: 0, count: 32)
+        var keys = Data()
+        var faults: [Int: String] = [:]
+        for (place, outcome) in mine.enumerated() {
+            switch outcome {
+            case .success(let key): keys += key.bytes
+            case .failure(let error):
+                keys += none
+                faults[place] = error.what
+            }
+        }
+        let digests = try communicator.allGather(keys).map(Self.digests)
+        let messages = try communicator.allGather(JSONEncoder().encode(faults)).map {
+            try JSONDecoder().decode([Int: String].self, from: $0)
+        }
+        return (0..<count).map { index in
+            let (rank, place) = (index % communicator.size, index / communicator.size)
+            return messages[rank][place].map { .failure(MISPError($0)) } ?? .success(digests[rank][place])
+        }
+    }
+
+    private static func digests(_ data: Data) -> [Digest] {
+        stride(from: data.startIndex, to: data.endIndex, by: 32).map { Digest(bytes: data[$0..<$0 + 32]) }
+    }
+}

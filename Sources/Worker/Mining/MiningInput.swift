@@ -1,0 +1,39 @@
+import Coordinator
+import Core
+import Foundation
+
+/// What a mining works on: groups without negatives, and the pictures to find them among; the same on every rank.
+struct MiningInput: Codable {
+    struct Group: Codable {
+        let id: String
+        let prompt: String
+        let chosen: String
+        let rejected: String?
+        /// Absolute path.
+        let image: String
+    }
+
+    let groups: [Group]
+    /// Absolute paths.
+    let gallery: [String]
+    let excluded: [String]
+
+    /// Collective: rank 0 reads, so that all see the same even of a folder that changes.
+    static func read(_ configuration: MineConfiguration, _ communicator: any Communicator) throws -> MiningInput {
+        let mine = try communicator.agree {
+            communicator.rank == 0 ? try JSONEncoder().encode(MiningInput(configuration)) : Data()
+        }
+        return try JSONDecoder().decode(MiningInput.self, from: communicator.broadcast(mine, from: 0))
+    }
+
+    private init(_ configuration: MineConfiguration) throws {
+        let data = configuration.data
+        let file = try PreferenceFile(contentsOf: data.prompts, images: data.images)
+        if let error = file.malformed.first ?? file.repeated.first { throw error }
+        groups = file.groups.map(\.group).map {
+            Group(id: $0.id, prompt: $0.prompt, chosen: $0.chosen, rejected: $0.rejected, image: $0.image)
+        }
+        gallery = try data.gallery.map { try ImageList.read($0, images: data.images) } ?? groups.map(\.image)
+        excluded = try data.exclude.map { try ImageList.read($0, images: data.images) } ?? []
+    }
+}

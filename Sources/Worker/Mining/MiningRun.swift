@@ -1,0 +1,167 @@
+import Coordinator
+import Core
+import Foundation
+
+/// A mining of negatives from its configuration to its results; the same on every rank.
+struct MiningRun {
+    let configuration: MineConfiguration
+    let communicator: any Communicator
+
+    private var isFirst: Bool { communicator.rank == 0 }
+
+    /// Collective.
+    func execute() throws {
+        BLAS.setThreads(configuration.threads)
+        let input = try MiningInput.read(configuration, communicator)
+        let embedder = try communicator.agree { try makeEmbedder() }
+        // Before the pictures: a prompt that is too long is known at once.
+        let table = try communicator.agree { try PromptTable(input.groups, configuration, embedder) }
+        try onFirstRank { try prepareOutput(input) }
+
+        let stage = try EmbeddingStage(embedder, store: configuration.store, communicator: communicator)
+        var pictures = try PictureTable(input, configuration, stage, communicator)
+        let texts = try stage.prompts(table.tokens)
+        try tell(stage)
+        let embeddings = try writeEmbeddings(pictures.keys, texts, stage)
+        try pictures.barNearExcluded(
+            embeddings.images, limit: configuration.duplicateCosine, stage, communicator)
+
+        var (groups, prompts) = ([MiningInput.Group](), [MiningPrompt]())
+        for (group, place) in zip(input.groups, table.places) {
+            guard let row = pictures.row(of: group.image) else { continue }
+            groups.append(group)
+            prompts.append(MiningPrompt(id: group.id, positive: row, text: place, excluded: pictures.barred))
+        }
+        try communicator.agree { try checkEnough(prompts, pictures) }
+
+        let autoencoder = try AutoencoderStage(configuration, communicator).run(
+            embeddings, prompts, content: pictures.keys + texts)
+        let miner = NegativeMiner(
+            configuration: configuration, images: embeddings.images, texts: embeddings.texts, prompts: prompts,
+            pictures: pictures, groups: groups, communicator: communicator)
+        let mined = try miner.mine(autoencoder?.weights)
+        let statistics = MiningStatistics(
+            configuration, input: input, groups: groups.count, pictures: pictures, table: table,
+            training: autoencoder?.summary, picks: mined.map(\.statistics))
+        try onFirstRank { try write(mined, groups, statistics, autoencoder?.summary) }
+    }
+
+    private func makeEmbedder() throws -> any Embedder {
+        switch configuration.embedder {
+        case .clip: try ClipModel(folder: configuration.model)
+        case .vision: try VisionEmbedder(folder: configuration.model)
+        }
+    }
+
+    private func prepareOutput(_ input: MiningInput) throws {
+        try OutputFolder.make(configuration.output)
+        try FileOutput.write(
+            configuration.yaml(environment: RunOutput.environment(ranks: communicator.size)),
+            to: configuration.output.appending(path: "config.yaml"))
+        let ranks = communicator.size == 1 ? "1 rank" : "\(communicator.size) ranks"
+        RunOutput.say(
+            "negatives for \(input.groups.count) groups by \(configuration.strategy.rawValue), \(ranks); embeddings by "
+                + "\(configuration.embedder.rawValue)")
+    }
+
+    private func tell(_ stage: EmbeddingStage) throws {
+        var computed = [Double(stage.computed)]
+        try communicator.combine(&computed, .sum)
+        guard isFirst else { return }
+        for fault in stage.store.damaged { RunOutput.say("passing over a damaged file of \(fault)") }
+        RunOutput.say("embeddings: \(Int(computed[0])) computed, all others were in \(stage.store.folder.relativePath)")
+    }
+
+    struct Embeddings {
+        /// n × d_v and m × d_t, mapped: the ranks of a host share one copy.
+        let images, texts: Matrix<Float>
+    }
+
+    /// Collective. The rows of the store side by side, in a file that every rank maps.
+    private func writeEmbeddings(_ images: [Digest], _ texts: [Digest], _ stage: EmbeddingStage) throws -> Embeddings {
+        let file = configuration.output.appending(path: "embeddings.safetensors")
+        try onFirstRank {
+            func gathered(_ name: String, _ keys: [Digest], _ width: Int) -> SafetensorsWriter.Entry {
+                let matrix = Matrix<Float>(zeros: keys.count, width)
+                for (row, key) in keys.enumerated() {
+                    if let own = stage.store[key] { matrix.rows(row..<row + 1).copyElements(of: own) }
+                }
+                return .init(name: name, shape: [keys.count, width], matrix: matrix)
+            }
+            try SafetensorsWriter.write(
+                [
+                    gathered("images", images, stage.embedder.imageWidth),
+                    gathered("texts", texts, stage.embedder.textWidth),
+                ], to: file)
+        }
+        return try communicator.agree {
+            let tensors = try SafetensorsFile(contentsOf: file).tensors
+            func matrix(_ name: String) throws -> Matrix<Float> {
+                guard let tensor = tensors[name] else { throw MISPError("lacks \(name)", at: file.relativePath) }
+                return Weight<Float>(stored: tensor, rows: tensor.shape[0], columns: tensor.shape[1]).matrix
+            }
+            return Embeddings(images: try matrix("images"), texts: try matrix("texts"))
+        }
+    }
+
+    /// What no group can have is said before the autoencoder is trained.
+    private func checkEnough(_ prompts: [MiningPrompt], _ pictures: PictureTable) throws(MISPError) {
+        guard !prompts.isEmpty else {
+            throw MISPError("no group has a readable picture", at: configuration.data.prompts.relativePath)
+        }
+        guard configuration.strategy != .perturb else { return }
+        let place = (configuration.data.gallery ?? configuration.data.prompts).relativePath
+        let candidates = pictures.paths.count - pictures.barred.count
+        guard candidates < configuration.pool else { return }
+        throw MISPError(
+            "the gallery has \(candidates) different pictures to choose from, fewer than the pool of "
+                + "\(configuration.pool)", at: place, remedy: "give a larger gallery, or lower pool")
+    }
+
+    private func write(
+        _ mined: [MinedGroup], _ groups: [MiningInput.Group], _ statistics: MiningStatistics,
+        _ training: AutoencoderSummary?
+    ) throws {
+        let folder = configuration.output
+        let partial = folder.appending(path: "groups.jsonl.partial")
+        try FileOutput.create(partial) { output in
+            for group in mined {
+                let source = groups[group.index]
+                var line: [UInt8] = []
+                group.json(source, image: NegativeMiner.relative(source.image, to: configuration.data.images))
+                    .write(into: &line)
+                line.append(UInt8(ascii: "\n"))
+                try line.withUnsafeBytes { try output.write($0) }
+            }
+        }
+        try FileOutput.move(partial, to: folder.appending(path: "groups.jsonl"))
+        try FileOutput.write("\(statistics.json)\n", to: folder.appending(path: "statistics.json"))
+        if configuration.pageGroups > 0 {
+            try MiningGallery.write(
+                mined.compactMap(\.entry), training: training, title: "Negatives of \(folder.lastPathComponent)",
+                strategy: configuration.strategy.rawValue, total: mined.count,
+                to: folder.appending(path: "gallery.html"))
+        }
+        let page = configuration.pageGroups > 0 ? ", gallery.html" : ""
+        RunOutput.say("wrote groups.jsonl, statistics.json\(page) in \(folder.relativePath)")
+        for line in statistics.lines { print(line) }
+    }
+
+    /// Collective. Files appear once, and every rank knows that they are there.
+    private func onFirstRank(_ work: () throws -> Void) throws {
+        try communicator.agree { if isFirst { try work() } }
+    }
+}
+
+/// Folders for results.
+enum OutputFolder {
+    static func make(_ folder: URL) throws(MISPError) {
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw MISPError(
+                "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
+                remedy: "choose another output")
+        }
+    }
+}

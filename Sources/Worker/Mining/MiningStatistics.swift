@@ -1,0 +1,113 @@
+import Core
+import Foundation
+
+/// What a mining has to tell: what was read and left out, how the autoencoder came out, and how the negatives differ
+/// from random ones. Nothing in it depends on the clock or the number of ranks.
+struct MiningStatistics {
+    private let configuration: MineConfiguration
+    private let input: MiningInput
+    private let groups: Int
+    private let pictures: PictureTable
+    private let table: PromptTable
+    private let training: AutoencoderSummary?
+    private let picks: [PickStatistics]
+
+    init(
+        _ configuration: MineConfiguration, input: MiningInput, groups: Int, pictures: PictureTable,
+        table: PromptTable, training: AutoencoderSummary?, picks: [PickStatistics]
+    ) {
+        (self.configuration, self.input, self.groups, self.pictures) = (configuration, input, groups, pictures)
+        (self.table, self.training, self.picks) = (table, training, picks)
+    }
+
+    private var withoutPicture: [String] {
+        input.groups.filter { pictures.row(of: $0.image) == nil }.map(\.id)
+    }
+
+    private var cut: [String] { table.cut }
+
+    private func mean(_ value: (PickStatistics) -> Double?) -> Double? {
+        let values = picks.compactMap(value)
+        return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+    }
+
+    private var nearDuplicates: Int { picks.reduce(0) { $0 + $1.nearDuplicates } }
+
+    var json: JSON {
+        var object = JSON.Object()
+        object["groups"] = [
+            "read": .integer(input.groups.count), "written": .integer(groups),
+            "without_picture": .array(withoutPicture.map(JSON.string)),
+        ]
+        object["pictures"] = [
+            "files": .integer(pictures.galleryFiles), "different": .integer(pictures.paths.count),
+            "same_content": .integer(pictures.repeated), "excluded": .integer(pictures.excluded),
+            "unreadable": .array(pictures.unreadable.map(\.json)),
+        ]
+        object["prompts"] = ["different": .integer(table.tokens.count), "cut": .array(cut.map(JSON.string))]
+        object["autoencoder"] = training.map(Self.curve)
+        var negatives = JSON.Object()
+        negatives["strategy"] = .string(configuration.strategy.rawValue)
+        negatives["pool"] = .integer(configuration.pool)
+        negatives["candidates"] = number { Double($0.candidates) }
+        negatives["near_duplicates"] = .integer(nearDuplicates)
+        negatives["score"] = number(\.score)
+        negatives["mutual_distance"] = number(\.distance)
+        negatives["similarity"] = number(\.similarity)
+        negatives["random"] = [
+            "score": number(\.randomScore), "mutual_distance": number(\.randomDistance),
+            "similarity": number(\.randomSimilarity),
+        ]
+        object["negatives"] = .object(negatives)
+        return .object(object)
+    }
+
+    private func number(_ value: (PickStatistics) -> Double?) -> JSON { mean(value).map { .number($0) } ?? .null }
+
+    private static func curve(_ training: AutoencoderSummary) -> JSON {
+        let steps = training.steps.map { step in
+            JSON.Object(
+                (step.json.object?.members ?? []).filter { !$0.key.hasPrefix("time/") }.map { ($0.key, $0.value) })
+        }
+        return [
+            "latents": .integer(training.latents), "dead_latents": .integer(training.deadLatents),
+            "target": .number(training.sparsity), "steps": .array(steps.map(JSON.object)),
+        ]
+    }
+
+    /// The table for people.
+    var lines: [String] {
+        var lines = [
+            "groups        \(groups) of \(input.groups.count)"
+                + Self.listed(withoutPicture, ", without a readable picture: "),
+            "pictures      \(pictures.galleryFiles) files: \(pictures.repeated) with the content of another, "
+                + "\(pictures.unreadable.count) unreadable" + Self.listed(pictures.unreadable.map(\.image), ": "),
+            "              \(pictures.excluded) excluded; \(nearDuplicates) left out as nearly their group's own "
+                + "picture (cosine above \(configuration.duplicateCosine))",
+            "prompts       \(table.tokens.count) different" + Self.listed(cut, ", cut: "),
+        ]
+        if let training { lines.append("autoencoder   \(training.line)") }
+        lines.append("                              score   mutual distance   cosine with the positive")
+        lines.append(
+            Self.row("\(configuration.strategy.rawValue)", mean(\.score), mean(\.distance), mean(\.similarity)))
+        if configuration.strategy != .random {
+            lines.append(Self.row("random", mean(\.randomScore), mean(\.randomDistance), mean(\.randomSimilarity)))
+        }
+        return lines
+    }
+
+    private static func row(_ name: String, _ values: Double?...) -> String {
+        func cell(_ value: Double?, _ width: Int) -> String {
+            let text = value.map { String(format: "%.3f", $0) } ?? "–"
+            return String(repeating: " ", count: max(width - text.count, 0)) + text
+        }
+        let cells = zip(values, [35 - 14 - name.count, 18, 27]).map { cell($0, $1) }
+        return String(repeating: " ", count: 14) + name + cells.joined()
+    }
+
+    /// The first few of a list.
+    private static func listed(_ items: [String], _ lead: String) -> String {
+        guard !items.isEmpty else { return "" }
+        return lead + items.prefix(5).joined(separator: ", ") + (items.count > 5 ? " and \(items.count - 5) more" : "")
+    }
+}

@@ -1,0 +1,115 @@
+import Coordinator
+import Core
+import Foundation
+
+/// Chooses the negatives of every group, the ranks sharing the groups.
+///
+/// Prompts are taken in blocks, always the same ones, as one pass over the autoencoder's weights serves a block; so the
+/// number of ranks changes no bit.
+struct NegativeMiner {
+    private static let block = 16
+
+    let configuration: MineConfiguration
+    let images: Matrix<Float>
+    let texts: Matrix<Float>
+    let prompts: [MiningPrompt]
+    let pictures: PictureTable
+    /// The groups that `prompts` stand for, in the same order.
+    let groups: [MiningInput.Group]
+    let communicator: any Communicator
+
+    /// Collective.
+    ///
+    /// - Parameter autoencoder: nil for a strategy that scores nothing
+    /// - Returns: all groups in order, on every rank
+    func mine(_ autoencoder: SparseAutoencoder?) throws -> [MinedGroup] {
+        var progress = PhaseProgress("choosing negatives", of: prompts.count, isTold: communicator.rank == 0)
+        let own = try communicator.agree {
+            var mined: [MinedGroup] = []
+            for start in stride(
+                from: communicator.rank * Self.block, to: prompts.count, by: communicator.size * Self.block)
+            {
+                let range = start..<min(start + Self.block, prompts.count)
+                mined += try mine(range, autoencoder)
+                progress.update(min(start + communicator.size * Self.block, prompts.count))
+            }
+            return try JSONEncoder().encode(mined)
+        }
+        let all = try communicator.allGather(own).flatMap { try JSONDecoder().decode([MinedGroup].self, from: $0) }
+        return all.sorted { $0.index < $1.index }
+    }
+
+    private func mine(_ range: Range<Int>, _ autoencoder: SparseAutoencoder?) throws -> [MinedGroup] {
+        guard
+            let strategy = NegativeStrategies.named(configuration.strategy.rawValue, diversity: configuration.diversity)
+        else { throw MISPError("is unknown", at: "strategy", kind: .defect) }
+        let scorers = autoencoder.map { PromptScorer.make($0, texts: texts.gathered(range.map { prompts[$0].text })) }
+        return try range.map { index in
+            let prompt = prompts[index]
+            let rows = CandidateRows.select(images, prompt, duplicateLimit: Float(configuration.duplicateCosine))
+            try checkEnough(rows, prompt)
+            let scores =
+                scorers?[index - range.lowerBound].scores(images, positive: prompt.positive, candidates: rows)
+                ?? Self.unscored(rows)
+            let context = SelectionContext(
+                images: images, prompt: prompt, positivePath: groups[index].image, candidates: scores,
+                seed: configuration.seed)
+            let picks = strategy.choose(configuration.pool, context)
+            return try mined(
+                index, context, picks, autoencoder == nil ? [] : RandomNegatives().choose(configuration.pool, context))
+        }
+    }
+
+    private func mined(
+        _ index: Int, _ context: SelectionContext, _ picks: [ChosenNegative], _ random: [ChosenNegative]
+    ) throws -> MinedGroup {
+        let rows = context.candidates.rows
+        let statistics = PickStatistics(
+            picks: picks, random: random, images: images, positive: context.prompt.positive, candidates: rows.count,
+            nearDuplicates: images.rows - 1 - pictures.barred.subtracting([context.prompt.positive]).count - rows.count)
+        var mined = MinedGroup(
+            index: index, negatives: try picks.enumerated().map { try negative($1, group: index, place: $0) },
+            statistics: statistics)
+        if index < configuration.pageGroups {
+            mined.entry = try GalleryEntry(
+                prompt: context.prompt, question: groups[index].prompt, chosen: groups[index].chosen,
+                positivePath: groups[index].image, path: { pictures.paths[$0] }, images: images,
+                scores: context.candidates, picks: picks, random: random)
+        }
+        return mined
+    }
+
+    /// A negative as groups.jsonl names it; a changed positive is written as a picture of its own.
+    private func negative(_ pick: ChosenNegative, group: Int, place: Int) throws -> MinedGroup.Negative {
+        switch pick.source {
+        case .gallery(let row, _):
+            return .init(image: Self.relative(pictures.paths[row], to: configuration.data.images), score: pick.score)
+        case .perturbed(let source):
+            let folder = configuration.output.appending(path: "perturbed")
+            try OutputFolder.make(folder)
+            let file = folder.appending(path: "\(group)-\(place).png")
+            try FileOutput.create(file, isDurable: false) { output in
+                try source.rendered().pngData().withUnsafeBytes { try output.write($0) }
+            }
+            return .init(image: file.path, score: pick.score)
+        }
+    }
+
+    private func checkEnough(_ rows: [Int], _ prompt: MiningPrompt) throws(MISPError) {
+        guard rows.count < configuration.pool, configuration.strategy != .perturb else { return }
+        throw MISPError(
+            "has \(rows.count) candidates in the gallery, fewer than the pool of \(configuration.pool)",
+            at: "\(configuration.data.prompts.relativePath): \(prompt.id)",
+            remedy: "give a larger gallery, lower pool, or raise duplicate_cosine")
+    }
+
+    private static func unscored(_ rows: [Int]) -> CandidateScores {
+        let zeros = [Float](repeating: 0, count: rows.count)
+        return CandidateScores(rows: rows, errors: zeros, deviations: zeros, latents: Matrix(zeros: rows.count, 1))
+    }
+
+    /// A path as a configuration with those `data.images` reads it.
+    static func relative(_ path: String, to folder: URL) -> String {
+        path.hasPrefix("\(folder.path)/") ? String(path.dropFirst(folder.path.count + 1)) : path
+    }
+}

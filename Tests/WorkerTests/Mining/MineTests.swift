@@ -1,0 +1,192 @@
+import Core
+import Foundation
+import TestSupport
+import Testing
+import Worker
+
+/// `mine` from a gallery to groups with negatives.
+@Suite(.serialized) struct MineTests {
+    private func expectDone(_ run: RankRun) throws {
+        try #require(run.status == 0, "\(run.output)\(run.errors)")
+    }
+
+    @Test func anyNumberOfRanksWritesTheSameBytes() throws {
+        let fixture = try MiningFixture("long_prompts: truncate\nmax_unreadable: 0.2")
+        try fixture.write("no picture", to: "images/damaged.png")
+        try expectDone(try fixture.mine(output: "alone/mine", store: "store-1"))
+        for ranks in [1, 2, 4, 8] {
+            let run = try fixture.mine(ranks: ranks, output: "on-\(ranks)/mine", store: "store-\(ranks)-ranks")
+            try expectDone(run)
+            for name in MiningFixture.results {
+                #expect(
+                    try fixture.bytes("on-\(ranks)/mine/\(name)") == fixture.bytes("alone/mine/\(name)"),
+                    "\(name) on \(ranks) ranks")
+            }
+        }
+    }
+
+    /// The groups of the input in their order, each with a pool of scored pictures that are not its own.
+    @Test func groupsHavePools() throws {
+        let fixture = try MiningFixture()
+        let run = try fixture.mine()
+        try expectDone(run)
+        let input = try PreferenceGroup.read(contentsOf: fixture.folder["groups.jsonl"], images: fixture.folder.url)
+        let groups = try fixture.groups()
+        #expect(groups.map(\.id) == input.map(\.id))
+        for (group, source) in zip(groups, input) {
+            #expect(group.prompt == source.prompt && group.chosen == source.chosen && group.image == source.image)
+            #expect(group.rejected == source.rejected)
+            let images = group.negatives.map(\.image)
+            #expect(images.count == 3 && Set(images).count == 3 && !images.contains(group.image), "\(group.id)")
+            #expect(group.negatives.allSatisfy { ($0.score ?? -1) > 0 && ($0.score ?? 3) <= 2 }, "\(group.id)")
+        }
+        let statistics = try fixture.statistics()
+        #expect(try statistics["pictures"]["different"].int() == 10)
+        #expect(try statistics["prompts"]["cut"].array().map { try $0.string() } == ["unicode", "long"])
+        #expect(try statistics["autoencoder"]["steps"].array().count == 6)
+        #expect(try statistics["negatives"]["candidates"].double() == 9)
+        for part in ["groups        8 of 8", "10 files", "cut: unicode, long", "misp", "random", "mutual distance"] {
+            #expect(run.output.contains(part), "\(part): \(run.output)")
+        }
+        let resolved = try MineConfiguration(contentsOf: fixture.folder["out/config.yaml"])
+        #expect(resolved.pool == 3 && resolved.autoencoder.latents == 8 && resolved.longPrompts == .truncate)
+        #expect(try fixture.files("out").contains("gallery.html"))
+    }
+
+    /// What the worker mines the worker trains on.
+    @Test func minedGroupsTrain() throws {
+        let fixture = try MiningFixture()
+        try expectDone(try fixture.mine(ranks: 2))
+        let training = try TrainingFixture("llama-clip-spm", settings: "optimizer: {steps: 2, groups_per_step: 4}")
+        let run = try training.train([
+            "data.train=\(fixture.folder["out/groups.jsonl"].path)", "data.images=\(fixture.folder.url.path)",
+        ])
+        try expectDone(run)
+        #expect(try training.metrics().count == 2)
+        #expect(try training.metrics().allSatisfy { try $0["is/ess"].double() > 0 })
+    }
+
+    @Test func laterRunsComputeNothingTwice() throws {
+        let fixture = try MiningFixture()
+        let first = try fixture.mine(ranks: 2)
+        try expectDone(first)
+        // Ten pictures and seven different prompts: two groups share theirs.
+        let prompts = try fixture.statistics()["prompts"]["different"].int()
+        #expect(first.errors.contains("embeddings: \(10 + prompts) computed"), "\(first.errors)")
+        let again = try fixture.mine()
+        try expectDone(again)
+        #expect(again.errors.contains("embeddings: 0 computed") && again.errors.contains("that of an earlier run"))
+        let groups = try fixture.bytes("out/groups.jsonl")
+        // A run of its own finds the embeddings, not the autoencoder.
+        let other = try fixture.mine(output: "other")
+        #expect(other.errors.contains("embeddings: 0 computed") && !other.errors.contains("earlier run"))
+        #expect(try fixture.bytes("other/groups.jsonl") == groups)
+        // Other input, another autoencoder; only what is new is computed, under whatever name.
+        try FileManager.default.copyItem(
+            at: golden("images/rgb8.png"), to: fixture.folder["images/new.png"])
+        try FileManager.default.copyItem(at: fixture.folder["images/rgb.png"], to: fixture.folder["images/copy.png"])
+        let third = try fixture.mine()
+        try expectDone(third)
+        #expect(third.errors.contains("embeddings: 1 computed") && !third.errors.contains("earlier run"))
+        #expect(try fixture.statistics()["pictures"]["same_content"].int() == 1)
+        // Another embedder shares nothing.
+        let newer = try fixture.mine(output: "newer", "model.path=\(golden("clip/newer").path)")
+        #expect(newer.errors.contains("embeddings: \(11 + prompts) computed"), "\(newer.errors)")
+    }
+
+    /// What an abrupt end leaves in the store is passed over and computed again.
+    @Test func damagedStoresAreMended() throws {
+        let fixture = try MiningFixture()
+        try expectDone(try fixture.mine())
+        let groups = try fixture.bytes("out/groups.jsonl")
+        let name = try #require(try fixture.files("store").first)
+        try fixture.bytes("store/\(name)").prefix(100).write(to: fixture.folder["store/\(name)"])
+        try FileManager.default.removeItem(at: fixture.folder["out/sae.safetensors"])
+        let run = try fixture.mine(ranks: 2)
+        try expectDone(run)
+        #expect(run.errors.contains("passing over a damaged file of \(name)"), "\(run.errors)")
+        #expect(!run.errors.contains("embeddings: 0 computed"))
+        #expect(try fixture.bytes("out/groups.jsonl") == groups)
+    }
+
+    @Test func everyStrategy() throws {
+        let fixture = try MiningFixture()
+        var pools: [String: [[String]]] = [:]
+        for strategy in ["misp", "random", "nearest", "logdet", "perturb"] {
+            let run = try fixture.mine(output: strategy, "strategy=\(strategy)")
+            try expectDone(run)
+            let groups = try fixture.groups(strategy)
+            #expect(groups.count == 8 && groups.allSatisfy { $0.negatives.count == 3 }, "\(strategy)")
+            pools[strategy] = groups.map { $0.negatives.map(\.image) }
+            guard strategy == "perturb" else { continue }
+            // Pictures of their own, without scores.
+            for negative in groups.flatMap(\.negatives) {
+                #expect(negative.score == nil)
+                #expect(try RGBImage(contentsOf: URL(filePath: negative.image)).width > 0)
+            }
+            #expect(try !fixture.files(strategy).contains("sae.safetensors"))
+        }
+        #expect(Set(pools.values.map { "\($0)" }).count == 5)
+    }
+
+    /// By content, under any name, and what is nearly such a picture.
+    @Test func excludedPicturesAreNeverTaken() throws {
+        let fixture = try MiningFixture()
+        try expectDone(try fixture.mine(output: "before", "pool=7"))
+        let taken = try fixture.groups("before").flatMap { $0.negatives.map(\.image) }
+        let excluded = ["wide.jpg", "tall.jpg"]
+        for name in excluded { #expect(taken.contains { $0.hasSuffix("/images/\(name)") }) }
+        try FileManager.default.createDirectory(at: fixture.folder["benchmark"], withIntermediateDirectories: true)
+        try FileManager.default.copyItem(at: fixture.folder["images/wide.jpg"], to: fixture.folder["benchmark/1.jpg"])
+        // The other one's pixels in another format: another content, nearly the same embedding.
+        try RGBImage(contentsOf: fixture.folder["images/tall.jpg"]).pngData().write(
+            to: fixture.folder["benchmark/2.png"])
+        try fixture.write("benchmark/1.jpg\n\n{\"image\": \"benchmark/2.png\"}\n", to: "exclude.txt")
+        for ranks in [1, 3] {
+            let run = try fixture.mine(ranks: ranks, output: "after", "pool=7", "data.exclude=exclude.txt")
+            try expectDone(run)
+            let left = try fixture.groups("after").flatMap { $0.negatives.map(\.image) }
+            for name in excluded { #expect(!left.contains { $0.hasSuffix("/images/\(name)") }, "\(name)") }
+            #expect(try fixture.statistics("after")["pictures"]["excluded"].int() == 2)
+        }
+    }
+
+    /// Positives need not be in the gallery, and are then nobody's negatives; the gallery may be a list.
+    @Test func positivesOutsideTheGallery() throws {
+        let fixture = try MiningFixture()
+        let names = ["grey.png", "grey.jpg", "lossy.webp", "lossless.webp", "palette.png"]
+        let lines = names.enumerated().map { $0 % 2 == 0 ? "images/\($1)" : "\"images/\($1)\"" }
+        try fixture.write(lines.joined(separator: "\n"), to: "gallery.jsonl")
+        let run = try fixture.mine("data.gallery=gallery.jsonl")
+        try expectDone(run)
+        let taken = Set(try fixture.groups().flatMap { $0.negatives.map { URL(filePath: $0.image).lastPathComponent } })
+        #expect(taken.isSubset(of: names) && taken.count > 2)
+        // Without a gallery the groups' own pictures are it.
+        try fixture.write(
+            try String(contentsOf: fixture.folder["mine.yaml"], encoding: .utf8)
+                .replacing(", gallery: images", with: ""), to: "mine.yaml")
+        try expectDone(try fixture.mine(output: "own"))
+        let own = Set(
+            try fixture.groups("own").flatMap { $0.negatives.map { URL(filePath: $0.image).lastPathComponent } })
+        #expect(
+            own.isSubset(of: [
+                "rgb.png", "wide.jpg", "tall.jpg", "lossy.webp", "rgba.png", "palette.png", "grey.jpg",
+                "grey-alpha.png",
+            ]))
+    }
+
+    /// A LLaVA checkpoint's tower, whose pictures and prompts have vectors of different lengths.
+    @Test func theModelsOwnTower() throws {
+        let fixture = try MiningFixture("embedder: vision")
+        let model = golden("checkpoints/llama-clip-spm")
+        for ranks in [1, 2] {
+            let run = try fixture.mine(
+                ranks: ranks, output: "on-\(ranks)", store: "store-\(ranks)", "model.path=\(model.path)",
+                "duplicate_cosine=1")
+            try expectDone(run)
+        }
+        #expect(try fixture.bytes("on-1/groups.jsonl") == fixture.bytes("on-2/groups.jsonl"))
+        let tensors = try SafetensorsFile(contentsOf: fixture.folder["on-1/embeddings.safetensors"]).tensors
+        #expect(tensors["images"]?.shape == [10, 24] && tensors["texts"]?.shape[1] == 32)
+    }
+}
