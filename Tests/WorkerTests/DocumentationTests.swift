@@ -52,7 +52,13 @@ import Worker
         var count = 0
         for text in try Self.pages.flatMap({ try blocks("yaml", in: $0) }) {
             try Data(text.utf8).write(to: file)
-            #expect(throws: Never.self, "\(text)") { try RunConfiguration(contentsOf: file) }
+            #expect(throws: Never.self, "\(text)") {
+                if text.contains("benchmarks:") {
+                    _ = try EvaluationConfiguration(contentsOf: file)
+                } else {
+                    _ = try RunConfiguration(contentsOf: file)
+                }
+            }
             count += 1
         }
         #expect(count >= 1)

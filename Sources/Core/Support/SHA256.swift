@@ -137,7 +137,7 @@ public struct SHA256 {
 public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
-    static let size = 32
+    public static let size = 32
 
     /// - Precondition: 32 bytes.
     public init(bytes: some Collection<UInt8>) {

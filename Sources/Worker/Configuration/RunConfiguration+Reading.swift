@@ -38,6 +38,7 @@ extension RunConfiguration {
         optimizer = try Optimizer(root["optimizer"])
         checkpoint = try Checkpoint(root["checkpoint"])
         compute = try Compute(root["compute"])
+        cache = try Cache(root["cache"], folder: folder, output: output)
     }
 
     private static func trainable(
@@ -152,6 +153,16 @@ extension RunConfiguration.Checkpoint {
     fileprivate init(_ section: ConfigurationField) throws(MISPError) {
         every = try section["every"].int(default: every, from: 1)
         keep = try section["keep"].int(default: keep, from: 1)
+    }
+}
+
+extension RunConfiguration.Cache {
+    fileprivate init(_ section: ConfigurationField, folder: URL, output: URL) throws(MISPError) {
+        self.init(
+            folder: try section["folder"].path(from: folder)
+                ?? output.deletingLastPathComponent().appending(path: "cache", directoryHint: .notDirectory))
+        isEnabled = try section["enabled"].bool(default: isEnabled)
+        features = try section["features_gib"].number(default: features, "0 or more") { $0 >= 0 }
     }
 }
 

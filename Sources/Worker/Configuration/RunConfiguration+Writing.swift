@@ -66,6 +66,10 @@ extension RunConfiguration {
             "optimizer": optimizer.json,
             "checkpoint": ["every": .integer(checkpoint.every), "keep": .integer(checkpoint.keep)],
             "compute": ["members": .string(compute.members.rawValue), "threads": .integer(compute.threads)],
+            "cache": [
+                "enabled": .bool(cache.isEnabled), "folder": .string(cache.folder.path),
+                "features_gib": .number(cache.features),
+            ],
         ]
     }
 

@@ -16,11 +16,13 @@ package struct RunConfiguration: Sendable, Equatable {
     package var optimizer = Optimizer()
     package var checkpoint = Checkpoint()
     package var compute = Compute()
+    package var cache: Cache
 
     package init(output: URL, model: Model, data: Data) {
         self.output = output
         self.model = model
         self.data = data
+        cache = Cache(folder: output.deletingLastPathComponent().appending(path: "cache"))
     }
 
     package struct Model: Sendable, Equatable {
@@ -108,6 +110,17 @@ package struct RunConfiguration: Sendable, Equatable {
         package var every = 100
         /// How many of the latest stay.
         package var keep = 3
+    }
+
+    /// What is computed once and kept on disk for all ranks and for later runs.
+    package struct Cache: Sendable, Equatable {
+        package var isEnabled = true
+        /// `cache` beside the output folder unless given.
+        package var folder: URL
+        /// GiB that a run's features of pictures may take on disk; more are computed as they are needed.
+        package var features = 8.0
+
+        var featureBytes: Double { features * 0x1p30 }
     }
 
     package struct Compute: Sendable, Equatable {

@@ -2,7 +2,7 @@ import Core
 import Foundation
 
 /// What `evaluate` does, as `eval.yaml` describes it.
-struct EvaluationConfiguration: Equatable {
+package struct EvaluationConfiguration: Equatable {
     /// Keys the resampling, and the draws of answers where temperature is above 0.
     var seed: UInt64 = 0
     var output: URL
@@ -17,7 +17,7 @@ struct EvaluationConfiguration: Equatable {
     var rounds = 2000
     var benchmarks: [BenchmarkSource] = []
 
-    static let keys = [
+    private static let keys = [
         "seed", "output", "run", "model", "base", "answers", "threads", "resamples", "benchmarks",
     ]
     private static let modelKeys = ["path", "adapter", "prompt"]
@@ -27,7 +27,7 @@ struct EvaluationConfiguration: Equatable {
     ]
 
     /// - Throws: `MISPError` that names file, line and key
-    init(contentsOf url: URL, overrides: [String] = []) throws(MISPError) {
+    package init(contentsOf url: URL, overrides: [String] = []) throws(MISPError) {
         var document = try ConfigurationDocument(contentsOf: url)
         for assignment in overrides { try document.override(assignment) }
         let folder = URL(filePath: url.absoluteURL.deletingLastPathComponent().path, directoryHint: .notDirectory)

@@ -12,6 +12,8 @@ final class FeatureCache {
     private var bytes = 0
     private var clock = 0
     private var entries: [ImageSource: (features: Matrix<Float>, lastUse: Int)] = [:]
+    /// What all ranks of a host share.
+    private var kept: (store: RowStore, keys: [ImageSource: Digest])?
 
     init(_ model: VisionLanguageModel<Float>, processor: ImageProcessor, limitBytes: Int = 2 << 30) {
         self.model = model
@@ -22,14 +24,30 @@ final class FeatureCache {
     /// Whether what it holds is the model's whole way from picture to language model.
     var isOfFrozenModel: Bool { !model.tower.isTrained && !model.projector.isTrained }
 
+    /// Of what no training changes; nil where that is nothing but the picture's patches.
+    var featureShape: (rows: Int, columns: Int)? {
+        guard !model.tower.isTrained else { return nil }
+        let rows = model.imageRows(height: processor.height, width: processor.width)
+        return (
+            rows, model.projector.isTrained ? model.projector.first.weight.columns : model.language.embedding.columns
+        )
+    }
+
+    /// Looks into a store on disk before anything is computed.
+    func read(from store: RowStore, keys: [ImageSource: Digest]) { kept = (store, keys) }
+
     func features(of image: ImageSource) throws -> Matrix<Float> {
+        if let shape = featureShape, let kept, let row = kept.keys[image].flatMap({ kept.store[$0] }),
+            row.count == shape.rows * shape.columns
+        {
+            return row.reshaped(shape.rows, shape.columns)
+        }
         clock += 1
         if let entry = entries[image] {
             entries[image] = (entry.features, clock)
             return entry.features
         }
-        let pixels = try image.pixels(processor)
-        let features = model.fixedPart(of: pixels, height: processor.height, width: processor.width)
+        let features = try compute(image)
         bytes += 4 * features.count
         while bytes > limitBytes, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
             bytes -= 4 * oldest.value.features.count
@@ -37,5 +55,10 @@ final class FeatureCache {
         }
         entries[image] = (features, clock)
         return features
+    }
+
+    /// Without looking for what is kept.
+    func compute(_ image: ImageSource) throws -> Matrix<Float> {
+        model.fixedPart(of: try image.pixels(processor), height: processor.height, width: processor.width)
     }
 }

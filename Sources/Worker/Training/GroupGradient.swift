@@ -100,11 +100,14 @@ struct GroupGradient {
     }
 
     /// The log-probabilities of the chosen response, the rejected one where it is asked for, and the listed negatives.
-    func score(_ group: EncodedGroup, negatives: [Int], withRejected: Bool) throws -> GroupValues {
+    func score(
+        _ group: EncodedGroup, negatives: [Int], withRejected: Bool, store: LogProbabilityStore? = nil
+    ) throws -> GroupValues {
         let layout = GroupLayout(group, withRejected: withRejected, negatives: negatives, isJoint: false)
         var values = GroupValues(chosen: 0, negatives: [Double](repeating: 0, count: negatives.count))
         for batch in layout.batches {
-            for (sequence, value) in zip(batch.sequences, try forward(batch).0) { values[sequence] = value }
+            let found = try store?.values(of: batch, group) { try forward(batch).0 } ?? forward(batch).0
+            for (sequence, value) in zip(batch.sequences, found) { values[sequence] = value }
         }
         return values
     }

@@ -14,9 +14,10 @@ struct LogProbabilityTable {
     /// - Parameters:
     ///   - needed: for each group, indices into its pool
     ///   - withRejected: whether the rejected responses are scored too
+    ///   - store: where values of earlier runs are looked for, and new ones kept
     init(
         _ groups: [EncodedGroup], needed: [[Int]], withRejected: Bool, scorer: GroupGradient,
-        communicator: any Communicator, progress: (Int) -> Void = { _ in }
+        store: LogProbabilityStore? = nil, communicator: any Communicator, progress: (Int) -> Void = { _ in }
     ) throws {
         var offsets = [0]
         for group in groups { offsets.append(offsets[offsets.count - 1] + 2 + group.negatives.count) }
@@ -24,13 +25,14 @@ struct LogProbabilityTable {
             var table = [Double](repeating: 0, count: offsets[groups.count])
             for index in stride(from: communicator.rank, to: groups.count, by: communicator.size) {
                 let values = try scorer.score(
-                    groups[index], negatives: needed[index], withRejected: withRejected)
+                    groups[index], negatives: needed[index], withRejected: withRejected, store: store)
                 table[offsets[index]] = values.chosen
                 table[offsets[index] + 1] = values.rejected ?? 0
                 for (pool, value) in zip(needed[index], values.negatives) { table[offsets[index] + 2 + pool] = value }
                 Pulse.note()
                 progress(index)
             }
+            try store?.flush()
             return table
         }
         let table = try communicator.mergeDisjoint(mine)

@@ -47,16 +47,27 @@ struct PreparedData {
         return sampler.draw(groups[group].scores, seed: seed, epoch: epoch, group: groups[group].id)
     }
 
+    /// Indices into the group's pool that draws of those epochs will ask for.
+    private func neededNegatives(_ group: Int, epochs: Int) -> [Int] {
+        Set((0..<epochs).flatMap { draw(group, epoch: $0).indices }).sorted()
+    }
+
+    /// The pictures that those epochs will ask for, in the order of the groups.
+    func images(epochs: Int) -> [ImageSource] {
+        groups.indices.flatMap { group in
+            [groups[group].image] + neededNegatives(group, epochs: epochs).map { groups[group].negatives[$0] }
+        }
+    }
+
     /// Collective. Computes the reference's log-probabilities. Draws are pure functions, so what the run will ask for is
     /// known, and only that is computed.
     mutating func computeReference(
-        epochs: Int, scorer: GroupGradient, communicator: any Communicator, progress: (Int) -> Void
+        epochs: Int, scorer: GroupGradient, store: LogProbabilityStore?, communicator: any Communicator,
+        progress: (Int) -> Void
     ) throws {
-        let needed = groups.indices.map { group in
-            Set((0..<epochs).flatMap { draw(group, epoch: $0).indices }).sorted()
-        }
+        let needed = groups.indices.map { neededNegatives($0, epochs: epochs) }
         reference = try LogProbabilityTable(
-            groups, needed: needed, withRejected: scorer.objective.usesRejected, scorer: scorer,
+            groups, needed: needed, withRejected: scorer.objective.usesRejected, scorer: scorer, store: store,
             communicator: communicator, progress: progress)
     }
 

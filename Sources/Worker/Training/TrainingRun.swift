@@ -68,7 +68,8 @@ extension TrainingRun {
         Pulse.note(step: first)
         Pulse.note(saved: first)
         let output = try communicator.agree { try RunOutput(self, order: order, continuingAfter: first) }
-        try computeReferences(epochs: order.epochs, output)
+        let caches = try openCaches(epochs: order.epochs, output)
+        try computeReferences(epochs: order.epochs, caches?.references, output)
         try communicator.agree { try SelfTest(scorer: gradient).run(train, group: communicator.rank) }
         // Only now: the reference is the base model, without the adapter that training continues from.
         if let adapter = configuration.model.adapter {
@@ -97,15 +98,29 @@ extension TrainingRun {
         try step.close()
     }
 
-    private mutating func computeReferences(epochs: Int, _ output: RunOutput) throws {
+    /// Collective.
+    private func openCaches(epochs: Int, _ output: RunOutput) throws -> RunCaches? {
+        guard configuration.cache.isEnabled else { return nil }
+        var seen: Set<ImageSource> = []
+        let images = (train.images(epochs: epochs) + (eval?.images(epochs: 1) ?? [])).filter {
+            seen.insert($0).inserted
+        }
+        return try RunCaches(self, images: images) { line in
+            if communicator.rank == 0 { RunOutput.say(line) }
+        }
+    }
+
+    private mutating func computeReferences(
+        epochs: Int, _ store: LogProbabilityStore?, _ output: RunOutput
+    ) throws {
         guard gradient.objective.usesReference else { return }
         let groups = train.groups.count + (eval?.groups.count ?? 0)
         output.stage("reference log-probabilities", of: groups)
-        try train.computeReference(epochs: epochs, scorer: gradient, communicator: communicator) {
+        try train.computeReference(epochs: epochs, scorer: gradient, store: store, communicator: communicator) {
             output.stageProgress($0)
         }
         let trained = train.groups.count
-        try eval?.computeReference(epochs: 1, scorer: gradient, communicator: communicator) {
+        try eval?.computeReference(epochs: 1, scorer: gradient, store: store, communicator: communicator) {
             output.stageProgress(trained + $0)
         }
     }

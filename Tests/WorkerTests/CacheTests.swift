@@ -1,0 +1,131 @@
+import Core
+import Foundation
+import TestSupport
+import Testing
+
+/// What a run keeps for later ones changes nothing but the time: cached equals uncached, to the bit.
+@Suite(.serialized) struct CacheTests {
+    private static let settings = """
+        seed: 3
+        objective: {kind: misp, anchor_weight: 0.5}
+        negatives: {count: 2, sampling: importance}
+        optimizer: {learning_rate: 1e-2, groups_per_step: 4, steps: 4, warmup_ratio: 0}
+        """
+
+    private func files(_ fixture: TrainingFixture, _ folder: String) throws -> [String] {
+        let names = try FileManager.default.subpathsOfDirectory(atPath: fixture.folder[folder].path)
+        return names.filter { $0.hasSuffix(".rows") }.sorted()
+    }
+
+    private func expectSame(_ fixture: TrainingFixture, _ a: String, _ b: String, _ comment: Comment) throws {
+        #expect(try fixture.comparableMetrics(a) == fixture.comparableMetrics(b), comment)
+        let adapter = "adapter/adapter_model.safetensors"
+        #expect(try fixture.bytes("\(a)/\(adapter)") == fixture.bytes("\(b)/\(adapter)"), comment)
+    }
+
+    @Test(arguments: ["frozen", "full"]) func cachedEqualsUncached(projector: String) throws {
+        let fixture = try TrainingFixture(
+            "llama-clip-spm", settings: Self.settings + "\ntrainable: {projector: \(projector)}", adapter: false)
+        func train(_ name: String, ranks: Int? = nil, _ overrides: String...) throws {
+            let run = try fixture.train(ranks: ranks, output: name, overrides)
+            try #require(run.status == 0, "\(run.errors)")
+        }
+        try train("without", "cache.enabled=false")
+        #expect(!FileManager.default.fileExists(atPath: fixture.folder["cache"].path))
+        try train("first", ranks: 2)
+        let kept = try files(fixture, "cache")
+        #expect(kept.contains { $0.hasPrefix("features/") } && kept.contains { $0.hasPrefix("references/") })
+        for ranks in [1, 2, 3] {
+            try train("later\(ranks)", ranks: ranks)
+            #expect(try files(fixture, "cache") == kept, "nothing is computed again")
+            // Three ranks add gradients in another order.
+            if ranks < 3 { try expectSame(fixture, "later\(ranks)", "without", "\(ranks) ranks") }
+        }
+        try expectSame(fixture, "first", "without", "the run that fills the cache")
+        try train("small", "cache.features_gib=1e-9", "cache.folder=other")
+        #expect(try files(fixture, "other").allSatisfy { $0.hasPrefix("references/") })
+        try expectSame(fixture, "small", "without", "features that take too much")
+    }
+
+    /// What the cache holds is what a run takes, so other weights, pictures or prompts must not find it.
+    @Test func whatChangedIsNotFound() throws {
+        let fixture = try TrainingFixture("llama-clip-spm", settings: Self.settings, adapter: false)
+        let model = fixture.folder["model"]
+        try FileManager.default.createDirectory(at: model, withIntermediateDirectories: true)
+        for name in try FileManager.default.contentsOfDirectory(atPath: fixture.checkpoint.path) {
+            try FileManager.default.copyItem(
+                at: fixture.checkpoint.appending(path: name), to: model.appending(path: name))
+        }
+        let own = ["model.path=\(model.path)", "data.images=\(model.path)", "data.train=\(model.path)/groups.jsonl"]
+        func train(_ name: String, _ overrides: [String] = []) throws {
+            let run = try fixture.train(output: name, own + overrides)
+            try #require(run.status == 0, "\(run.errors)")
+        }
+        try train("before")
+        let weights = model.appending(path: "model.safetensors")
+        var bytes = try Data(contentsOf: weights)
+        // The exponent of one of the last tensor's numbers.
+        bytes[bytes.count - 1] ^= 1
+        try bytes.write(to: weights)
+        let image = model.appending(path: "images/rgb.png")
+        try FileManager.default.removeItem(at: image)
+        try FileManager.default.copyItem(at: model.appending(path: "images/palette.png"), to: image)
+        try train("after")
+        try train("afresh", ["cache.enabled=false"])
+        try expectSame(fixture, "after", "afresh", "after weights and a picture changed")
+        #expect(try fixture.comparableMetrics("after") != fixture.comparableMetrics("before"))
+    }
+
+    /// 16-bit weights count as their widened values: a run on them is a run on the float32 copy.
+    @Test func sixteenBitWeights() throws {
+        let fixture = try TrainingFixture("llama-clip-spm", settings: Self.settings, adapter: false)
+        let source = try SafetensorsFile(contentsOf: fixture.checkpoint.appending(path: "model.safetensors"))
+        for (folder, format) in [("narrow", true), ("wide", false)] {
+            let place = fixture.folder[folder]
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            for name in try FileManager.default.contentsOfDirectory(atPath: fixture.checkpoint.path)
+            where name.hasSuffix(".json") && !name.contains("safetensors") {
+                try FileManager.default.copyItem(
+                    at: fixture.checkpoint.appending(path: name), to: place.appending(path: name))
+            }
+            try Self.write(source, to: place.appending(path: "model.safetensors"), asBfloat16: format)
+        }
+        for folder in ["narrow", "wide"] {
+            let run = try fixture.train(
+                output: "of \(folder)", ["model.path=\(fixture.folder[folder].path)", "cache.folder=cache \(folder)"])
+            try #require(run.status == 0, "\(run.errors)")
+        }
+        try expectSame(fixture, "of narrow", "of wide", "bfloat16 and its values as float32")
+    }
+
+    /// All tensors rounded to bfloat16, stored as such or widened again.
+    private static func write(_ source: SafetensorsFile, to file: URL, asBfloat16: Bool) throws {
+        var header: [(String, JSON)] = []
+        var data = Data()
+        for tensor in source.tensors.values.sorted(by: { $0.name < $1.name }) {
+            let start = data.count
+            for value in tensor.widened(Float.self, rows: 1, columns: tensor.count).elements {
+                let bits = value.bitPattern & 0xFFFF_0000
+                if asBfloat16 {
+                    withUnsafeBytes(of: UInt16(bits >> 16).littleEndian) { data += $0 }
+                } else {
+                    withUnsafeBytes(of: bits.littleEndian) { data += $0 }
+                }
+            }
+            header.append(
+                (
+                    tensor.name,
+                    [
+                        "dtype": asBfloat16 ? "BF16" : "F32", "shape": .array(tensor.shape.map { .integer($0) }),
+                        "data_offsets": [.integer(start), .integer(data.count)],
+                    ]
+                ))
+        }
+        var text = JSON.object(JSON.Object(header)).description
+        while text.utf8.count % 8 != 0 { text += " " }
+        var whole = Data()
+        withUnsafeBytes(of: UInt64(text.utf8.count).littleEndian) { whole += $0 }
+        whole += Data(text.utf8)
+        try (whole + data).write(to: file)
+    }
+}
