@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import TestSupport
 import Testing
 import Worker
 
@@ -55,18 +56,38 @@ import Worker
             #expect(throws: Never.self, "\(text)") {
                 if text.contains("benchmarks:") {
                     _ = try EvaluationConfiguration(contentsOf: file)
+                } else if text.contains("embedder:") {
+                    _ = try MineConfiguration(contentsOf: file)
                 } else {
                     _ = try RunConfiguration(contentsOf: file)
                 }
             }
             count += 1
         }
-        #expect(count >= 1)
+        #expect(count >= 2)
     }
 
     @Test(arguments: ["first.yaml", "emoji/sft.yaml", "emoji/misp.yaml"]) func examplesAreRead(name: String) throws {
         let examples = try #require(Self.pages.first).deletingLastPathComponent().appending(path: "examples")
         #expect(throws: Never.self) { try RunConfiguration(contentsOf: examples.appending(path: name)) }
+    }
+
+    /// The page on mining gives the defaults that the program has.
+    @Test func minesKeysAndDefaults() throws {
+        let page = try #require(Self.pages.first { $0.lastPathComponent == "mining.md" })
+        let folder = try TemporaryFolder()
+        try Data(try #require(try blocks("yaml", in: page).first).utf8).write(to: folder["documented.yaml"])
+        try Data("{model: {path: models/clip-vit-base-patch32}, data: {prompts: groups.jsonl}}".utf8).write(
+            to: folder["mine.yaml"])
+        let environment = RunConfiguration.Environment(version: "", processor: "", cores: 1, blas: "", ranks: 1)
+        func resolved(_ name: String) throws -> String {
+            try MineConfiguration(contentsOf: folder[name]).yaml(environment: environment)
+        }
+        #expect(try resolved("documented.yaml") == resolved("mine.yaml"))
+        let root = page.deletingLastPathComponent().deletingLastPathComponent()
+        #expect(throws: Never.self) {
+            try MineConfiguration(contentsOf: root.appending(path: "examples/emoji/mine.yaml"))
+        }
     }
 
     @Test func groupsAreRead() throws {

@@ -66,6 +66,7 @@ struct AutoencoderStage {
         var progress = PhaseProgress("autoencoder, step", of: settings.steps, isTold: communicator.rank == 0)
         let summary = try training.run { step in
             progress.update(step.step, note: String(format: "loss %.4f", step.loss))
+            try communicator.agree { try MiningRun.endIfAsked(configuration.store) }
         }
         try training.write(to: weights)
         return summary

@@ -98,10 +98,11 @@ final class EmbeddingStage {
                         do { try writer.add(row(), for: key) } catch { failure = error }
                     })
                 if let failure { throw failure }
-                if ContinuousClock.now - lastWrite > .seconds(Self.interval) {
+                if Interruption.isAsked || ContinuousClock.now - lastWrite > .seconds(Self.interval) {
                     try writer.flush()
                     lastWrite = .now
                 }
+                try MiningRun.endIfAsked(store.folder)
             }
             try writer.flush()
             computed += own.count

@@ -12,6 +12,8 @@ struct MinedGroup: Codable {
     /// Place among the groups that are mined.
     let index: Int
     let negatives: [Negative]
+    /// q of each, as training draws by default.
+    let probabilities: [Double]
     let statistics: PickStatistics
     /// What the page of pictures shows of it.
     var entry: GalleryEntry?
@@ -24,9 +26,10 @@ struct MinedGroup: Codable {
         object["rejected"] = group.rejected.map { .string($0) }
         object["image"] = .string(image)
         object["negatives"] = .array(
-            negatives.map { negative in
+            zip(negatives, probabilities).map { negative, probability in
                 var object = JSON.Object([("image", .string(negative.image))])
                 object["score"] = negative.score.map { .number($0) }
+                object["probability"] = .number(probability)
                 return .object(object)
             })
         return .object(object)

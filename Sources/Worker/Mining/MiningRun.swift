@@ -11,6 +11,7 @@ struct MiningRun {
 
     /// Collective.
     func execute() throws {
+        Interruption.watch()
         BLAS.setThreads(configuration.threads)
         let input = try MiningInput.read(configuration, communicator)
         let embedder = try communicator.agree { try makeEmbedder() }
@@ -44,6 +45,14 @@ struct MiningRun {
             configuration, input: input, groups: groups.count, pictures: pictures, table: table,
             training: autoencoder?.summary, picks: mined.map(\.statistics))
         try onFirstRank { try write(mined, groups, statistics, autoencoder?.summary) }
+    }
+
+    /// Ends the run where a signal has asked for it. What one rank throws between collective calls all ranks hear of.
+    static func endIfAsked(_ store: URL) throws(MISPError) {
+        guard Interruption.isAsked else { return }
+        throw MISPError(
+            "stopped; the embeddings computed so far are kept", at: store.relativePath,
+            remedy: "go on with the same command", kind: .interrupted)
     }
 
     private func makeEmbedder() throws -> any Embedder {

@@ -29,6 +29,7 @@ struct NegativeMiner {
             for start in stride(
                 from: communicator.rank * Self.block, to: prompts.count, by: communicator.size * Self.block)
             {
+                try MiningRun.endIfAsked(configuration.store)
                 let range = start..<min(start + Self.block, prompts.count)
                 mined += try mine(range, autoencoder)
                 progress.update(min(start + communicator.size * Self.block, prompts.count))
@@ -64,12 +65,14 @@ struct NegativeMiner {
         _ index: Int, _ context: SelectionContext, _ picks: [ChosenNegative], _ random: [ChosenNegative]
     ) throws -> MinedGroup {
         let rows = context.candidates.rows
+        let positive = context.prompt.positive
+        let left = pictures.barred.count + (pictures.barred.contains(positive) ? 0 : 1)
         let statistics = PickStatistics(
-            picks: picks, random: random, images: images, positive: context.prompt.positive, candidates: rows.count,
-            nearDuplicates: images.rows - 1 - pictures.barred.subtracting([context.prompt.positive]).count - rows.count)
+            picks: picks, random: random, images: images, positive: positive, candidates: rows.count,
+            nearDuplicates: images.rows - left - rows.count)
         var mined = MinedGroup(
             index: index, negatives: try picks.enumerated().map { try negative($1, group: index, place: $0) },
-            statistics: statistics)
+            probabilities: NegativeSampler(.importance, count: 1).proposal(picks.map(\.score)), statistics: statistics)
         if index < configuration.pageGroups {
             mined.entry = try GalleryEntry(
                 prompt: context.prompt, question: groups[index].prompt, chosen: groups[index].chosen,

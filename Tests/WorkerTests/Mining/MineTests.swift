@@ -40,6 +40,11 @@ import Worker
             #expect(images.count == 3 && Set(images).count == 3 && !images.contains(group.image), "\(group.id)")
             #expect(group.negatives.allSatisfy { ($0.score ?? -1) > 0 && ($0.score ?? 3) <= 2 }, "\(group.id)")
         }
+        for line in try JSON.lines(contentsOf: fixture.folder["out/groups.jsonl"]) {
+            let negatives = try JSONField(line.value, file: "groups.jsonl")["negatives"].array()
+            let q = NegativeSampler(.importance, count: 3).proposal(try negatives.map { try $0["score"].double() })
+            #expect(try negatives.map { try $0["probability"].double() } == q)
+        }
         let statistics = try fixture.statistics()
         #expect(try statistics["pictures"]["different"].int() == 10)
         #expect(try statistics["prompts"]["cut"].array().map { try $0.string() } == ["unicode", "long"])
@@ -92,6 +97,22 @@ import Worker
         // Another embedder shares nothing.
         let newer = try fixture.mine(output: "newer", "model.path=\(golden("clip/newer").path)")
         #expect(newer.errors.contains("embeddings: \(11 + prompts) computed"), "\(newer.errors)")
+    }
+
+    /// Status 3, and the next run goes on from what is there.
+    @Test(arguments: [nil, 2]) func aSignalEndsItInGoodOrder(ranks: Int?) throws {
+        let fixture = try MiningFixture()
+        let embedded = fixture.folder["out/embeddings.safetensors"].path
+        let run = try fixture.mine(ranks: ranks, "autoencoder.steps=1000000") { process in
+            for _ in 0..<600 where !FileManager.default.fileExists(atPath: embedded) { usleep(50_000) }
+            kill(process, SIGUSR1)
+        }
+        #expect(run.status == 3, "\(run.status) \(run.errors)")
+        #expect(run.errors.contains("stopped; the embeddings computed so far are kept; go on with the same command"))
+        #expect(run.errors.components(separatedBy: "misp: ").count == 2, "\(run.errors)")
+        let next = try fixture.mine()
+        try expectDone(next)
+        #expect(next.errors.contains("embeddings: 0 computed") && !next.errors.contains("earlier run"))
     }
 
     /// What an abrupt end leaves in the store is passed over and computed again.

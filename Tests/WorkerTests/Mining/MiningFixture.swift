@@ -30,13 +30,14 @@ struct MiningFixture {
     func write(_ text: String, to name: String) throws { try Data(text.utf8).write(to: folder[name]) }
 
     /// Runs `misp-worker mine` on so many ranks, or by itself, into the folder `output`.
-    func mine(ranks: Int? = nil, output: String = "out", store: String = "store", _ overrides: String...) throws
-        -> RankRun
-    {
+    func mine(
+        ranks: Int? = nil, output: String = "out", store: String = "store", _ overrides: String...,
+        meanwhile: (Int32) -> Void = { _ in }
+    ) throws -> RankRun {
         try runRanks(
             ranks, "misp-worker",
             ["mine", "--config", folder["mine.yaml"].path, "--set", "output=\(output)", "store=\(store)"] + overrides,
-            limit: 240)
+            limit: 240, meanwhile: meanwhile)
     }
 
     func bytes(_ name: String) throws -> Data { try Data(contentsOf: folder[name]) }
