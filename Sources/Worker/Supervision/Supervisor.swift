@@ -113,8 +113,10 @@ package struct Supervisor {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = launch
         process.standardInput = FileHandle.nullDevice
-        process.environment = ProcessInfo.processInfo.environment.merging(
-            [Heartbeat.variable: listener.whereabouts(local: settings.hosts == nil)]) { $1 }
+        let environment = ProcessInfo.processInfo.environment
+        // Slurm chooses the hosts.
+        let isHere = settings.hosts == nil && environment["SLURM_JOB_ID"] == nil
+        process.environment = environment.merging([Heartbeat.variable: listener.whereabouts(local: isHere)]) { $1 }
         do { try process.run() } catch {
             throw MISPError("cannot be started (\(error.localizedDescription))", at: launch[0])
         }
