@@ -14,8 +14,11 @@ need_hosts() {
     export OMPI_MCA_plm_rsh_agent=$CLUSTER/rsh OMPI_MCA_mpi_yield_when_idle=1
 }
 
-# A cluster of so many hosts and a folder, both gone when the script ends.
+# A cluster of so many hosts and a folder, both gone when the script ends. There is one at a time on a machine.
 make_cluster() {
+    local lock
+    exec {lock}>"${TMPDIR:-/tmp}/misp-netns.lock"
+    flock -w 600 "$lock" || fail "another test has the hosts of this machine"
     folder=$(mktemp -d "${TMPDIR:-/tmp}/misp-cluster-XXXXXX")
     trap '"$CLUSTER/netns" down; rm -rf "$folder"' EXIT
     "$CLUSTER/netns" up "$@"
