@@ -2,16 +2,16 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The scripts of cluster/, in their short forms. They run the release build.
-@Suite(.serialized, .enabled(if: ClusterTests.isBuilt, "no release build")) struct ClusterTests {
-    private static let root = URL(filePath: #filePath).appending(path: "../../..").standardized
+/// The scripts of cluster/.
+private enum Cluster {
+    static let root = URL(filePath: #filePath).appending(path: "../../..").standardized
 
     static var isBuilt: Bool {
         FileManager.default.isExecutableFile(atPath: root.appending(path: ".build/release/misp-worker").path)
     }
 
     /// Status and standard error of a script.
-    private static func run(_ script: String, _ arguments: [String] = []) throws -> (status: Int32, errors: String) {
+    static func run(_ script: String, _ arguments: [String] = []) throws -> (status: Int32, errors: String) {
         let folder = try TemporaryFolder()
         try Data().write(to: folder["errors"])
         let process = Process()
@@ -20,25 +20,29 @@ import Testing
         process.environment = ProcessInfo.processInfo.environment.merging(["MISP_BUILT": "1"]) { $1 }
             .filter { !$0.key.hasPrefix("OMPI_MCA_") }
         process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
         process.standardError = try FileHandle(forWritingTo: folder["errors"])
         try process.run()
         process.waitUntilExit()
         return (process.terminationStatus, try String(contentsOf: folder["errors"], encoding: .utf8))
     }
 
-    private static let hasHosts = (try? run("cluster/netns", ["can"]))?.status == 0
+    static let hasHosts = (try? run("cluster/netns", ["can"]))?.status == 0
+}
 
+/// In their short forms. They run the release build.
+@Suite(.serialized, .enabled(if: Cluster.isBuilt, "no release build")) struct ClusterTests {
     #if os(Linux)
         @Test func killedRanksChangeNothing() throws {
-            let (status, errors) = try Self.run("cluster/kill-test", ["--kills", "3", "--seed", "1"])
+            let (status, errors) = try Cluster.run("cluster/kill-test", ["--kills", "3", "--seed", "1"])
             #expect(status == 0, "\(errors)")
             #expect(errors.contains("all ended in the same bits"), "\(errors)")
         }
     #endif
 
-    @Test(.enabled(if: hasHosts, "hosts on one machine need root and network namespaces"))
+    @Test(.enabled(if: Cluster.hasHosts, "hosts on one machine need root and network namespaces"))
     func hostsOverTCPGiveTheSameBits() throws {
-        let (status, errors) = try Self.run("cluster/hosts-test")
+        let (status, errors) = try Cluster.run("cluster/hosts-test")
         #expect(status == 0, "\(errors)")
         #expect(errors.contains("4 hosts of 2 ranks: the bits of one rank"), "\(errors)")
     }
@@ -47,10 +51,10 @@ import Testing
         for script in [
             "launch/hosts", "launch/supervise", "cluster/kill-test", "cluster/hosts-test", "cluster/link-test",
         ] {
-            #expect(try Self.run(script, ["--help"]).status == 0, "\(script)")
+            #expect(try Cluster.run(script, ["--help"]).status == 0, "\(script)")
         }
-        #expect(try Self.run("launch/hosts", ["-n", "2"]).status == 2)
-        #expect(try Self.run("launch/supervise", ["--restarts", "x"]).status == 2)
-        #expect(try Self.run("launch/supervise", ["-n", "2"]).status == 2)
+        #expect(try Cluster.run("launch/hosts", ["-n", "2"]).status == 2)
+        #expect(try Cluster.run("launch/supervise", ["--restarts", "x"]).status == 2)
+        #expect(try Cluster.run("launch/supervise", ["-n", "2"]).status == 2)
     }
 }
