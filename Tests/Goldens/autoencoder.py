@@ -14,7 +14,7 @@ from keyed_random import KeyedRandom
 OUT = pathlib.Path(__file__).resolve().parent / "autoencoder.json"
 SEED, LATENTS, IMAGE, TEXT = 5, 8, 13, 10
 SETTINGS = {"steps": 50, "prompts_per_step": 4, "candidates_per_prompt": 6, "learning_rate": 0.01, "weight_decay": 0.01,
-            "sparsity": 0.05, "sparsity_weight": 0.3, "latents": LATENTS, "seed": SEED, "duplicate_limit": 0.9}
+            "sparsity": 0.05, "atom_length": 0.6, "sparsity_weight": 0.3, "latents": LATENTS, "seed": SEED, "duplicate_limit": 0.9}
 random = np.random.default_rng(17)
 
 
@@ -84,6 +84,8 @@ optimizer = torch.optim.AdamW([*encoder.parameters(), *decoder.parameters()], lr
                               weight_decay=SETTINGS["weight_decay"])
 steps = []
 for step in range(SETTINGS["steps"]):
+    with torch.no_grad():
+        decoder.weight *= (SETTINGS["atom_length"] / decoder.weight.norm(dim=0)).clamp(max=1)
     d = batch(step)
     z = torch.sigmoid(encoder(d))
     mean = z.mean(0)
@@ -96,6 +98,8 @@ for step in range(SETTINGS["steps"]):
     optimizer.step()
     steps.append(numbers([v.detach() for v in (loss, reconstruction, penalty, mean.mean())], 9))
 
+with torch.no_grad():
+    decoder.weight *= (SETTINGS["atom_length"] / decoder.weight.norm(dim=0)).clamp(max=1)
 OUT.write_text(json.dumps({
     "settings": SETTINGS,
     "images": [numbers(row, 9) for row in images], "texts": [numbers(row, 9) for row in texts], "prompts": prompts,

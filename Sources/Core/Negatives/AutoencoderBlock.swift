@@ -55,6 +55,13 @@ public final class AutoencoderBlock {
         for (place, value) in zip(layout.gram, gram.elements) { sums[place] += Double(value) }
     }
 
+    /// Cuts the atoms to the greatest length; before `gradients`, whose loss counts on it.
+    public func scaleAtoms(_ loss: AutoencoderLoss) {
+        for (atom, scale) in loss.atomScales.enumerated() where scale < 1 {
+            Float.scale(atoms.row(atom), by: scale, count: atoms.columns)
+        }
+    }
+
     /// The gradients of the block's parameters, shaped like `encoder` and `atoms`.
     public func gradients(
         _ batch: AutoencoderBatch, _ loss: AutoencoderLoss
@@ -82,6 +89,7 @@ public final class AutoencoderBlock {
 
     /// One AdamW update.
     public func update(_ batch: AutoencoderBatch, _ loss: AutoencoderLoss, step: AdamWStep) {
+        scaleAtoms(loss)
         let gradients = gradients(batch, loss)
         for (index, (parameters, gradient)) in [(encoder, gradients.encoder), (atoms, gradients.atoms)].enumerated() {
             Float.adamW(

@@ -2,7 +2,8 @@
 /// sample and latent, never per entry of d.
 ///
 /// With z = σ(W d + a) and d̂ = Dz + b: L = (1/n) Σ_i ‖d_i − d̂_i‖² + γ Σ_j KL(ρ ‖ ρ̂_j), ρ̂_j the batch mean of z_j
-/// (method.md section 3). The bias b counts as atom K of the dictionary, with z_K = 1.
+/// (method.md section 3). The bias b counts as atom K of the dictionary, with z_K = 1. Atoms longer than
+/// `atomLength` count as cut to it: their sums are scaled here, and `AutoencoderBlock` then scales the atoms.
 public struct AutoencoderLoss: Sendable {
     /// (1/n) Σ ‖d − d̂‖²
     public let reconstruction: Double
@@ -23,6 +24,8 @@ public struct AutoencoderLoss: Sendable {
     public let codes: Matrix<Float>
     /// Σ_i of `activationGradient`.
     public let biasGradient: [Float]
+    /// What each atom is multiplied with, at most 1.
+    public let atomScales: [Float]
 
     /// - Parameters:
     ///   - sums: the forward sums over all blocks, as `AutoencoderSums` lays them out
@@ -40,15 +43,21 @@ public struct AutoencoderLoss: Sendable {
         let double = Matrix<Double>(1, latents, bias.elements.map(Double.init))
         Double.sigmoid(z.columns(0..<latents), bias: double.base)
 
-        // G z̃ − c, which is minus the residual seen by each atom.
         let gram = Matrix(layout.width, layout.width, Array(sums[layout.gram]))
+        let scales = (0...latents).map { atom in
+            atom == latents
+                ? 1 : Float(min(1, settings.atomLength / max(gram[atom, atom].squareRoot(), .leastNormalMagnitude)))
+        }
+        for a in 0...latents { for b in 0...latents { gram[a, b] *= Double(scales[a]) * Double(scales[b]) } }
+
+        // G z̃ − c, which is minus the residual seen by each atom.
         let pull = Matrix<Double>.product(z, gram)
         let squares = batch.squaredNorms
         var errors: [Double] = []
         for i in 0..<n {
             var (cross, quadratic) = (0.0, 0.0)
             for j in 0..<layout.width {
-                let c = sums[layout.cross(i, j)]
+                let c = Double(scales[j]) * sums[layout.cross(i, j)]
                 cross += z[i, j] * c
                 quadratic += z[i, j] * pull[i, j]
                 pull[i, j] -= c
@@ -92,6 +101,7 @@ public struct AutoencoderLoss: Sendable {
         meanActivation = total / count / Double(latents)
         loss = reconstruction + settings.sparsityWeight * penalty
         (self.penalty, self.peaks, self.errors) = (penalty, peaks, errors)
+        atomScales = scales
         (activationGradient, self.codes, biasGradient) = (gradient, codes, biasSums.map(Float.init))
     }
 }

@@ -23,6 +23,9 @@ public struct AutoencoderSettings: Sendable, Equatable {
     public var sparsity = 0.05
     /// γ, the penalty's weight.
     public var sparsityWeight = 1.0
+    /// The greatest length of a latent's atom D_j. Without it latents shrink, atoms grow and nothing is sparse: the
+    /// penalty asks for small means only, and differences are about as long as 1.
+    public var atomLength = 0.5
     /// AdamW's; 0 stands for 0.5/√(d_v·d_t), 10⁻³ at 512: a step moves every entry by about the rate, and what a
     /// latent sees by the rate times the sum of the entries of |d|, which grows with √(d_v·d_t).
     public var learningRate = 0.0

@@ -98,6 +98,12 @@ package final class AutoencoderTraining {
         let atoms = try gather(rows: shape.latents + 1) { $0.atoms }
         try communicator.agree {
             guard communicator.rank == 0 else { return }
+            // As the next step would find them.
+            for latent in 0..<shape.latents {
+                let length = Float.sumOfSquares(atoms.row(latent), count: atoms.columns).squareRoot()
+                guard length > settings.atomLength else { continue }
+                Float.scale(atoms.row(latent), by: Float(settings.atomLength / length), count: atoms.columns)
+            }
             try SparseAutoencoder.write(
                 shape, encoder: encoder, encoderBias: bias, decoder: atoms.rows(0..<shape.latents),
                 decoderBias: atoms.rows(shape.latents..<shape.latents + 1), to: url,

@@ -61,5 +61,6 @@ let galleryStyle = """
     .curve{fill:none;stroke:var(--ink);stroke-width:1.6}
     @media(max-width:980px){article{grid-template-columns:132px minmax(0,1fr)}.map{grid-column:1/-1}}
     @media(max-width:560px){article{grid-template-columns:minmax(0,1fr);padding:12px}.positive figure{width:132px}\
+    .row{grid-template-columns:repeat(var(--n),minmax(0,1fr))}\
     main{padding:16px 12px 48px}h1{font-size:22px}}
     """

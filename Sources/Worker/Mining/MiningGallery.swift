@@ -95,7 +95,7 @@ package enum MiningGallery {
     private static let legend = """
         <p class="legend"><span class="bar"><i style="width:34%"></i><i style="width:26%"></i></span>
         score = <b>reconstruction error</b> / its maximum + <span>semantic deviation</span> / its maximum (the bar’s two
-        parts; full width is 2). z: strongest latents. Map: principal components of the latents of the candidates.</p>
+        parts; full width is 2). cos: similarity to the positive. z: strongest latents. Map: principal components of the latents of the candidates.</p>
         """
 
     // MARK: A prompt
@@ -106,15 +106,21 @@ package enum MiningGallery {
         <p>\(escaped(entry.answer))</p></header>
         <div class="positive"><h3>positive</h3><figure>\(image(entry.positive))</figure></div>
         <div class="choices"><h3 class="pick">\(escaped(strategy))\(distance(entry.pickDistance))</h3>
-        <div class="row pick">\(tiles(entry.picks))</div>
+        \(row(entry.picks, "pick"))
         <h3 class="chance">random\(distance(entry.randomDistance))</h3>
-        <div class="row chance">\(tiles(entry.random))</div></div>
+        \(row(entry.random, "chance"))</div>
         <div class="map">\(GalleryFigures.map(entry))</div></article>
         """
     }
 
     private static func distance(_ distance: GalleryEntry.Distance) -> String {
         distance.latents.map { "<small> mutual distance \(number($0))</small>" } ?? ""
+    }
+
+    /// On a phone as many columns as leave the last row full, if there is such a number.
+    private static func row(_ pictures: [GalleryEntry.Picture], _ kind: String) -> String {
+        let columns = pictures.count <= 3 ? max(pictures.count, 1) : pictures.count % 3 == 0 ? 3 : 2
+        return "<div class=\"row \(kind)\" style=\"--n:\(columns)\">\(tiles(pictures))</div>"
     }
 
     private static func tiles(_ pictures: [GalleryEntry.Picture]) -> String {
@@ -126,10 +132,10 @@ package enum MiningGallery {
             let (error, deviation) = (number(50 * mining.errorShare, 1), number(50 * mining.deviationShare, 1))
             return """
                 <figure>\(image(picture))<figcaption><b>\(index + 1)</b> \
-                \(number(mining.errorShare + mining.deviationShare))<small> cos \(number(mining.similarity))</small>
+                \(number(mining.errorShare + mining.deviationShare))
                 <span class="bar" title="error \(number(mining.errorShare)), deviation \(number(mining.deviationShare))">\
                 <i style="width:\(error)%"></i><i style="width:\(deviation)%"></i></span>
-                <span class="latents">\(latents.joined(separator: " "))</span></figcaption></figure>
+                <span class="latents"><span>cos \(number(mining.similarity))</span> \(latents.joined(separator: " "))</span></figcaption></figure>
                 """
         }.joined()
     }

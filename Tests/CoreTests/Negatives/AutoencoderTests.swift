@@ -61,7 +61,15 @@ struct AutoencoderTests {
         settings.sparsityWeight = 0.7
         let blocks = Self.blocks(shape, cuts: cuts)
         let bias = Matrix<Float>(1, 7, [-1, 0.3, 0, -2, 1, 0.5, -0.2])
+        settings.atomLength = 0.9
         let own = Self.loss(batch, blocks, bias: bias, settings)
+        for block in blocks { block.scaleAtoms(own) }
+        let lengths = (0..<shape.latents).map { j in
+            blocks.reduce(0) { $0 + Float.sumOfSquares($1.atoms.row(j), count: $1.atoms.columns) }.squareRoot()
+        }
+        // Some are cut and some are not.
+        #expect(lengths.allSatisfy { $0 < 0.9 + 1e-6 } && lengths.contains { $0 < 0.9 - 1e-3 })
+        #expect(own.atomScales.contains { $0 < 1 } && own.atomScales[shape.latents] == 1)
         let plain = Self.plain(shape, blocks, bias: bias)
             .outcome(Self.differences(batch), rho: settings.sparsity, gamma: settings.sparsityWeight)
         #expect(abs(own.loss - plain.loss) < 1e-5 * plain.loss)

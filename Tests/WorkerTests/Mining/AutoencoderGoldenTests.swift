@@ -19,6 +19,7 @@ struct AutoencoderGoldenTests {
         settings.latents = try given["latents"].int()
         settings.sparsity = try given["sparsity"].double()
         settings.sparsityWeight = try given["sparsity_weight"].double()
+        settings.atomLength = try given["atom_length"].double()
         settings.learningRate = try given["learning_rate"].double()
         settings.weightDecay = try given["weight_decay"].double()
         settings.steps = try given["steps"].int()
