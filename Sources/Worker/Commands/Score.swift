@@ -9,6 +9,9 @@ package struct Score: ParsableCommand {
         discussion: """
             A line per group of data.train, in the order of the file: sums over the response's tokens under the policy \
             (the model with model.adapter, if one is given) and under the reference (the model without it).
+
+            Where an adapter is given it also tells how well the mining scores of the negatives rank their advantages: \
+            the mean over groups of Spearman's correlation.
             """)
 
     @OptionGroup package var options: RunOptions
@@ -32,7 +35,12 @@ package struct Score: ParsableCommand {
                     policy = try Self.scores(run)
                 }
                 try communicator.agree {
-                    if communicator.rank == 0 { try write(run.train.groups, policy, reference) }
+                    guard communicator.rank == 0 else { return }
+                    let agreements = run.train.groups.indices.map {
+                        Self.agreement(run.train.groups[$0], policy[$0] - reference[$0])
+                    }
+                    try write(run.train.groups, policy, reference, agreements)
+                    if configuration.model.adapter != nil { print(Self.summary(agreements, run.train.groups)) }
                 }
                 return 0
             })
@@ -47,16 +55,38 @@ package struct Score: ParsableCommand {
         return groups.indices.map { table.values($0, negatives: pools[$0]) }
     }
 
-    private func write(_ groups: [EncodedGroup], _ policy: [GroupValues], _ reference: [GroupValues]) throws {
+    /// Spearman's correlation of the mining scores with the advantages a_i = β·(h(m_i) − h(m_p)) over a group's pool; nil
+    /// where either has no order.
+    private static func agreement(_ group: EncodedGroup, _ h: GroupValues) -> Double? {
+        let scores = group.scores.compactMap(\.self)
+        guard scores.count == h.negatives.count else { return nil }
+        return RankCorrelation.spearman(scores, h.negatives.map { $0 - h.chosen })
+    }
+
+    private static func summary(_ agreements: [Double?], _ groups: [EncodedGroup]) -> String {
+        let known = agreements.compactMap(\.self)
+        let without = groups.count - known.count
+        let rest = "\(without) \(without == 1 ? "group has" : "groups have") no scores or no order to compare"
+        guard !known.isEmpty else { return "mining scores and advantages: \(rest)" }
+        let mean = known.reduce(0, +) / Double(known.count)
+        return String(format: "mining scores and advantages: mean Spearman %.4f over %d groups; ", mean, known.count)
+            + rest
+    }
+
+    private func write(
+        _ groups: [EncodedGroup], _ policy: [GroupValues], _ reference: [GroupValues], _ agreements: [Double?]
+    ) throws {
         let writer = try MetricsWriter(URL(filePath: out))
         for (index, group) in groups.enumerated() {
             var tokens: JSON.Object = .init([("prompt", .integer(group.prompt.tokens.count))])
             tokens["chosen"] = .integer(group.chosen.count)
             tokens["rejected"] = group.rejected.map { .integer($0.count) }
-            try writer.append([
-                "id": .string(group.id), "policy": Self.named(policy[index]), "reference": Self.named(reference[index]),
-                "tokens": .object(tokens),
+            var line = JSON.Object([
+                ("id", .string(group.id)), ("policy", Self.named(policy[index])),
+                ("reference", Self.named(reference[index])), ("tokens", .object(tokens)),
             ])
+            line["spearman"] = agreements[index].map { .number($0) }
+            try writer.append(.object(line))
         }
     }
 

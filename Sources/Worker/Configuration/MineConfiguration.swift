@@ -145,6 +145,7 @@ extension AutoencoderSettings {
         sparsity = try section["target"].number(default: sparsity, "greater than 0 and less than 1") {
             $0 > 0 && $0 < 1
         }
+        atomLength = try section["atom_length"].number(default: atomLength, "greater than 0") { $0 > 0 }
         learningRate = try section["learning_rate"].number(default: learningRate, "0 or more") { $0 >= 0 }
         weightDecay = try section["weight_decay"].number(default: weightDecay, "0 or more") { $0 >= 0 }
         steps = try section["steps"].int(default: steps, from: 1)
@@ -155,6 +156,7 @@ extension AutoencoderSettings {
     fileprivate var json: JSON {
         [
             "latents": .integer(latents), "sparsity": .number(sparsityWeight), "target": .number(sparsity),
+            "atom_length": .number(atomLength),
             "learning_rate": .number(learningRate), "weight_decay": .number(weightDecay), "steps": .integer(steps),
             "prompts_per_step": .integer(promptsPerStep), "candidates_per_prompt": .integer(candidatesPerPrompt),
         ]

@@ -31,7 +31,7 @@ let galleryStyle = """
     article header{grid-column:1/-1}
     article header code{color:var(--soft);font-size:12px;overflow-wrap:anywhere}
     article header p{margin:0}
-    .row{display:grid;grid-template-columns:repeat(auto-fill,minmax(100px,1fr));gap:12px;margin-bottom:14px}
+    .row{display:grid;grid-template-columns:repeat(auto-fill,minmax(90px,1fr));gap:12px;margin-bottom:14px}
     figure{margin:0;min-width:0}
     figure img{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:contain;border-radius:6px;\
     background:#8881}
