@@ -49,6 +49,8 @@ struct PickStatistics: Codable {
     let similarity: Double?
     /// The same of the random ones.
     let randomScore, randomDistance, randomSimilarity: Double?
+    /// The gallery's rows picked, and drawn.
+    let rows, randomRows: [Int]
 
     init(
         picks: [ChosenNegative], random: [ChosenNegative], images: Matrix<Float>, positive: Int, candidates: Int,
@@ -56,6 +58,7 @@ struct PickStatistics: Codable {
     ) {
         (self.candidates, self.nearDuplicates) = (candidates, nearDuplicates)
         let (own, other) = (Self.rows(picks), Self.rows(random))
+        (rows, randomRows) = (own, other)
         (score, randomScore) = (Self.score(picks), Self.score(random))
         (distance, randomDistance) = (Self.distance(own, images), Self.distance(other, images))
         similarity = Self.similarity(own, positive, images)

@@ -31,6 +31,9 @@ struct MiningStatistics {
         return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
     }
 
+    /// Pictures that are in any pool at all.
+    private func different(_ rows: (PickStatistics) -> [Int]) -> Int { Set(picks.flatMap(rows)).count }
+
     private var nearDuplicates: Int { picks.reduce(0) { $0 + $1.nearDuplicates } }
 
     var json: JSON {
@@ -54,9 +57,10 @@ struct MiningStatistics {
         negatives["score"] = number(\.score)
         negatives["mutual_distance"] = number(\.distance)
         negatives["similarity"] = number(\.similarity)
+        negatives["different"] = .integer(different(\.rows))
         negatives["random"] = [
             "score": number(\.randomScore), "mutual_distance": number(\.randomDistance),
-            "similarity": number(\.randomSimilarity),
+            "similarity": number(\.randomSimilarity), "different": .integer(different(\.randomRows)),
         ]
         object["negatives"] = .object(negatives)
         return .object(object)
@@ -87,22 +91,25 @@ struct MiningStatistics {
             "prompts       \(table.tokens.count) different" + Self.listed(cut, ", cut: "),
         ]
         if let training { lines.append("autoencoder   \(training.line)") }
-        lines.append("                              score   mutual distance   cosine with the positive")
         lines.append(
-            Self.row("\(configuration.strategy.rawValue)", mean(\.score), mean(\.distance), mean(\.similarity)))
-        if configuration.strategy != .random {
-            lines.append(Self.row("random", mean(\.randomScore), mean(\.randomDistance), mean(\.randomSimilarity)))
+            "                              score   mutual distance   cosine with the positive   different pictures")
+        let name = configuration.strategy.rawValue
+        lines.append(Self.row(name, [mean(\.score), mean(\.distance), mean(\.similarity)], different(\.rows)))
+        if training != nil, configuration.strategy != .random {
+            let random = [mean(\.randomScore), mean(\.randomDistance), mean(\.randomSimilarity)]
+            lines.append(Self.row("random", random, different(\.randomRows)))
         }
         return lines
     }
 
-    private static func row(_ name: String, _ values: Double?...) -> String {
-        func cell(_ value: Double?, _ width: Int) -> String {
-            let text = value.map { String(format: "%.3f", $0) } ?? "–"
-            return String(repeating: " ", count: max(width - text.count, 0)) + text
+    private static func row(_ name: String, _ values: [Double?], _ different: Int) -> String {
+        func right(_ text: String, _ width: Int) -> String {
+            String(repeating: " ", count: max(width - text.count, 0)) + text
         }
-        let cells = zip(values, [35 - 14 - name.count, 18, 27]).map { cell($0, $1) }
-        return String(repeating: " ", count: 14) + name + cells.joined()
+        let cells = zip(values, [21 - name.count, 18, 27]).map { value, width in
+            right(value.map { String(format: "%.3f", $0) } ?? "–", width)
+        }
+        return String(repeating: " ", count: 14) + name + cells.joined() + right("\(different)", 21)
     }
 
     /// The first few of a list.

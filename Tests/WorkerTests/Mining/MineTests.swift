@@ -50,6 +50,8 @@ import Worker
         #expect(try statistics["prompts"]["cut"].array().map { try $0.string() } == ["unicode", "long"])
         #expect(try statistics["autoencoder"]["steps"].array().count == 6)
         #expect(try statistics["negatives"]["candidates"].double() == 9)
+        let different = Set(groups.flatMap { $0.negatives.map(\.image) }).count
+        #expect(try statistics["negatives"]["different"].int() == different)
         for part in ["groups        8 of 8", "10 files", "cut: unicode, long", "misp", "random", "mutual distance"] {
             #expect(run.output.contains(part), "\(part): \(run.output)")
         }
