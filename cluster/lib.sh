@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 
 CLUSTER=$ROOT/cluster
-# Of cluster/netns.
+# Of cluster/netns, for the scripts that source this.
+# shellcheck disable=SC2034
 readonly SUBNET=10.99.0.0/24
 
 # Ends with status 77, which test runners take for skipped, where there can be no cluster.

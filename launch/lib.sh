@@ -110,6 +110,13 @@ build() {
     (cd "$ROOT" && swift build -c "$configuration" "${quiet[@]}" "$@") >&2 || fail "the build failed; see above"
 }
 
+# For launchers to many hosts, some of which have no Swift: what is built already will do there.
+build_where_swift_is() {
+    command -v swift >/dev/null || [[ ! -x $(worker release) ]] || return 0
+    install_missing
+    build release --product misp-worker
+}
+
 worker() { echo "$ROOT/.build/$1/misp-worker"; }
 
 # --- Running ranks ---------------------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import Coordinator
 import Foundation
 
 /// Tells how far one phase of a command is: a line that is redrawn on a terminal; elsewhere a line every few seconds and
@@ -25,6 +26,7 @@ struct PhaseProgress {
 
     /// - Parameter note: said behind the numbers, such as a loss.
     mutating func update(_ done: Int, note: String = "") {
+        Pulse.note()
         let now = ContinuousClock.now
         let isLast = done >= total
         if !isLast, !isTerminal, let lastLine, now - lastLine < .seconds(Progress.interval) { return }
