@@ -8,6 +8,7 @@ final class RunOutput {
     private let isFirst: Bool
     private let metrics: MetricsWriter?
     private let evaluations: MetricsWriter?
+    private let events: EventFile?
     private var progress: Progress
     private var stage: StageProgress?
 
@@ -20,6 +21,7 @@ final class RunOutput {
         guard isFirst else {
             metrics = nil
             evaluations = nil
+            events = nil
             return
         }
         do {
@@ -36,6 +38,9 @@ final class RunOutput {
         evaluations =
             run.eval == nil
             ? nil : try MetricsWriter(folder.appending(path: "eval.jsonl"), continuingAfter: step)
+        let tensorboard = folder.appending(path: "tensorboard")
+        if step == 0 { try? FileManager.default.removeItem(at: tensorboard) }
+        events = try EventFile(in: tensorboard, continuingAfter: step)
         Self.say(
             "\(configuration.objective.kind.rawValue) on \(run.train.groups.count) groups, "
                 + "\(order.totalSteps) steps of \(order.groupsPerStep) groups, \(run.communicator.size) \(run.communicator.size == 1 ? "rank" : "ranks"); "
@@ -55,12 +60,14 @@ final class RunOutput {
     func report(_ report: TrainingStep.Report) throws {
         guard isFirst else { return }
         try metrics?.append(report.metrics)
+        try events?.append(report.metrics.scalars, step: report.metrics.step)
         progress.update(report.metrics, groups: report.groups, tokens: report.rows)
     }
 
     func reportEvaluation(_ loss: Double, at step: Int) throws {
         guard isFirst else { return }
         try evaluations?.append(["step": .integer(step), "loss": .number(loss)])
+        try events?.append([("eval/loss", loss)], step: step)
         Self.say(String(format: "step %d: held-out loss %.4f", step, loss))
     }
 
@@ -79,6 +86,7 @@ final class RunOutput {
             try run.model.write(to: folder.appending(path: "model"), besides: run.folder.url)
             written.append("model")
         }
+        try ReportPage(runs: [RunRecord(folder)]).write(to: folder.appending(path: "report.html"))
         Self.say("wrote \(written.joined(separator: " and ")) in \(folder.relativePath)")
     }
 

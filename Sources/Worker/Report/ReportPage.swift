@@ -1,0 +1,187 @@
+import Core
+import Foundation
+
+/// report.html: one run's curves, or several runs' side by side. One file that needs nothing else.
+struct ReportPage {
+    private struct Chart {
+        let title: String
+        let metrics: [(metric: String, name: String)]
+        var startsAtZero = false
+    }
+
+    private static let charts = [
+        Chart(title: "Loss", metrics: [("loss", "total"), ("loss/image", "image term"), ("loss/text", "text term")]),
+        Chart(title: "Held-out loss", metrics: [("held-out loss", "held-out loss")]),
+        Chart(
+            title: "Rewards",
+            metrics: [
+                ("rewards/chosen", "chosen"), ("rewards/rejected", "rejected"),
+                ("rewards/negatives", "negative pictures"),
+            ]),
+        Chart(title: "Reward margin", metrics: [("rewards/margins", "chosen − rejected")]),
+        Chart(title: "Reward accuracy", metrics: [("rewards/accuracies", "share of groups")], startsAtZero: true),
+        Chart(title: "Log-probabilities", metrics: [("logps/chosen", "chosen"), ("logps/rejected", "rejected")]),
+        Chart(title: "Effective negatives", metrics: [("is/ess", "effective sample size")], startsAtZero: true),
+        Chart(title: "Largest weight", metrics: [("is/max_weight", "of the drawn negatives")], startsAtZero: true),
+        Chart(title: "Gradient norm", metrics: [("grad_norm", "before clipping")], startsAtZero: true),
+        Chart(title: "Learning rate", metrics: [("learning_rate", "learning rate")], startsAtZero: true),
+        Chart(
+            title: "Seconds of a step",
+            metrics: [
+                ("time/step", "whole"), ("time/forward", "forward"), ("time/backward", "backward"),
+                ("time/reduce", "reduction"), ("time/optimizer", "optimiser"),
+            ], startsAtZero: true),
+        Chart(title: "Tokens per second", metrics: [("tokens_per_second", "all ranks")], startsAtZero: true),
+        Chart(
+            title: "Use of the machine",
+            metrics: [("mfu", "of the GEMM rate"), ("balance/efficiency", "balance of ranks")], startsAtZero: true),
+    ]
+
+    let runs: [RunRecord]
+
+    func write(to url: URL) throws { try FileOutput.write(html, to: url) }
+
+    var html: String {
+        let title = runs.count == 1 ? runs[0].name : "\(runs.count) runs"
+        let body = [
+            "<header><h1>\(Self.escaped(title))</h1></header>", summary, runs.count > 1 ? legend : "",
+            "<section class=\"charts\">", charts.joined(), "</section>", settings,
+        ].joined(separator: "\n")
+        return """
+            <!doctype html>
+            <html lang="en"><head><meta charset="utf-8">
+            <meta name="viewport" content="width=device-width, initial-scale=1">
+            <meta name="color-scheme" content="light dark">
+            <link rel="icon" href="data:,">
+            <title>\(Self.escaped(title))</title>
+            <style>\(reportStyle)</style></head>
+            <body><main>\(body)</main></body></html>
+
+            """
+    }
+
+    /// Lines for a terminal.
+    var lines: [String] {
+        EvaluationReport.aligned([[""] + runs.map(\.name)] + rows.map { [$0.name] + $0.cells }, rightOf: 1)
+    }
+
+    /// Means over the last tenth of the steps.
+    private var rows: [(name: String, cells: [String])] {
+        func row(_ name: String, _ value: (RunRecord) -> Double?) -> (String, [String])? {
+            let values = runs.map(value)
+            guard values.contains(where: { $0 != nil }) else { return nil }
+            return (name, values.map { $0.map(LineChart.label) ?? "–" })
+        }
+        return [
+            ("objective", runs.map { $0.settings["objective.kind"] ?? "–" }),
+            ("steps", runs.map { "\($0.steps)" }),
+            row("loss") { $0.last("loss") },
+            row("held-out loss, last") { $0.series["held-out loss"]?.last?.value },
+            row("reward accuracy") { $0.last("rewards/accuracies") },
+            row("reward margin") { $0.last("rewards/margins") },
+            row("effective negatives") { $0.last("is/ess") },
+            row("seconds of a step") { $0.last("time/step") },
+            row("tokens per second") { $0.last("tokens_per_second") },
+            row("hours of training") { $0.sum("time/step").map { $0 / 3600 } },
+            ("ranks", runs.map { $0.settings["environment.ranks"] ?? "–" }),
+        ].compactMap { $0 }
+    }
+
+    private var summary: String {
+        let head = runs.count > 1 ? "<thead>\(Self.cells("", runs.map(\.name), "th"))</thead>" : ""
+        let body = rows.map { Self.cells($0.name, $0.cells, "td") }.joined()
+        return """
+            <section class="wide"><table>\(head)<tbody>\(body)</tbody></table></section>
+            <p class="note">Measures are means over the last tenth of the steps.</p>
+            """
+    }
+
+    private var legend: String {
+        let names = runs.enumerated().map { "<b class=\"s\($0 % 6)\">\(Self.escaped($1.name))</b>" }
+        return "<p class=\"legend\">\(names.joined(separator: " "))</p>"
+    }
+
+    /// One run: a chart's metrics in one picture. Several: a picture for each metric, a line for each run.
+    private var charts: [String] {
+        Self.charts.flatMap { chart -> [String] in
+            if runs.count == 1 {
+                let lines = chart.metrics.compactMap { metric, name in
+                    runs[0].series[metric].map { LineChart.Line(name: name, points: $0) }
+                }
+                guard !lines.isEmpty else { return [] }
+                let names = lines.enumerated().map { "<b class=\"s\($0 % 6)\">\(Self.escaped($1.name))</b>" }
+                return [figure(chart.title, names.joined(separator: " "), lines, chart.startsAtZero)]
+            }
+            return chart.metrics.compactMap { metric, name in
+                let lines = runs.map { LineChart.Line(name: $0.name, points: $0.series[metric] ?? []) }
+                guard lines.contains(where: { !$0.points.isEmpty }) else { return nil }
+                let title = chart.metrics.count > 1 ? "\(chart.title): \(name)" : chart.title
+                return figure(title, "", lines, chart.startsAtZero)
+            }
+        }
+    }
+
+    private func figure(_ title: String, _ caption: String, _ lines: [LineChart.Line], _ startsAtZero: Bool) -> String {
+        """
+        <figure><h2>\(Self.escaped(title))</h2>\(LineChart(lines: lines, startsAtZero: startsAtZero).svg)\
+        <figcaption class="legend">\(caption)</figcaption></figure>
+        """
+    }
+
+    /// The configuration; of several runs, what they differ in.
+    private var settings: String {
+        let keys = Set(runs.flatMap(\.settings.keys)).sorted().filter { key in
+            runs.count == 1 || Set(runs.map { $0.settings[key] }).count > 1
+        }
+        guard !keys.isEmpty else { return "" }
+        let head = runs.count > 1 ? "<thead>\(Self.cells("", runs.map(\.name), "th"))</thead>" : ""
+        let body = keys.map { key in Self.cells(key, runs.map { $0.settings[key] ?? "–" }, "td") }.joined()
+        return """
+            <details\(runs.count > 1 ? " open" : "")><summary>\(runs.count > 1 ? "What differs" : "Configuration")</summary>\
+            <div class="wide"><table class="settings">\(head)<tbody>\(body)</tbody></table></div></details>
+            """
+    }
+
+    private static func cells(_ name: String, _ cells: [String], _ tag: String) -> String {
+        "<tr><th>\(escaped(name))</th>\(cells.map { "<\(tag)>\(escaped($0))</\(tag)>" }.joined())</tr>"
+    }
+
+    private static func escaped(_ text: String) -> String { LineChart.escaped(text) }
+}
+
+/// One column at a phone's width, dark where the reader's system is.
+private let reportStyle = """
+    :root{--page:#fbfbfa;--card:#fff;--ink:#1c1e21;--soft:#62676f;--line:#e2e3e5;--s0:#1f5fbf;--s1:#b8400a;--s2:#2c7a3f;\
+    --s3:#7b3fa0;--s4:#8a6d00;--s5:#00798c}
+    @media(prefers-color-scheme:dark){:root{--page:#121416;--card:#191c1f;--ink:#e6e7e9;--soft:#9aa0a8;--line:#2b2f34;\
+    --s0:#7ab0ff;--s1:#ff9a5c;--s2:#7fd190;--s3:#cf9df0;--s4:#e0c04a;--s5:#5cc8d8}}
+    *{box-sizing:border-box}
+    body{margin:0;background:var(--page);color:var(--ink);font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,\
+    "Noto Sans",sans-serif}
+    main{max-width:1120px;margin:0 auto;padding:24px 16px 64px}
+    h1{font-size:26px;line-height:1.2;margin:0 0 12px;overflow-wrap:anywhere}
+    h2{font-size:15px;margin:0 0 6px}
+    .wide{overflow-x:auto}
+    table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:0 0 8px}
+    th,td{padding:4px 0 4px 20px;text-align:right;border-bottom:1px solid var(--line);vertical-align:baseline}
+    tbody th{padding-left:0;text-align:left;font-weight:400;color:var(--soft)}
+    .settings td{text-align:left;overflow-wrap:anywhere}
+    .note,.legend{color:var(--soft);font-size:13px;margin:0 0 12px}
+    .legend b{font-weight:600;margin-right:10px;white-space:nowrap}
+    .legend b::before{content:"";display:inline-block;width:14px;height:3px;border-radius:2px;background:currentColor;\
+    margin-right:5px;vertical-align:middle}
+    b.s0{color:var(--s0)}b.s1{color:var(--s1)}b.s2{color:var(--s2)}b.s3{color:var(--s3)}b.s4{color:var(--s4)}\
+    b.s5{color:var(--s5)}
+    .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(320px,100%),1fr));gap:16px;margin:16px 0}
+    figure{margin:0;min-width:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px}
+    figcaption{margin:4px 0 0}
+    svg{display:block;width:100%;height:auto}
+    svg text{font-size:10px;fill:var(--soft)}
+    .grid line{stroke:var(--line)}
+    polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}
+    polyline.s0{stroke:var(--s0)}polyline.s1{stroke:var(--s1)}polyline.s2{stroke:var(--s2)}polyline.s3{stroke:var(--s3)}\
+    polyline.s4{stroke:var(--s4)}polyline.s5{stroke:var(--s5)}
+    circle.s0{fill:var(--s0)}circle.s1{fill:var(--s1)}circle.s2{fill:var(--s2)}circle.s3{fill:var(--s3)}\
+    circle.s4{fill:var(--s4)}circle.s5{fill:var(--s5)}
+    details{margin-top:16px}summary{cursor:pointer;font-weight:600}
+    """

@@ -1,0 +1,65 @@
+import Core
+import Foundation
+import TestSupport
+import Testing
+import Worker
+
+/// What people watch runs with.
+@Suite(.serialized) struct ReportTests {
+    /// The bytes that TensorBoard's own writer makes.
+    @Test func events() throws {
+        let golden = try JSONField(contentsOf: golden("events.json"))
+        let folder = try TemporaryFolder()
+        let time = Date(timeIntervalSince1970: try golden["time"].double())
+        let file = try EventFile(in: folder["events"], continuingAfter: try golden["step"].int(), time: time)
+        try file.append(
+            [("loss", 0.69314718), ("absent", .nan), ("rewards/margins", -1.5e-7)], step: 300, time: time)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder["events"].path)
+        #expect(names.count == 1 && names[0].hasPrefix("events.out.tfevents.1700000000."))
+        let bytes = try Data(contentsOf: folder["events"].appending(path: names[0]))
+        #expect(bytes.map { String(format: "%02x", $0) }.joined() == (try golden["bytes"].string()))
+    }
+
+    /// Every run leaves both; a resumed run adds an event file; several runs are laid side by side.
+    @Test func runs() throws {
+        let fixture = try TrainingFixture(
+            "llama-clip-spm",
+            settings: """
+                optimizer: {learning_rate: 1e-2, groups_per_step: 4, steps: 4, warmup_ratio: 0}
+                checkpoint: {every: 2, keep: 3}
+                """, adapter: false)
+        for (name, kind) in [("first", "misp"), ("second", "dpo")] {
+            let run = try fixture.train(ranks: 2, output: name, ["objective.kind=\(kind)"])
+            try #require(run.status == 0, "\(run.errors)")
+            let page = try String(contentsOf: fixture.folder["\(name)/report.html"], encoding: .utf8)
+            #expect(page.contains("Reward margin") && page.contains("<polyline") && !page.contains("nan"))
+            // Self-contained.
+            #expect(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"))
+        }
+        func events() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: fixture.folder["first/tensorboard"].path)
+        }
+        #expect(try events().count == 1)
+        try FileManager.default.removeItem(at: fixture.folder["first/checkpoints/step-000004"])
+        let resumed = try fixture.train(output: "first", ["objective.kind=misp"], resuming: true)
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        #expect(try events().count == 2)
+
+        let folders = ["first", "second"].map { fixture.folder[$0].path }
+        let both = try runRanks(
+            nil, "misp-worker", ["report"] + folders + ["--out", fixture.folder["both.html"].path])
+        #expect(both.status == 0 && both.output.contains("misp") && both.output.contains("dpo"), "\(both.errors)")
+        let page = try String(contentsOf: fixture.folder["both.html"], encoding: .utf8)
+        #expect(page.contains("What differs") && page.contains("objective.kind") && !page.contains("lora.r<"))
+    }
+
+    @Test func badInput() throws {
+        let folder = try TemporaryFolder()
+        let absent = try runRanks(nil, "misp-worker", ["report", folder["absent"].path])
+        #expect(absent.status == 2 && absent.errors.contains("metrics.jsonl"))
+        try FileManager.default.createDirectory(at: folder["empty"], withIntermediateDirectories: true)
+        try Data().write(to: folder["empty/metrics.jsonl"])
+        let empty = try runRanks(nil, "misp-worker", ["report", folder["empty"].path])
+        #expect(empty.status == 2 && empty.errors.contains("no step yet"))
+    }
+}
