@@ -1,0 +1,31 @@
+import ArgumentParser
+import Coordinator
+import Core
+import Foundation
+
+package struct Doctor: ParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Says what this machine gives, and what to mend.",
+        discussion: """
+            On as many ranks as it is started with, as a run would be:
+
+              launch/local -n 2 -- doctor
+              launch/hosts --hostfile hosts -n 64 -- doctor
+
+            Ends with status 2 where something should be mended.
+            """)
+
+    package init() {}
+
+    package func run() throws {
+        throw ExitCode(
+            Communicators.run { communicator in
+                let findings = try Examination(communicator).findings()
+                guard communicator.rank == 0 else { return findings.contains { $0.remedy != nil } ? 2 : 0 }
+                for finding in findings { print(finding.line) }
+                let ailing = findings.count { $0.remedy != nil }
+                print(ailing == 0 ? "nothing to mend" : "\(ailing) to mend")
+                return ailing == 0 ? 0 : 2
+            })
+    }
+}
