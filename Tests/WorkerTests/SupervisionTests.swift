@@ -183,6 +183,20 @@ import Worker
         }
     #endif
 
+    /// A picture that is a pipe nobody writes to: reading it never ends, and no signal or error tells of it.
+    @Test func aRankThatHangsIsNamed() throws {
+        try FileManager.default.copyItem(
+            at: fixture.checkpoint.appending(path: "images"), to: fixture.folder["images"])
+        let picture = fixture.folder["images/rgba.png"]
+        try FileManager.default.removeItem(at: picture)
+        #expect(mkfifo(picture.path, 0o600) == 0)
+        let run = try supervised(
+            ["--restarts", "0", "--hang-after", "4"], ["data.images=\(fixture.folder.url.path)"])
+        #expect(run.status == 1, "\(run.errors)")
+        #expect(run.errors.contains("got no further for 4 s; the others wait (after step 0)"), "\(run.errors)")
+        #expect(ranks().isEmpty)
+    }
+
     @Test func wrongInputIsNotTriedAgain() throws {
         let run = try supervised([], ["optimizer.betas=[2, 3]"])
         #expect(run.status == 2)
