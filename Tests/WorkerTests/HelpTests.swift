@@ -1,0 +1,31 @@
+import Foundation
+import TestSupport
+import Testing
+import Worker
+
+/// The help texts are part of what users script and read, so a change of them is to be seen: Tests/Goldens/help.txt.
+@Suite struct HelpTests {
+    /// `MISP_UPDATE_HELP=1` writes the file anew.
+    @Test func helpTextsAreAsRecorded() throws {
+        let commands = [[]] + Program.configuration.subcommands.compactMap { $0.configuration.commandName }.map { [$0] }
+        let texts = try commands.map { command -> String in
+            let run = try runRanks(nil, "misp-worker", command + ["--help"], environment: ["COLUMNS": "100"])
+            #expect(run.status == 0)
+            return "$ misp-worker \((command + ["--help"]).joined(separator: " "))\n\(run.output)"
+        }
+        let text = texts.joined(separator: "\n")
+        let file = golden("help.txt")
+        if ProcessInfo.processInfo.environment["MISP_UPDATE_HELP"] == "1" { try Data(text.utf8).write(to: file) }
+        #expect(try String(contentsOf: file, encoding: .utf8) == text, "MISP_UPDATE_HELP=1 records the new texts")
+    }
+
+    /// Completion scripts come from the argument parser and know every command.
+    @Test(arguments: ["bash", "zsh", "fish"]) func completionScripts(shell: String) throws {
+        let run = try runRanks(nil, "misp-worker", ["--generate-completion-script", shell])
+        #expect(run.status == 0)
+        let commands = Program.configuration.subcommands.compactMap { $0.configuration.commandName }
+        for command in commands {
+            #expect(run.output.contains(command), "\(command)")
+        }
+    }
+}
