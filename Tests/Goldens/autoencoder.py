@@ -36,7 +36,7 @@ def initial(name: str) -> torch.Tensor:
 
 def learning_rate(step: int) -> float:
     steps, peak = SETTINGS["steps"], SETTINGS["learning_rate"]
-    warmup = math.ceil(0.05 * steps)
+    warmup = max(math.ceil(0.05 * steps), 10)
     if step < warmup:
         return peak * step / warmup
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))

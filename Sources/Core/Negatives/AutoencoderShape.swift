@@ -37,9 +37,12 @@ public struct AutoencoderSettings: Sendable, Equatable {
 
     public init() {}
 
-    /// The learning rate of a step, counted from 0: a warm-up over the first twentieth, then half a cosine to 0.
+    /// The learning rate of a step, counted from 0: a warm-up over the first twentieth, 10 steps at least, then half a
+    /// cosine to 0. AdamW's first steps move all atoms alike, and at the full rate overshoot.
     public func learningRate(step: Int, _ shape: AutoencoderShape) -> Double {
         let peak = learningRate > 0 ? learningRate : 0.5 / Double(shape.entries).squareRoot()
-        return LearningRateSchedule(.cosine, peak: peak, warmupRatio: 0.05, totalSteps: steps).rate(at: step)
+        var schedule = LearningRateSchedule(.cosine, peak: peak, warmupRatio: 0.05, totalSteps: steps)
+        schedule.warmupSteps = max(schedule.warmupSteps, 10)
+        return schedule.rate(at: step)
     }
 }
