@@ -57,9 +57,9 @@ import Testing
             if ranks == nil { #expect(run.errors.split(separator: "\n").last == lines.last) }
         }
 
-        /// The folder but for the output.
+        /// The folder but for the output, and for the cache, which is not the run's own.
         private func contents() throws -> Set<String> {
-            Set(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.url.path)).subtracting(["out"])
+            Set(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.url.path)).subtracting(["out", "cache"])
         }
     }
 
