@@ -59,7 +59,9 @@ import Testing
 
         /// The folder but for the output, and for the cache, which is not the run's own.
         private func contents() throws -> Set<String> {
-            Set(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.url.path)).subtracting(["out", "cache"])
+            Set(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.url.path)).subtracting([
+                "out", "cache",
+            ])
         }
     }
 
