@@ -20,6 +20,36 @@ import Worker
         #expect(bytes.map { String(format: "%02x", $0) }.joined() == (try golden["bytes"].string()))
     }
 
+    /// A run that goes on after step 2 leaves nothing of what an earlier start did after it.
+    @Test func eventsOfLaterStepsGo() throws {
+        let folder = try TemporaryFolder()
+        func write(_ steps: ClosedRange<Int>, at time: Double) throws {
+            let file = try EventFile(
+                in: folder["events"], continuingAfter: steps.lowerBound - 1, time: Date(timeIntervalSince1970: time))
+            for step in steps {
+                try file.append([("loss", 0.5)], step: step, time: Date(timeIntervalSince1970: time))
+            }
+        }
+        func names() throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: folder["events"].path).sorted()
+        }
+        try write(1...2, at: 1000)
+        let first = try #require(try names().first)
+        let whole = try Data(contentsOf: folder["events/\(first)"])
+        try FileManager.default.removeItem(at: folder["events"])
+        try write(1...300, at: 1000)
+        let handle = try FileHandle(forWritingTo: folder["events/\(first)"])
+        try handle.seekToEnd()
+        try handle.write(contentsOf: whole.prefix(20))
+        try handle.close()
+        try write(200...201, at: 2000)
+        #expect(try names().count == 2)
+        try write(3...3, at: 3000)
+        // Of the second file's steps none is left.
+        #expect(try names().map { $0.split(separator: ".")[3] } == ["1000", "3000"])
+        #expect(try Data(contentsOf: folder["events/\(first)"]) == whole)
+    }
+
     /// Every run leaves both; a resumed run adds an event file; several runs are laid side by side.
     @Test func runs() throws {
         let fixture = try TrainingFixture(

@@ -6,10 +6,11 @@ public final class FileOutput {
     private let path: String
     private var buffer: [UInt8] = []
 
-    /// Creates or replaces the file. What is written is on the disk after `synchronize`.
-    public init(_ url: URL) throws(MISPError) {
+    /// Creates or replaces the file, or with `appending` adds to the one that is there. What is written is on the disk after
+    /// `synchronize`.
+    public init(_ url: URL, appending: Bool = false) throws(MISPError) {
         path = url.relativePath
-        descriptor = open(url.path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        descriptor = open(url.path, O_WRONLY | O_CREAT | (appending ? O_APPEND : O_TRUNC), 0o644)
         guard descriptor >= 0 else { throw Self.failure("cannot be written", path) }
     }
 
@@ -57,7 +58,8 @@ public final class FileOutput {
         if bytes.count > 1 << 20 { try put(bytes) } else { buffer.append(contentsOf: bytes) }
     }
 
-    private func flush() throws {
+    /// Returns when the system has the bytes, so that others who read the file find them.
+    public func flush() throws {
         try buffer.withUnsafeBytes { try put($0) }
         buffer.removeAll(keepingCapacity: true)
     }

@@ -7,25 +7,24 @@ import Foundation
 /// program. Field numbers: tensorflow/core/util/event.proto and framework/summary.proto; the framing of records:
 /// tensorflow/core/lib/io/record_writer.h.
 package final class EventFile {
-    private let file: FileHandle
-    private let path: String
+    private let file: FileOutput
 
     /// Starts a file of its own: TensorBoard reads all of a folder.
     ///
-    /// - Parameter step: the step that a resumed run continues from; TensorBoard forgets later ones of earlier files.
+    /// - Parameter step: the step that a resumed run continues from. Later ones go from earlier files, and a TensorBoard that
+    ///   has read them is told to forget them.
     package init(in folder: URL, continuingAfter step: Int, time: Date = Date()) throws {
         let name =
             "events.out.tfevents.\(Int(time.timeIntervalSince1970)).\(ProcessInfo.processInfo.hostName)."
             + "\(ProcessInfo.processInfo.processIdentifier)"
         let url = folder.appending(path: name)
-        path = url.relativePath
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            try Data().write(to: url)
-            file = try FileHandle(forWritingTo: url)
         } catch {
-            throw MISPError("cannot be written (\(error.localizedDescription))", at: path)
+            throw MISPError("cannot be made (\(error.localizedDescription))", at: folder.relativePath)
         }
+        try EventHistory.cut(folder, after: step)
+        file = try FileOutput(url)
         var version = Message(time: time, step: 0)
         version.add(3, "brain.Event:2")
         try write(version)
@@ -51,21 +50,17 @@ package final class EventFile {
     }
 
     private func write(_ message: Message) throws {
-        var record = Data()
+        var record: [UInt8] = []
         func add<Value: FixedWidthInteger>(_ value: Value) { withUnsafeBytes(of: value.littleEndian) { record += $0 } }
         add(UInt64(message.bytes.count))
-        add(Self.checksum(Array(record)))
+        add(Self.checksum(record[...]))
         record += message.bytes
-        add(Self.checksum(message.bytes))
-        do {
-            try file.write(contentsOf: record)
-        } catch {
-            throw MISPError("cannot be written (\(error.localizedDescription))", at: path)
-        }
+        add(Self.checksum(message.bytes[...]))
+        try file.append(record)
     }
 
     /// CRC-32C, turned and shifted as records have it.
-    private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    static func checksum(_ bytes: ArraySlice<UInt8>) -> UInt32 {
         var sum = ~UInt32(0)
         for byte in bytes {
             sum ^= UInt32(byte)

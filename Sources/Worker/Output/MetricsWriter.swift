@@ -3,36 +3,25 @@ import Foundation
 
 /// Writes `metrics.jsonl`, a line per step, and `eval.jsonl`, a line per evaluation; each line is handed to the system at once so that others can follow the file.
 package final class MetricsWriter {
-    private let file: FileHandle
-    private let path: String
+    private let file: FileOutput
 
     /// - Parameter step: the step that a resumed run continues from: lines of later steps, and a line that an abrupt
     ///   end cut short, are removed. 0 starts an empty file.
     package init(_ url: URL, continuingAfter step: Int = 0) throws {
-        path = url.relativePath
         let kept = step > 0 ? Self.lines(of: url, upTo: step) : ""
         let draft = url.appendingPathExtension("new")
         try FileOutput.write(kept, to: draft)
         try FileOutput.move(draft, to: url)
-        do {
-            file = try FileHandle(forWritingTo: url)
-            try file.seekToEnd()
-        } catch {
-            throw Self.failure(error, path)
-        }
+        file = try FileOutput(url, appending: true)
     }
 
-    package func append(_ metrics: StepMetrics) throws(MISPError) { try append(metrics.json) }
+    package func append(_ metrics: StepMetrics) throws { try append(metrics.json) }
 
-    package func append(_ value: JSON) throws(MISPError) {
+    package func append(_ value: JSON) throws {
         var line: [UInt8] = []
         value.write(into: &line)
         line.append(UInt8(ascii: "\n"))
-        do {
-            try file.write(contentsOf: line)
-        } catch {
-            throw Self.failure(error, path)
-        }
+        try file.append(line)
     }
 
     private static func lines(of url: URL, upTo step: Int) -> String {
@@ -42,8 +31,17 @@ package final class MetricsWriter {
         }
         return kept.map { "\($0)\n" }.joined()
     }
+}
 
-    private static func failure(_ error: any Error, _ path: String) -> MISPError {
-        MISPError("cannot be written (\(error.localizedDescription))", at: path)
+extension FileOutput {
+    /// Hands a line or record of a run to the system at once.
+    func append(_ bytes: [UInt8]) throws {
+        do {
+            try bytes.withUnsafeBytes { try write($0) }
+            try flush()
+        } catch let error as MISPError {
+            throw MISPError(
+                error.what, at: error.place, remedy: "make room there, or make it writable, and go on with --resume")
+        }
     }
 }
