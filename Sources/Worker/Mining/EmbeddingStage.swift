@@ -26,13 +26,7 @@ final class EmbeddingStage {
         self.embedder = embedder
         self.communicator = communicator
         self.store = try communicator.agree { try RowStore(store) }
-        let content = embedder.content
-        var mine = Data()
-        for part in stride(from: communicator.rank, to: content.partCount, by: communicator.size) {
-            mine += content.digest(ofPart: part).bytes
-        }
-        let all = try communicator.allGather(mine).map(Self.digests)
-        identity = content.identity((0..<content.partCount).map { all[$0 % all.count][$0 / all.count] })
+        identity = try WeightIdentity.compute(embedder.content, communicator)
     }
 
     /// Collective. The rows of pictures, by path in the order given.
