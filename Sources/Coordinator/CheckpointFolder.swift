@@ -125,7 +125,9 @@ extension CheckpointFolder {
                 try? delete(url)
                 throw MISPError(
                     "the checkpoint of step \(step) cannot be written (\(error))", at: folder.relativePath,
-                    remedy: "those before it are as they were: make room there and go on with --resume")
+                    remedy:
+                        "those before it are as they were: make room there, or make it writable, and go on with --resume"
+                )
             }
         }
 

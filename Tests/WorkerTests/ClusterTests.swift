@@ -47,9 +47,18 @@ private enum Cluster {
         #expect(errors.contains("4 hosts of 2 ranks: the bits of one rank"), "\(errors)")
     }
 
+    @Test(.enabled(if: Cluster.hasHosts, "mounting needs root"))
+    func disksThatFailEndTheRunAndNoMore() throws {
+        let (status, errors) = try Cluster.run("cluster/disk-test")
+        // 77: root, but not allowed to mount.
+        #expect(status == 0 || status == 77, "\(errors)")
+        #expect(status == 77 || errors.components(separatedBy: "to the same bits").count == 6, "\(errors)")
+    }
+
     @Test func everyScriptHasHelp() throws {
         for script in [
             "launch/hosts", "launch/supervise", "cluster/kill-test", "cluster/hosts-test", "cluster/link-test",
+            "cluster/disk-test", "cluster/slurm-test",
         ] {
             #expect(try Cluster.run(script, ["--help"]).status == 0, "\(script)")
         }
