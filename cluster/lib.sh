@@ -25,6 +25,16 @@ make_cluster() {
     "$CLUSTER/netns" up "$@"
 }
 
+# The processes of the run into a folder, one a line: its ranks alone.
+ranks_of() {
+    local file
+    for file in /proc/[0-9]*/cmdline; do
+        { tr '\0' ' ' <"$file"; echo; } 2>/dev/null | grep -q "^[^ ]*/misp-worker train .*output=$1 " || continue
+        file=${file#/proc/}
+        echo "${file%/cmdline}"
+    done
+}
+
 # What a run leaves that does not depend on the clock or on the sharing of the work.
 comparable() {
     sed -E 's/"(time\/[a-z]+|tokens_per_second|mfu|balance\/efficiency)":[^,}]*,?//g' "$1/metrics.jsonl"

@@ -58,7 +58,7 @@ private enum Cluster {
     @Test func everyScriptHasHelp() throws {
         for script in [
             "launch/hosts", "launch/supervise", "cluster/kill-test", "cluster/hosts-test", "cluster/link-test",
-            "cluster/disk-test", "cluster/slurm-test",
+            "cluster/disk-test", "cluster/race-test", "cluster/slurm-test",
         ] {
             #expect(try Cluster.run(script, ["--help"]).status == 0, "\(script)")
         }
