@@ -47,6 +47,22 @@ import Testing
         try expectSame(fixture, "small", "without", "features that take too much")
     }
 
+    /// Of eight groups a run of one step, or the rest of one, takes few: the others cost nothing.
+    @Test func onlyWhatTheStepsTakeIsComputed() throws {
+        let fixture = try TrainingFixture("llama-clip-spm", settings: Self.settings, adapter: false)
+        let few = ["optimizer.groups_per_step=2", "checkpoint.every=3"]
+        let whole = try fixture.train(ranks: 2, output: "whole", few + ["cache.enabled=false"])
+        #expect(whole.errors.contains("reference log-probabilities of 8 groups"), "\(whole.errors)")
+        let short = try fixture.train(output: "short", few + ["optimizer.steps=1"])
+        #expect(short.errors.contains("reference log-probabilities of 2 groups"), "\(short.errors)")
+        let first = try fixture.train(output: "first", few + ["cache.enabled=false"])
+        try #require(first.status == 0, "\(first.errors)")
+        try FileManager.default.removeItem(at: fixture.folder["first/checkpoints/step-000004"])
+        let rest = try fixture.train(output: "first", few + ["cache.enabled=false"], resuming: true)
+        #expect(rest.errors.contains("reference log-probabilities of 2 groups"), "\(rest.errors)")
+        try expectSame(fixture, "first", "whole", "gone on with")
+    }
+
     /// What the cache holds is what a run takes, so other weights, pictures or prompts must not find it.
     @Test func whatChangedIsNotFound() throws {
         let fixture = try TrainingFixture("llama-clip-spm", settings: Self.settings, adapter: false)

@@ -12,25 +12,27 @@ struct LogProbabilityTable {
 
     /// Collective.
     /// - Parameters:
-    ///   - needed: for each group, indices into its pool
+    ///   - needed: for each group, indices into its pool; nil for a group that is not asked for
     ///   - withRejected: whether the rejected responses are scored too
     ///   - store: where values of earlier runs are looked for, and new ones kept
     init(
-        _ groups: [EncodedGroup], needed: [[Int]], withRejected: Bool, scorer: GroupGradient,
+        _ groups: [EncodedGroup], needed: [[Int]?], withRejected: Bool, scorer: GroupGradient,
         store: LogProbabilityStore? = nil, communicator: any Communicator, progress: (Int) -> Void = { _ in }
     ) throws {
         var offsets = [0]
         for group in groups { offsets.append(offsets[offsets.count - 1] + 2 + group.negatives.count) }
+        let wanted = groups.indices.compactMap { group in needed[group].map { (group, pool: $0) } }
         let mine = try communicator.agree {
             var table = [Double](repeating: 0, count: offsets[groups.count])
-            for index in stride(from: communicator.rank, to: groups.count, by: communicator.size) {
+            for place in stride(from: communicator.rank, to: wanted.count, by: communicator.size) {
+                let (index, pool) = wanted[place]
                 let values = try scorer.score(
-                    groups[index], negatives: needed[index], withRejected: withRejected, store: store)
+                    groups[index], negatives: pool, withRejected: withRejected, store: store)
                 table[offsets[index]] = values.chosen
                 table[offsets[index] + 1] = values.rejected ?? 0
-                for (pool, value) in zip(needed[index], values.negatives) { table[offsets[index] + 2 + pool] = value }
+                for (negative, value) in zip(pool, values.negatives) { table[offsets[index] + 2 + negative] = value }
                 Pulse.note()
-                progress(index)
+                progress(place)
             }
             try store?.flush()
             return table

@@ -48,24 +48,27 @@ struct PreparedData {
     }
 
     /// Indices into the group's pool that draws of those epochs will ask for.
-    private func neededNegatives(_ group: Int, epochs: Int) -> [Int] {
-        Set((0..<epochs).flatMap { draw(group, epoch: $0).indices }).sorted()
+    private func neededNegatives(_ group: Int, epochs: [Int]) -> [Int] {
+        Set(epochs.flatMap { draw(group, epoch: $0).indices }).sorted()
     }
 
-    /// The pictures that those epochs will ask for, in the order of the groups.
-    func images(epochs: Int) -> [ImageSource] {
-        groups.indices.flatMap { group in
-            [groups[group].image] + neededNegatives(group, epochs: epochs).map { groups[group].negatives[$0] }
+    /// The pictures that will be asked for where each group is taken in those epochs, in the order of the groups.
+    func images(epochs: [[Int]]) -> [ImageSource] {
+        groups.indices.filter { !epochs[$0].isEmpty }.flatMap { group in
+            [groups[group].image] + neededNegatives(group, epochs: epochs[group]).map { groups[group].negatives[$0] }
         }
     }
 
     /// Collective. Computes the reference's log-probabilities. Draws are pure functions, so what the run will ask for is
     /// known, and only that is computed.
+    /// - Parameter epochs: by group, those in which it is taken
     mutating func computeReference(
-        epochs: Int, scorer: GroupGradient, store: LogProbabilityStore?, communicator: any Communicator,
+        epochs: [[Int]], scorer: GroupGradient, store: LogProbabilityStore?, communicator: any Communicator,
         progress: (Int) -> Void
     ) throws {
-        let needed = groups.indices.map { neededNegatives($0, epochs: epochs) }
+        let needed = groups.indices.map { group in
+            epochs[group].isEmpty ? nil : neededNegatives(group, epochs: epochs[group])
+        }
         reference = try LogProbabilityTable(
             groups, needed: needed, withRejected: scorer.objective.usesRejected, scorer: scorer, store: store,
             communicator: communicator, progress: progress)

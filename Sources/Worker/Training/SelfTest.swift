@@ -7,13 +7,12 @@ import Foundation
 package struct SelfTest {
     let scorer: GroupGradient
 
-    /// Tests group `index` of the data as the first step will compute it.
+    /// Tests group `index` of the data as a step of that epoch will compute it.
     ///
     /// Policy and reference must still be the same model, so this comes before adapters and checkpoints are loaded.
-    func run(_ data: PreparedData, group index: Int) throws {
-        guard data.groups.indices.contains(index) else { return }
+    func run(_ data: PreparedData, group index: Int, epoch: Int) throws {
         let group = data.groups[index]
-        let draw = data.draw(index, epoch: 0)
+        let draw = data.draw(index, epoch: epoch)
         let batches = scorer.layout(group, draw).batches
         for batch in batches {
             for response in batch.layout.responses {

@@ -31,8 +31,26 @@ struct StepOrder {
     func groups(of step: Int) -> [Int] {
         let start = step % stepsPerEpoch * groupsPerStep
         let range = start..<min(start + groupsPerStep, groups)
-        guard shuffles else { return Array(range) }
-        var random = KeyedRandom(seed, "order", String(epoch(of: step)))
-        return Array(random.permutation(groups)[range])
+        return Array(order(of: epoch(of: step))[range])
+    }
+
+    private func order(of epoch: Int) -> [Int] {
+        guard shuffles else { return Array(0..<groups) }
+        var random = KeyedRandom(seed, "order", String(epoch))
+        return random.permutation(groups)
+    }
+
+    /// By group, the epochs in which it is taken by the steps from `first` to the last.
+    func epochs(from first: Int) -> [[Int]] {
+        var taken = [[Int]](repeating: [], count: groups)
+        for epoch in epoch(of: first)..<max(epochs, epoch(of: first)) {
+            let order = order(of: epoch)
+            let start = epoch * stepsPerEpoch
+            for step in max(first, start)..<max(first, start, min(totalSteps, start + stepsPerEpoch)) {
+                let place = (step - start) * groupsPerStep
+                for group in order[place..<min(place + groupsPerStep, groups)] { taken[group].append(epoch) }
+            }
+        }
+        return taken
     }
 }

@@ -68,9 +68,10 @@ extension TrainingRun {
         Pulse.note(step: first)
         Pulse.note(saved: first)
         let output = try communicator.agree { try RunOutput(self, order: order, continuingAfter: first) }
-        let caches = try openCaches(epochs: order.epochs, output)
-        try computeReferences(epochs: order.epochs, caches?.references, output)
-        try communicator.agree { try SelfTest(scorer: gradient).run(train, group: communicator.rank) }
+        let epochs = order.epochs(from: first)
+        let caches = try openCaches(epochs: epochs, output)
+        try computeReferences(epochs: epochs, caches?.references, output)
+        try communicator.agree { try testFirstStep(order, first) }
         // Only now: the reference is the base model, without the adapter that training continues from.
         if let adapter = configuration.model.adapter {
             try communicator.agree { try LowRankAdapterFolder(adapter).load(into: model.parameters) }
@@ -98,11 +99,19 @@ extension TrainingRun {
         try step.close()
     }
 
+    /// Each rank one group of the first step to come.
+    private func testFirstStep(_ order: StepOrder, _ first: Int) throws {
+        let groups = first < order.totalSteps ? order.groups(of: first) : []
+        guard groups.indices.contains(communicator.rank) else { return }
+        try SelfTest(scorer: gradient).run(train, group: groups[communicator.rank], epoch: order.epoch(of: first))
+    }
+
     /// Collective.
-    private func openCaches(epochs: Int, _ output: RunOutput) throws -> RunCaches? {
+    /// - Parameter epochs: by group, those in which the steps to come take it
+    private func openCaches(epochs: [[Int]], _ output: RunOutput) throws -> RunCaches? {
         guard configuration.cache.isEnabled else { return nil }
         var seen: Set<ImageSource> = []
-        let images = (train.images(epochs: epochs) + (eval?.images(epochs: 1) ?? [])).filter {
+        let images = (train.images(epochs: epochs) + (eval?.images(epochs: onceEach(eval)) ?? [])).filter {
             seen.insert($0).inserted
         }
         return try RunCaches(self, images: images) { line in
@@ -111,19 +120,22 @@ extension TrainingRun {
     }
 
     private mutating func computeReferences(
-        epochs: Int, _ store: LogProbabilityStore?, _ output: RunOutput
+        epochs: [[Int]], _ store: LogProbabilityStore?, _ output: RunOutput
     ) throws {
         guard gradient.objective.usesReference else { return }
-        let groups = train.groups.count + (eval?.groups.count ?? 0)
-        output.stage("reference log-probabilities", of: groups)
+        let trained = epochs.count { !$0.isEmpty }
+        output.stage("reference log-probabilities", of: trained + (eval?.groups.count ?? 0))
         try train.computeReference(epochs: epochs, scorer: gradient, store: store, communicator: communicator) {
             output.stageProgress($0)
         }
-        let trained = train.groups.count
-        try eval?.computeReference(epochs: 1, scorer: gradient, store: store, communicator: communicator) {
+        let once = onceEach(eval)
+        try eval?.computeReference(epochs: once, scorer: gradient, store: store, communicator: communicator) {
             output.stageProgress(trained + $0)
         }
     }
+
+    /// Held-out groups are evaluated with the draws of epoch 0.
+    private func onceEach(_ data: PreparedData?) -> [[Int]] { [[Int]](repeating: [0], count: data?.groups.count ?? 0) }
 
     /// Collective. The mean loss over the held-out groups, with the draws of epoch 0.
     private func evaluate(at step: Int, _ output: RunOutput) throws {
