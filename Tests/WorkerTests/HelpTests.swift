@@ -19,6 +19,12 @@ import Worker
         #expect(try String(contentsOf: file, encoding: .utf8) == text, "MISP_UPDATE_HELP=1 records the new texts")
     }
 
+    @Test func manyRanksGiveHelpOnce() throws {
+        let run = try runRanks(3, "misp-worker", ["plan", "--help"])
+        #expect(run.status == 0)
+        #expect(run.output.components(separatedBy: "USAGE:").count == 2, "\(run.output)")
+    }
+
     /// Completion scripts come from the argument parser and know every command.
     @Test(arguments: ["bash", "zsh", "fish"]) func completionScripts(shell: String) throws {
         let run = try runRanks(nil, "misp-worker", ["--generate-completion-script", shell])

@@ -39,7 +39,7 @@ package struct Program: ParsableCommand {
             let (status, message) = outcome(of: error)
             if message.isEmpty { return status }
             if status == 0 {
-                print(message)
+                if isFirstRank { print(message) }
             } else {
                 waitForFirstRank()
                 FileHandle.standardError.write(Data("\(name): error: \(message)\n".utf8))
@@ -69,9 +69,11 @@ package struct Program: ParsableCommand {
 
     /// What is wrong before MPI starts is wrong on all ranks, and the first one says so and ends the job. The others
     /// give it the time, and speak only if it had nothing to say.
-    private static func waitForFirstRank() {
+    private static func waitForFirstRank() { if !isFirstRank { sleep(2) } }
+
+    private static var isFirstRank: Bool {
         let environment = ProcessInfo.processInfo.environment
         let rank = ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"].lazy.compactMap { environment[$0] }
-        if let rank = rank.first, rank != "0" { sleep(2) }
+        return (rank.first ?? "0") == "0"
     }
 }
