@@ -41,7 +41,10 @@ let package = Package(
             linkerSettings: ["png", "jpeg", "webpdemux", "webp"].map { .linkedLibrary($0) }),
         .target(name: "CVector", cSettings: vectorC),
         .target(name: "CProcessor", cSettings: processorC),
-        .target(name: "Core", dependencies: ["CImages", "COpenBLAS", "CProcessor", "CVector"], swiftSettings: vectorSwift),
+        .target(name: "CProduct"),
+        .target(
+            name: "Core", dependencies: ["CImages", "COpenBLAS", "CProcessor", "CProduct", "CVector"],
+            swiftSettings: vectorSwift),
         .target(name: "Coordinator", dependencies: ["Core", "CMPI"], swiftSettings: vectorSwift),
         .executableTarget(
             name: "Worker",

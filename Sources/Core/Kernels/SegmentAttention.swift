@@ -3,16 +3,37 @@ public struct AttentionSegment: Sendable, Equatable {
     public let rows: Range<Int>
     /// Rows of the segments that this one continues, outermost first; every row here sees all of them.
     public let prefix: [Range<Int>]
+    /// How many of its rows, the last ones, ask: those that have a query and an output.
+    public let asking: Int
+    /// The first of their rows in the matrix of queries, which holds asking rows only.
+    public let firstQuery: Int
 
-    public init(rows: Range<Int>, prefix: [Range<Int>] = []) {
+    /// Unless told otherwise all rows ask, each in its own row.
+    public init(rows: Range<Int>, prefix: [Range<Int>] = [], asking: Int? = nil, firstQuery: Int? = nil) {
         self.rows = rows
         self.prefix = prefix
+        self.asking = asking ?? rows.count
+        self.firstQuery = firstQuery ?? rows.lowerBound
+    }
+}
+
+extension [AttentionSegment] {
+    /// The same segments where only the listed rows ask: of each segment none, or some at its end.
+    ///
+    /// - Parameter rows: ascending, without repetition; row i asks in row i of the queries.
+    func asking(_ rows: [Int]) -> [AttentionSegment] {
+        var first = 0
+        return map { segment in
+            let count = rows[first...].prefix { $0 < segment.rows.upperBound }.count
+            defer { first += count }
+            return AttentionSegment(rows: segment.rows, prefix: segment.prefix, asking: count, firstQuery: first)
+        }
     }
 }
 
 /// Scaled dot-product attention over a batch of segments, with grouped keys: query heads h·H/H_kv … share a key head.
 ///
-/// q: T × (H·D); k, v: T × (H_kv·D). Scores exist for one block of query rows and one head at a time; the backward
+/// q: Q × (H·D) with a row for each row that asks; k, v: T × (H_kv·D). Scores exist for one block of query rows and one head at a time; the backward
 /// pass makes them again from the stored log-sum-exp (Dao et al., FlashAttention, arXiv 2205.14135, §3.1).
 public struct SegmentAttention: Sendable {
     public let heads: Int
@@ -36,7 +57,7 @@ public struct SegmentAttention: Sendable {
         let k: Matrix<S>
         let v: Matrix<S>
         let output: Matrix<S>
-        /// H × T
+        /// H × Q
         let logSumExp: Matrix<S>
     }
 
@@ -97,8 +118,9 @@ public struct SegmentAttention: Sendable {
 }
 
 extension SegmentAttention {
-    /// A run of query rows of one segment, with the key rows it may see.
+    /// A run of queries of one segment, with the key rows it may see.
     struct Block {
+        /// Of the queries' matrix.
         let rows: Range<Int>
         /// Ranges of key rows, and where each begins among the block's score columns.
         let keys: [(rows: Range<Int>, column: Int)]
@@ -109,9 +131,11 @@ extension SegmentAttention {
 
     private func blocks(_ segments: [AttentionSegment]) -> [Block] {
         segments.flatMap { segment in
-            stride(from: segment.rows.lowerBound, to: segment.rows.upperBound, by: Self.blockRows).map { start in
-                let rows = start..<min(start + Self.blockRows, segment.rows.upperBound)
-                let own = segment.rows.lowerBound..<(isCausal ? rows.upperBound : segment.rows.upperBound)
+            stride(from: 0, to: segment.asking, by: Self.blockRows).map { start in
+                let end = min(start + Self.blockRows, segment.asking)
+                let rows = segment.firstQuery + start..<segment.firstQuery + end
+                let last = segment.rows.upperBound - (isCausal ? segment.asking - end : 0)
+                let own = segment.rows.lowerBound..<last
                 let keys = Self.joined(segment.prefix + [own])
                 let count = keys.reduce(0) { $0 + $1.count }
                 var column = 0

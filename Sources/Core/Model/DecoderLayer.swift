@@ -4,12 +4,21 @@ public struct DecoderContext<S: Scalar> {
     /// T × D/2
     public let cosines: Matrix<S>
     public let sines: Matrix<S>
+    /// The rows, ascending, that the layer's output is wanted for; nil for all T.
+    public let kept: [Int]?
 
     package init(segments: [AttentionSegment], cosines: Matrix<S>, sines: Matrix<S>) {
-        self.segments = segments
-        self.cosines = cosines
-        self.sines = sines
+        (self.segments, self.cosines, self.sines, kept) = (segments, cosines, sines, nil)
     }
+
+    /// The context of a layer whose output is wanted at some rows only: keys and values come from all.
+    package init(_ context: DecoderContext, keeping rows: [Int]) {
+        segments = context.segments.asking(rows)
+        (cosines, sines, kept) = (context.cosines, context.sines, rows)
+    }
+
+    /// The kept rows of a matrix.
+    func kept(of x: Matrix<S>) -> Matrix<S> { kept.map { x.gathered($0) } ?? x }
 }
 
 /// down(silu(gate(x))·up(x)), LLaMA's feed-forward network. x: T × C.
@@ -36,19 +45,19 @@ public struct GatedNetwork<S: Scalar>: Sendable {
     /// Returns dx.
     public func backward(_ dy: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>) -> Matrix<S> {
         let dProduct = Matrix<S>(uninitialized: dy.rows, down.weight.columns)
-        down.backward(dy, saved.down, gradient, to: dProduct, keep: 0)
+        dProduct.setSum(down.backward(dy, saved.down, gradient))
         let dGate = Matrix<S>(uninitialized: dProduct.rows, dProduct.columns)
         let dUp = Matrix<S>(uninitialized: dProduct.rows, dProduct.columns)
         S.swiGLUBackward(
             dProduct, gate: saved.gate.output, up: saved.up.output, gateGradient: dGate, upGradient: dUp)
         let dx = Matrix<S>(uninitialized: dy.rows, gate.weight.columns)
-        gate.backward(dGate, saved.gate.saved, gradient, to: dx, keep: 0)
-        up.backward(dUp, saved.up.saved, gradient, to: dx)
+        dx.setSum(
+            gate.backward(dGate, saved.gate.saved, gradient) + up.backward(dUp, saved.up.saved, gradient))
         return dx
     }
 }
 
-/// Causal self-attention with rotary positions and grouped keys. x: T × C.
+/// Causal self-attention with rotary positions and grouped keys. x: T × C; y: a row for each kept one.
 public struct RotaryAttention<S: Scalar>: Sendable {
     public var query: Linear<S>
     public var key: Linear<S>
@@ -62,7 +71,7 @@ public struct RotaryAttention<S: Scalar>: Sendable {
     }
 
     public func forward(_ x: Matrix<S>, _ context: DecoderContext<S>) -> (Matrix<S>, Activations) {
-        let (q, savedQ) = query.forward(x)
+        let (q, savedQ) = query.forward(context.kept(of: x))
         let (k, savedK) = key.forward(x)
         let (v, savedV) = value.forward(x)
         rotate(q, k, context, inverse: false)
@@ -80,21 +89,33 @@ public struct RotaryAttention<S: Scalar>: Sendable {
         into dx: Matrix<S>?
     ) {
         let dMixed = Matrix<S>(uninitialized: dy.rows, output.weight.columns)
-        output.backward(dy, saved.output, gradient, to: dMixed, keep: 0)
+        dMixed.setSum(output.backward(dy, saved.output, gradient))
         let (dq, dk, dv) = attention.backward(dMixed, saved.attention, context.segments)
         rotate(dq, dk, context, inverse: true)
-        query.backward(dq, saved.query, gradient, to: dx, keep: 0)
-        key.backward(dk, saved.key, gradient, to: dx)
-        value.backward(dv, saved.value, gradient, to: dx)
+        let byQuery = query.backward(dq, saved.query, gradient)
+        let byKey = key.backward(dk, saved.key, gradient)
+        let byValue = value.backward(dv, saved.value, gradient)
+        guard let dx else { return }
+        if let kept = context.kept {
+            dx.setSum(byKey + byValue)
+            let dKept = Matrix<S>(uninitialized: dq.rows, dx.columns)
+            dKept.setSum(byQuery)
+            dx.addRows(dKept, at: kept)
+        } else {
+            dx.setSum(byQuery + byKey + byValue)
+        }
     }
 
     func rotate(_ q: Matrix<S>, _ k: Matrix<S>, _ context: DecoderContext<S>, inverse: Bool) {
-        S.rotate(q, heads: attention.heads, cosines: context.cosines, sines: context.sines, inverse: inverse)
+        S.rotate(
+            q, heads: attention.heads, cosines: context.kept(of: context.cosines),
+            sines: context.kept(of: context.sines), inverse: inverse)
         S.rotate(k, heads: attention.keyHeads, cosines: context.cosines, sines: context.sines, inverse: inverse)
     }
 }
 
-/// h = x + attention(norm(x)); y = h + network(norm(h)): one layer of a LLaMA decoder. x, y: T × C.
+/// h = x + attention(norm(x)); y = h + network(norm(h)): one layer of a LLaMA decoder. x: T × C; y: a row for each kept
+/// one.
 public struct DecoderLayer<S: Scalar>: Sendable {
     public let attentionNorm: RMSNorm<S>
     public var attention: RotaryAttention<S>
@@ -111,7 +132,7 @@ public struct DecoderLayer<S: Scalar>: Sendable {
     public func forward(_ x: Matrix<S>, _ context: DecoderContext<S>) -> (Matrix<S>, Activations) {
         let (normalX, savedNorm1) = attentionNorm.forward(x)
         let (h, savedAttention) = attention.forward(normalX, context)
-        h += x
+        h += context.kept(of: x)
         let (normalH, savedNorm2) = networkNorm.forward(h)
         let (y, savedNetwork) = network.forward(normalH)
         y += h
@@ -120,15 +141,23 @@ public struct DecoderLayer<S: Scalar>: Sendable {
         return (y, saved)
     }
 
-    /// Turns `dy` into dx, in place; leaves it meaningless when `needsInput` is false.
+    /// Returns dx, in the memory of `dy` where all rows are kept; nil, and `dy` meaningless, when `needsInput` is false.
     public func backward(
         _ dy: Matrix<S>, _ saved: Activations, _ context: DecoderContext<S>, _ gradient: Gradient<S>, needsInput: Bool
-    ) {
+    ) -> Matrix<S>? {
         let dNormalH = network.backward(dy, saved.network, gradient)
         networkNorm.backward(dNormalH, saved.networkNorm, gradient, to: dy)
+        let rows = saved.attentionNorm.input.rows
         let dNormalX =
-            needsInput || attentionNorm.weight.isTrained ? Matrix<S>(uninitialized: dy.rows, dy.columns) : nil
+            needsInput || attentionNorm.weight.isTrained ? Matrix<S>(uninitialized: rows, dy.columns) : nil
         attention.backward(dy, saved.attention, context, gradient, into: dNormalX)
-        if let dNormalX { attentionNorm.backward(dNormalX, saved.attentionNorm, gradient, to: dy) }
+        guard let dNormalX else { return nil }
+        var dx = dy
+        if let kept = context.kept {
+            dx = Matrix(zeros: rows, dy.columns)
+            dx.addRows(dy, at: kept)
+        }
+        attentionNorm.backward(dNormalX, saved.attentionNorm, gradient, to: dx)
+        return needsInput ? dx : nil
     }
 }

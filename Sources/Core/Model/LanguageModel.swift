@@ -12,9 +12,9 @@ public struct LanguageModel<S: Scalar>: Sendable {
     public let isTrained: Bool
 
     public struct Activations {
-        let context: DecoderContext<S>
+        /// By layer.
+        let contexts: [DecoderContext<S>]
         let layers: [DecoderLayer<S>.Activations]
-        let rows: Int
         public let scores: ResponseScores<S>
     }
 
@@ -22,18 +22,17 @@ public struct LanguageModel<S: Scalar>: Sendable {
     ///
     /// - Parameter inputs: T × C, what stands at each row: token embeddings and image features. Not kept.
     public func forward(_ inputs: Matrix<S>, _ layout: SequenceLayout) -> ([Double], Activations) {
-        let context = context(for: layout)
+        let contexts = contexts(for: layout)
         var x = inputs
         var saved: [DecoderLayer<S>.Activations] = []
-        for layer in layers {
+        for (layer, context) in zip(layers, contexts) {
             let (y, activations) = layer.forward(x, context)
             saved.append(activations)
             x = y
         }
-        let scores = ResponseScores(hidden: x, layout.responses, norm: norm, head: head)
-        return (
-            scores.logProbabilities, Activations(context: context, layers: saved, rows: layout.rows, scores: scores)
-        )
+        let scores = ResponseScores(
+            hidden: x, of: layout.scoredRows, layout.responses, norm: norm, head: head)
+        return (scores.logProbabilities, Activations(contexts: contexts, layers: saved, scores: scores))
     }
 
     /// The gradient of Σ coefficient·log-probability over the responses, and of the divergence, added to `gradient`;
@@ -42,14 +41,14 @@ public struct LanguageModel<S: Scalar>: Sendable {
         _ coefficients: [Double], _ saved: Activations, _ gradient: Gradient<S>, needsInput: Bool,
         divergence: Divergence<S>? = nil
     ) -> Matrix<S>? {
-        let d = Matrix<S>(zeros: saved.rows, embedding.columns)
-        saved.scores.backward(coefficients, divergence, norm: norm, head: head, gradient, to: d)
+        var d: Matrix<S>? = saved.scores.backward(coefficients, divergence, norm: norm, head: head, gradient)
         guard needsInput || isTrained else { return nil }
         for index in layers.indices.reversed() {
-            layers[index].backward(
-                d, saved.layers[index], saved.context, gradient, needsInput: needsInput || index > 0)
+            guard let dy = d else { return nil }
+            d = layers[index].backward(
+                dy, saved.layers[index], saved.contexts[index], gradient, needsInput: needsInput || index > 0)
         }
-        return needsInput ? d : nil
+        return d
     }
 
     /// T × C: the embeddings of the layout's tokens; rows of images are left uninitialised.
@@ -74,9 +73,12 @@ public struct LanguageModel<S: Scalar>: Sendable {
         }
     }
 
-    private func context(for layout: SequenceLayout) -> DecoderContext<S> {
+    /// Of each layer. Nothing but keys and values is asked of the last one at rows that score nothing.
+    private func contexts(for layout: SequenceLayout) -> [DecoderContext<S>] {
         let (cosines, sines) = angles(layout.positions)
-        return DecoderContext(segments: layout.segments, cosines: cosines, sines: sines)
+        let whole = DecoderContext(segments: layout.segments, cosines: cosines, sines: sines)
+        let last = DecoderContext(whole, keeping: layout.scoredRows)
+        return layers.indices.map { $0 == layers.count - 1 ? last : whole }
     }
 
     /// cos and sin of position·base^(−2i/D) (Su et al., RoFormer, arXiv 2104.09864, eq. 15), in Double: T × D/2 each.

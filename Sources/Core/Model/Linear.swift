@@ -35,28 +35,33 @@ public struct Linear<S: Scalar>: Sendable {
     }
 
     public func forward(_ x: Matrix<S>) -> (Matrix<S>, Activations) {
-        let y = Matrix<S>.product(x, transposed: weight.matrix)
+        let y = Matrix<S>(uninitialized: x.rows, weight.rows)
+        var terms = [ProductTerm(x, weight.factor, transposeB: true)]
+        var low: Matrix<S>?
+        if let adapter {
+            let product = Matrix<S>.product(x, transposed: adapter.a.matrix)
+            terms.append(ProductTerm(product, adapter.b.matrix, transposeB: true, scale: adapter.scale))
+            low = product
+        }
+        y.setSum(terms)
         if let bias { S.addBias(bias.vector, to: y) }
-        guard let adapter else { return (y, Activations(input: x, low: nil)) }
-        let low = Matrix<S>.product(x, transposed: adapter.a.matrix)
-        y.setProduct(low, adapter.b.matrix, transposeB: true, scale: adapter.scale, keep: 1)
         return (y, Activations(input: x, low: low))
     }
 
-    /// Adds the weights' gradients; adds dx = dy·W + scale·(dy·B)·A to `dx` (`keep` 1) or overwrites it (`keep` 0),
-    /// unless it is nil.
+    /// Adds the weights' gradients. Returns the terms of dx = dy·W + scale·(dy·B)·A, so that layers with one input can
+    /// add theirs up in one pass.
     public func backward(
-        _ dy: Matrix<S>, _ activations: Activations, _ gradient: Gradient<S>, to dx: Matrix<S>?, keep: S = 1
-    ) {
-        dx?.setProduct(dy, weight.matrix, keep: keep)
+        _ dy: Matrix<S>, _ activations: Activations, _ gradient: Gradient<S>
+    ) -> [ProductTerm<S>] {
         weight.gradient(in: gradient)?.setProduct(dy, transposeA: true, activations.input, keep: 1)
         if let db = bias?.gradient(in: gradient) { S.addColumnSums(of: dy, to: db.base) }
-        guard let adapter, let low = activations.low else { return }
+        let dense = ProductTerm(dy, weight.factor)
+        guard let adapter, let low = activations.low else { return [dense] }
         adapter.b.gradient(in: gradient)?
             .setProduct(dy, transposeA: true, low, scale: adapter.scale, keep: 1)
         let dLow = Matrix<S>(uninitialized: low.rows, low.columns)
         dLow.setProduct(dy, adapter.b.matrix, scale: adapter.scale)
         adapter.a.gradient(in: gradient)?.setProduct(dLow, transposeA: true, activations.input, keep: 1)
-        dx?.setProduct(dLow, adapter.a.matrix, keep: 1)
+        return [dense, ProductTerm(dLow, adapter.a.matrix)]
     }
 }

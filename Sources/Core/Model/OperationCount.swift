@@ -17,6 +17,17 @@ public struct OperationCount: Sendable, Equatable {
     }
 }
 
+extension [AttentionSegment] {
+    /// Pairs of a row that asks and one that it sees, causally.
+    fileprivate var visiblePairs: Double {
+        reduce(0) { sum, segment in
+            let (own, asking) = (Double(segment.rows.count), Double(segment.asking))
+            let prefix = Double(segment.prefix.reduce(0) { $0 + $1.count })
+            return sum + asking * (prefix + own) - asking * (asking - 1) / 2
+        }
+    }
+}
+
 extension ModelConfiguration {
     /// The language model's operations for a layout, with the backward pass that `trainable` asks for.
     public func operations(_ layout: SequenceLayout, trainable: Trainable) -> OperationCount {
@@ -27,27 +38,34 @@ extension ModelConfiguration {
             "gate_proj": (Double(text.intermediateSize), width), "up_proj": (Double(text.intermediateSize), width),
             "down_proj": (width, Double(text.intermediateSize)),
         ]
-        let dense = modules.values.reduce(0) { $0 + $1.0 * $1.1 }
-        let adapted =
-            trainable.language == .lora
-            ? trainable.lora.targets.compactMap { modules[$0] }.reduce(0) {
-                $0 + Double(trainable.lora.r) * ($1.0 + $1.1)
-            } : 0
-        let rows = Double(layout.rows)
-        let layers = Double(text.layers)
-        let pairs = layout.segments.reduce(0.0) { sum, segment in
-            let own = Double(segment.rows.count)
-            let prefix = Double(segment.prefix.reduce(0) { $0 + $1.count })
-            return sum + own * prefix + own * (own + 1) / 2
+        // Row by row: what one row costs in a whole layer, and what keys and values of it cost.
+        func multiplications(_ names: some Sequence<String>) -> (dense: Double, adapted: Double) {
+            names.reduce(into: (0, 0)) { sum, name in
+                guard let (out, inputs) = modules[name] else { return }
+                sum.dense += out * inputs
+                if trainable.language == .lora, trainable.lora.targets.contains(name) {
+                    sum.adapted += Double(trainable.lora.r) * (out + inputs)
+                }
+            }
         }
+        let whole = multiplications(modules.keys.sorted())
+        let keyValue = multiplications(["k_proj", "v_proj"])
+        let scoredRows = layout.scoredRows
+        // The last layer has queries and a network at scored rows only.
+        let rows = Double(layout.rows)
+        let fullRows = rows * Double(text.layers - 1) + Double(scoredRows.count)
+        let otherRows = rows - Double(scoredRows.count)
+        let dense = fullRows * whole.dense + otherRows * keyValue.dense
+        let adapted = fullRows * whole.adapted + otherRows * keyValue.adapted
+        let pairs =
+            Double(text.layers - 1) * layout.segments.visiblePairs + layout.segments.asking(scoredRows).visiblePairs
         let scored = Double(layout.responses.reduce(0) { $0 + $1.targets.count })
         let head = 2 * scored * width * Double(text.vocabulary)
         let attention = 4 * pairs * queries
         let isFull = trainable.language == .full
         return OperationCount(
-            forward: layers * (2 * rows * (dense + adapted) + attention) + head,
-            backward: layers * (2 * rows * (dense * (isFull ? 2 : 1) + adapted * 2) + 2 * attention)
-                + head * (isFull ? 2 : 1))
+            forward: 2 * (dense + adapted) + attention + head,
+            backward: 2 * (dense * (isFull ? 2 : 1) + adapted * 2) + 2 * attention + head * (isFull ? 2 : 1))
     }
 
     /// Bytes of activations that a joint forward pass of the layout keeps for the backward pass, roughly.

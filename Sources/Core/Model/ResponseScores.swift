@@ -1,6 +1,8 @@
 /// The final norm, the head and the log-probabilities, at the n rows that predict response tokens and nowhere else.
 public struct ResponseScores<S: Scalar> {
+    /// Of each scored token, the hidden row that predicts it.
     private let rows: [Int]
+    private let hiddenRows: Int
     private let targets: [Int32]
     /// The response of each scored token, and what its log-probability counts for in the response's.
     private let owners: [Int]
@@ -14,13 +16,22 @@ public struct ResponseScores<S: Scalar> {
     /// Σ_t weight_t·log p(target_t) of each response.
     let logProbabilities: [Double]
 
-    init(hidden: Matrix<S>, _ responses: [SequenceLayout.Response], norm: RMSNorm<S>, head: Weight<S>) {
-        rows = responses.flatMap(\.predictors)
+    /// - Parameters:
+    ///   - hidden: a row for each row of the layout that predicts something
+    ///   - scoredRows: which rows these are, ascending
+    init(
+        hidden: Matrix<S>, of scoredRows: [Int], _ responses: [SequenceLayout.Response], norm: RMSNorm<S>,
+        head: Weight<S>
+    ) {
+        let places = Dictionary(uniqueKeysWithValues: scoredRows.enumerated().map { ($1, $0) })
+        rows = responses.flatMap(\.predictors).compactMap { places[$0] }
+        hiddenRows = hidden.rows
         targets = responses.flatMap(\.targets)
         owners = responses.enumerated().flatMap { index, response in response.targets.map { _ in index } }
         weights = responses.flatMap(\.weights)
         (normalized, savedNorm) = norm.forward(hidden.gathered(rows))
-        logits = Matrix.product(normalized, transposed: head.matrix)
+        logits = Matrix(uninitialized: rows.count, head.rows)
+        logits.setSum([ProductTerm(normalized, head.factor, transposeB: true)])
         logSumExp = Matrix(uninitialized: rows.count, 1)
         let tokens = Matrix<Double>(uninitialized: rows.count, 1)
         S.tokenLogProbability(logits, targets: targets, into: tokens.base, logSumExp: logSumExp.base)
@@ -29,12 +40,12 @@ public struct ResponseScores<S: Scalar> {
         logProbabilities = sums
     }
 
-    /// Adds to the gradients of head and norm, and to `dHidden` at the scored rows. Consumes the logits, those of the
+    /// Adds to the gradients of head and norm; returns that of the hidden rows. Consumes the logits, those of the
     /// divergence's reference too.
     func backward(
         _ coefficients: [Double], _ divergence: Divergence<S>?, norm: RMSNorm<S>, head: Weight<S>,
-        _ gradient: Gradient<S>, to dHidden: Matrix<S>
-    ) {
+        _ gradient: Gradient<S>
+    ) -> Matrix<S> {
         if let divergence { differentiate(divergence) }
         S.tokenLogProbabilityBackward(
             logits, targets: targets, logSumExp: logSumExp.base,
@@ -44,10 +55,13 @@ public struct ResponseScores<S: Scalar> {
             logits.rows(0..<reference.rows.count) += reference.logits
         }
         head.gradient(in: gradient)?.setProduct(logits, transposeA: true, normalized, keep: 1)
-        let dNormalized = Matrix<S>.product(logits, head.matrix)
-        let d = Matrix<S>(zeros: rows.count, dHidden.columns)
+        let dNormalized = Matrix<S>(uninitialized: rows.count, head.columns)
+        dNormalized.setSum([ProductTerm(logits, head.factor)])
+        let d = Matrix<S>(zeros: rows.count, head.columns)
         norm.backward(dNormalized, savedNorm, gradient, to: d)
+        let dHidden = Matrix<S>(zeros: hiddenRows, head.columns)
         dHidden.addRows(d, at: rows)
+        return dHidden
     }
 }
 

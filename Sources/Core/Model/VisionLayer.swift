@@ -28,12 +28,12 @@ public struct VisionAttention<S: Scalar>: Sendable {
         _ dy: Matrix<S>, _ saved: Activations, _ segments: [AttentionSegment], _ gradient: Gradient<S>
     ) -> Matrix<S> {
         let dMixed = Matrix<S>(uninitialized: dy.rows, output.weight.columns)
-        output.backward(dy, saved.output, gradient, to: dMixed, keep: 0)
+        dMixed.setSum(output.backward(dy, saved.output, gradient))
         let (dq, dk, dv) = attention.backward(dMixed, saved.attention, segments)
         let dx = Matrix<S>(uninitialized: dy.rows, query.weight.columns)
-        query.backward(dq, saved.query, gradient, to: dx, keep: 0)
-        key.backward(dk, saved.key, gradient, to: dx)
-        value.backward(dv, saved.value, gradient, to: dx)
+        dx.setSum(
+            query.backward(dq, saved.query, gradient) + key.backward(dk, saved.key, gradient)
+                + value.backward(dv, saved.value, gradient))
         return dx
     }
 }
@@ -63,9 +63,10 @@ public struct TwoLayerNetwork<S: Scalar>: Sendable {
     /// Overwrites `dx`; nil where nothing below is trained.
     public func backward(_ dy: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>, into dx: Matrix<S>?) {
         let dActive = Matrix<S>(uninitialized: dy.rows, second.weight.columns)
-        second.backward(dy, saved.second, gradient, to: dActive, keep: 0)
+        dActive.setSum(second.backward(dy, saved.second, gradient))
         S.activateBackward(activation, dActive, x: saved.hidden, into: dActive)
-        first.backward(dActive, saved.first, gradient, to: dx, keep: 0)
+        let terms = first.backward(dActive, saved.first, gradient)
+        dx?.setSum(terms)
     }
 }
 

@@ -132,7 +132,7 @@ extension VisionTower {
                 dGrid += dPatches
             }
         }
-        patch.backward(dEmbedded, saved.patches, gradient, to: nil)
+        _ = patch.backward(dEmbedded, saved.patches, gradient)
     }
 
     private func keptRows(_ segments: [AttentionSegment]) -> [Int] {

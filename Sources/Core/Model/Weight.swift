@@ -50,6 +50,11 @@ public struct Weight<S: Scalar>: Sendable {
         }
     }
 
+    /// The elements for a product, which widens 16-bit ones a block at a time.
+    public var factor: Factor<S> {
+        if case .stored(let tensor) = source { .stored(tensor, rows: rows, columns: columns) } else { .matrix(matrix) }
+    }
+
     /// The first element, for vectors.
     public var vector: S.Pointer { matrix.base }
 

@@ -56,6 +56,9 @@ public struct SequenceLayout: Sendable {
 
     public var rows: Int { tokens.count }
 
+    /// The rows that predict a token of a response, ascending: of each segment none, or some at its end.
+    public var scoredRows: [Int] { Set(responses.flatMap(\.predictors)).sorted() }
+
     /// Adds a prompt with its image and the responses to them; responses are numbered in the order of addition.
     public mutating func append(_ prompt: PromptTokens, image: Int, responses: [[Int32]]) {
         append(prompt, image: image, responses: responses.map { WeightedTokens($0) })

@@ -25,7 +25,7 @@ public struct Matrix<Element: Scalar>: @unchecked Sendable {
 
     public init(zeros rows: Int, _ columns: Int) {
         self.init(uninitialized: rows, columns)
-        base.update(repeating: 0, count: count)
+        setZero()
     }
 
     public init(_ rows: Int, _ columns: Int, _ elements: [Element]) {
@@ -84,8 +84,13 @@ public struct Matrix<Element: Scalar>: @unchecked Sendable {
         }
     }
 
+    /// Zero bytes are the number 0.
     public func setZero() {
-        for r in 0..<rows { row(r).update(repeating: 0, count: columns) }
+        let (count, runs, size) =
+            isContiguous ? (count, 1, MemoryLayout<Element>.stride) : (columns, rows, MemoryLayout<Element>.stride)
+        for run in 0..<runs {
+            UnsafeMutableRawPointer(row(run)).initializeMemory(as: UInt8.self, repeating: 0, count: count * size)
+        }
     }
 
     /// The listed rows, in that order, as a new matrix.

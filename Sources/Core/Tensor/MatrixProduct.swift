@@ -1,13 +1,58 @@
 import COpenBLAS
 
-/// General matrix products, all row-major: the one place where BLAS is called.
-public enum BLAS {
-    /// Threads of one product. One is the default: a rank a core is faster, and the bits do not depend on the machine.
-    public static func setThreads(_ count: Int) { openblas_set_num_threads(Int32(count)) }
-    public static var threads: Int { Int(openblas_get_num_threads()) }
-    /// The kernel that OpenBLAS chose for this processor, such as `Haswell`.
-    public static var kernel: String { String(cString: openblas_get_corename()) }
-    public static var configuration: String { String(cString: openblas_get_config()) }
+/// One side of a product: a matrix, or a file's 16-bit numbers, which are widened a block at a time.
+public enum Factor<Element: Scalar>: Sendable {
+    case matrix(Matrix<Element>)
+    case stored(StoredTensor, rows: Int, columns: Int)
+
+    public var rows: Int {
+        switch self {
+        case .matrix(let matrix): matrix.rows
+        case .stored(_, let rows, _): rows
+        }
+    }
+
+    public var columns: Int {
+        switch self {
+        case .matrix(let matrix): matrix.columns
+        case .stored(_, _, let columns): columns
+        }
+    }
+
+    /// All elements, widened where need be.
+    var matrix: Matrix<Element> {
+        switch self {
+        case .matrix(let matrix): matrix
+        case .stored(let tensor, let rows, let columns): tensor.widened(rows: rows, columns: columns)
+        }
+    }
+}
+
+/// scale · op(a) · op(b), a term of a sum of products; `op` transposes when asked to.
+public struct ProductTerm<Element: Scalar>: Sendable {
+    public var a: Matrix<Element>
+    public var transposeA: Bool
+    public var b: Factor<Element>
+    public var transposeB: Bool
+    public var scale: Element
+
+    public init(
+        _ a: Matrix<Element>, transposeA: Bool = false, _ b: Factor<Element>, transposeB: Bool = false,
+        scale: Element = 1
+    ) {
+        (self.a, self.transposeA, self.b, self.transposeB, self.scale) = (a, transposeA, b, transposeB, scale)
+    }
+
+    public init(
+        _ a: Matrix<Element>, transposeA: Bool = false, _ b: Matrix<Element>, transposeB: Bool = false,
+        scale: Element = 1
+    ) {
+        self.init(a, transposeA: transposeA, .matrix(b), transposeB: transposeB, scale: scale)
+    }
+
+    public var rows: Int { transposeA ? a.columns : a.rows }
+    public var inner: Int { transposeA ? a.rows : a.columns }
+    public var columns: Int { transposeB ? b.rows : b.columns }
 }
 
 extension Matrix {
@@ -18,17 +63,25 @@ extension Matrix {
         _ a: Matrix, transposeA: Bool = false, _ b: Matrix, transposeB: Bool = false, scale: Element = 1,
         keep: Element = 0
     ) {
-        let inner = transposeA ? a.rows : a.columns
-        precondition(
-            (transposeA ? a.columns : a.rows) == rows && (transposeB ? b.rows : b.columns) == columns
-                && (transposeB ? b.columns : b.rows) == inner,
-            "product of \(a.rows) × \(a.columns) and \(b.rows) × \(b.columns) into \(rows) × \(columns)")
+        setSum([ProductTerm(a, transposeA: transposeA, b, transposeB: transposeB, scale: scale)], keep: keep)
+    }
+
+    /// `self ← Σ terms + keep · self`: one pass over `self`, however many terms there are.
+    public func setSum(_ terms: [ProductTerm<Element>], keep: Element = 0) {
+        for term in terms {
+            precondition(
+                term.rows == rows && term.columns == columns
+                    && (term.transposeB ? term.b.columns : term.b.rows) == term.inner,
+                "product of \(term.a.rows) × \(term.a.columns) and \(term.b.rows) × \(term.b.columns) into \(rows) × \(columns)"
+            )
+        }
         guard rows > 0, columns > 0 else { return }
-        guard inner > 0 else {
+        let terms = terms.filter { $0.inner > 0 }
+        guard !terms.isEmpty else {
             if keep == 0 { setZero() }
             return
         }
-        Element.gemm(self, a, transposeA, b, transposeB, scale: scale, keep: keep)
+        Element.setSum(self, terms, keep: keep)
     }
 
     /// a · b
@@ -46,7 +99,32 @@ extension Matrix {
     }
 }
 
+extension Scalar {
+    /// Term after term; Float has a faster way.
+    public static func setSum(_ c: Matrix<Self>, _ terms: [ProductTerm<Self>], keep: Self) {
+        var keep = keep
+        for term in terms {
+            gemm(c, term.a, term.transposeA, term.b.matrix, term.transposeB, scale: term.scale, keep: keep)
+            keep = 1
+        }
+    }
+}
+
 extension Float {
+    /// Products by the kernels of CProduct where the processor has them, by BLAS elsewhere and for single rows.
+    public static func setSum(_ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float) {
+        let isSingleRow = c.rows == 1 && terms.allSatisfy { !$0.transposeA }
+        if !isSingleRow, let product = FloatProduct.current {
+            return product.setSum(c, terms, keep: keep)
+        }
+        var keep = keep
+        for term in terms {
+            gemm(c, term.a, term.transposeA, term.b.matrix, term.transposeB, scale: term.scale, keep: keep)
+            keep = 1
+        }
+    }
+
+    /// BLAS's product, beside which FloatProduct's is held.
     public static func gemm(
         _ c: Matrix<Float>, _ a: Matrix<Float>, _ transposeA: Bool, _ b: Matrix<Float>, _ transposeB: Bool,
         scale: Float, keep: Float

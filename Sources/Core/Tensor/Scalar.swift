@@ -7,10 +7,12 @@
 public protocol Scalar: BinaryFloatingPoint, Sendable {
     typealias Pointer = UnsafeMutablePointer<Self>
 
-    /// c ← scale·op(a)·op(b) + keep·c; called through `Matrix.setProduct`, which checks the shapes.
+    /// c ← scale·op(a)·op(b) + keep·c, by BLAS.
     static func gemm(
         _ c: Matrix<Self>, _ a: Matrix<Self>, _ transposeA: Bool, _ b: Matrix<Self>, _ transposeB: Bool, scale: Self,
         keep: Self)
+    /// c ← Σ terms + keep·c; called through `Matrix.setSum`, which checks the shapes.
+    static func setSum(_ c: Matrix<Self>, _ terms: [ProductTerm<Self>], keep: Self)
 
     // Elementwise
     static func add(_ x: Pointer, to y: Pointer, count: Int)

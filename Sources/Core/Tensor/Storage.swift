@@ -36,7 +36,18 @@ enum MemoryPool {
     static func take(_ bytes: Int) -> UnsafeMutableRawPointer {
         let reused = free.withLock { $0[bytes]?.popLast() }
         if let reused, let pointer = UnsafeMutableRawPointer(bitPattern: reused) { return pointer }
-        return UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+        return allocate(bytes)
+    }
+
+    /// Large blocks ask the system for large pages: fewer faults at first, fewer misses of the page table later.
+    private static func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
+        let largePage = 2 << 20
+        guard bytes >= 4 * largePage else { return .allocate(byteCount: bytes, alignment: 64) }
+        let block = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: largePage)
+        #if canImport(Glibc)
+            madvise(block, bytes, Int32(MADV_HUGEPAGE))
+        #endif
+        return block
     }
 
     static func giveBack(_ pointer: UnsafeMutableRawPointer, _ bytes: Int) {

@@ -51,7 +51,7 @@ final class LogProbabilityStore {
         var hash = SHA256()
         hash.add("misp log-probabilities 1")
         hash.add(model)
-        hash.add("\(BLAS.kernel) \(BLAS.threads)")
+        hash.add("\(BLAS.arithmetic)")
         hash.add("\(group.prompt.tokens) \(group.prompt.imageRows)")
         for sequence in batch.sequences {
             let response = sequence == .rejected ? group.rejected : group.chosen

@@ -59,7 +59,7 @@ struct RunCaches {
         let place = folder.appending(path: "features")
         let keys = pictures.mapValues { picture in
             var hash = SHA256()
-            hash.add("misp features 1 \(BLAS.kernel) \(BLAS.threads)")
+            hash.add("misp features 1 \(BLAS.arithmetic)")
             hash.add(model)
             hash.add(picture)
             return hash.finish()

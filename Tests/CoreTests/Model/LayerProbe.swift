@@ -146,8 +146,7 @@ extension VisionLanguageModel where S == Double {
             return (
                 y,
                 { dy, gradient in
-                    part.backward(dy, saved, context, gradient, needsInput: true)
-                    return dy
+                    part.backward(dy, saved, context, gradient, needsInput: true) ?? dy
                 }
             )
         }

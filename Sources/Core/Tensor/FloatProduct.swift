@@ -1,0 +1,255 @@
+import CProduct
+import Dispatch
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Sums of float32 matrix products, blocked for the caches around the kernels of CProduct.
+///
+/// a is read where it stands; blocks of b are copied into the panels that the kernel reads, 16-bit ones widened on the
+/// way (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008, with the roles of a's copy left to
+/// the first-level cache). An element is a chain of fused multiply-adds over pieces of the inner index that depend on
+/// its length alone, so it has the same bits in any block, with any kernel and for any number of threads.
+package struct FloatProduct: @unchecked Sendable {
+    private let kernel: misp_product_kernel
+    /// Columns of b that are packed at once: half the second-level cache.
+    private let blockColumns: Int
+
+    /// That of this processor, or of MISP_PRODUCT (`AVX-512`, `AVX2`, `OpenBLAS`); nil for OpenBLAS.
+    package static let current: FloatProduct? = {
+        let name = getenv("MISP_PRODUCT").map { String(cString: $0) }
+        return name == "OpenBLAS" ? nil : FloatProduct(name)
+    }()
+
+    /// nil where the processor lacks the kernel of that name, or any.
+    package init?(_ name: String? = nil) {
+        guard let found = misp_find_product_kernel(name) else { return nil }
+        kernel = found.pointee
+        let cache = sysconf(Int32(_SC_LEVEL2_CACHE_SIZE))
+        let columns = cache > 0 ? cache / 2 / (Self.groupInner * 4) / 32 * 32 : 192
+        blockColumns = min(max(columns, 96), 384)
+    }
+
+    package var name: String { String(cString: kernel.name) }
+
+    /// The longest piece of the inner index, and the longest run of pieces that are packed together.
+    private static let pieceInner = 576
+    private static let groupInner = 640
+    /// Products with fewer rows than this read b where it stands: each of its elements is used too seldom to pay for a copy.
+    private static let fewRows = 64
+    private static let pieceOfFewRows = 64
+
+    /// c ← Σ terms + keep · c
+    package func setSum(
+        _ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float, threads: Int = BLAS.threads
+    ) {
+        guard terms.contains(where: \.transposeA) else {
+            return share(c, terms, among: threads) { setInGroups($0, $1, keep: keep) }
+        }
+        var keep = keep
+        for term in terms {
+            setSingle(c, term, keep: keep, threads: threads)
+            keep = 1
+        }
+    }
+
+    /// Shares c out by rows, or by columns where it has few rows.
+    private func share(
+        _ c: Matrix<Float>, _ terms: [ProductTerm<Float>], among threads: Int,
+        _ body: @Sendable (Matrix<Float>, [ProductTerm<Float>]) -> Void
+    ) {
+        let work = terms.reduce(0) { $0 + $1.inner } * c.count
+        guard threads > 1, work > 1 << 20 else { return body(c, terms) }
+        let byRows = c.rows >= 2 * threads * kernel.rows
+        let count = byRows ? c.rows : c.columns
+        let unit = byRows ? kernel.rows : kernel.columns
+        let share = (count + threads * unit - 1) / (threads * unit) * unit
+        DispatchQueue.concurrentPerform(iterations: (count + share - 1) / share) { index in
+            let range = index * share..<min((index + 1) * share, count)
+            if byRows {
+                body(c.rows(range), terms.map { $0.ofRows(range) })
+            } else {
+                body(c.columns(range), terms.map { $0.ofColumns(range) })
+            }
+        }
+    }
+}
+
+// MARK: - Products with a as it stands
+
+extension FloatProduct {
+    private struct Piece {
+        let term: Int
+        let inner: Range<Int>
+    }
+
+    /// The terms' inner indices in pieces, and those in runs that are packed together: a tile of c then stays in the
+    /// first-level cache from piece to piece.
+    private func groups(_ terms: [ProductTerm<Float>]) -> [[Piece]] {
+        var groups: [[Piece]] = []
+        var length = Self.groupInner
+        for (index, term) in terms.enumerated() {
+            for range in Self.pieces(of: term.inner, atMost: Self.pieceInner) {
+                if length + range.count > Self.groupInner {
+                    groups.append([])
+                    length = 0
+                }
+                groups[groups.count - 1].append(Piece(term: index, inner: range))
+                length += range.count
+            }
+        }
+        return groups
+    }
+
+    /// Pieces of about equal length.
+    private static func pieces(of inner: Int, atMost limit: Int) -> [Range<Int>] {
+        let count = (inner + limit - 1) / limit
+        let length = ((inner + count - 1) / count + 7) / 8 * 8
+        return stride(from: 0, to: inner, by: length).map { $0..<min($0 + length, inner) }
+    }
+
+    private func setInGroups(_ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float) {
+        let groups = groups(terms)
+        let width = min(blockColumns, (c.columns + kernel.columns - 1) / kernel.columns * kernel.columns)
+        let longest = groups.reduce(0) { max($0, $1.reduce(0) { $0 + $1.inner.count }) }
+        let packed = Matrix<Float>(uninitialized: longest, width)
+        for (order, group) in groups.enumerated() {
+            for first in stride(from: 0, to: c.columns, by: width) {
+                let columns = first..<min(first + width, c.columns)
+                var places: [UnsafeMutablePointer<Float>] = []
+                var place = packed.base
+                for piece in group {
+                    pack(terms[piece.term], piece.inner, columns, into: place)
+                    places.append(place)
+                    place += misp_packed_size(piece.inner.count, columns.count, kernel.columns, kernel.lanes)
+                }
+                for row in stride(from: 0, to: c.rows, by: kernel.rows) {
+                    let rows = row..<min(row + kernel.rows, c.rows)
+                    for (index, piece) in group.enumerated() {
+                        let term = terms[piece.term]
+                        let isFirst = order == 0 && index == 0
+                        var strip = strip(c, rows, columns, term, piece.inner, keep: isFirst ? keep : 1)
+                        strip.b = UnsafePointer(places[index])
+                        strip.b_panel = kernel.columns * piece.inner.count
+                        strip.next = min(kernel.rows, c.rows - rows.upperBound)
+                        kernel.strip(&strip)
+                    }
+                }
+            }
+        }
+    }
+
+    private func strip(
+        _ c: Matrix<Float>, _ rows: Range<Int>, _ columns: Range<Int>, _ term: ProductTerm<Float>, _ inner: Range<Int>,
+        keep: Float
+    ) -> misp_strip {
+        let (down, along) = term.transposeA ? (1, term.a.stride) : (term.a.stride, 1)
+        return misp_strip(
+            rows: rows.count, columns: columns.count, inner: inner.count,
+            a: term.a.base + rows.lowerBound * down + inner.lowerBound * along, a_row: down, a_inner: along, b: nil,
+            b_inner: 0, b_panel: 0, c: c.row(rows.lowerBound) + columns.lowerBound, c_row: c.stride, scale: term.scale,
+            keep: keep, next: 0)
+    }
+
+    private func pack(
+        _ term: ProductTerm<Float>, _ inner: Range<Int>, _ columns: Range<Int>, into target: UnsafeMutablePointer<Float>
+    ) {
+        let (rows, across) = term.transposeB ? (columns, inner) : (inner, columns)
+        let block = term.b.block(rows, across)
+        let (byInner, byColumn) = term.transposeB ? (1, block.stride) : (block.stride, 1)
+        misp_pack(inner.count, columns.count, block.base, byInner, byColumn, target, kernel.columns, kernel.lanes)
+    }
+}
+
+// MARK: - Products with a transposed: gradients of weights
+
+extension FloatProduct {
+    private func setSingle(_ c: Matrix<Float>, _ term: ProductTerm<Float>, keep: Float, threads: Int) {
+        if !term.transposeA {
+            share(c, [term], among: threads) { setInGroups($0, $1, keep: keep) }
+        } else if !term.transposeB, c.rows <= Self.fewRows {
+            share(c, [term], among: threads) { setFewRows($0, $1[0], keep: keep) }
+        } else if !term.transposeB, c.columns <= Self.fewRows, c.columns < c.rows, 4 * c.columns <= term.inner {
+            // The gradient of an adapter's B: as the transpose of one with few rows.
+            let transposed = Matrix<Float>(uninitialized: c.columns, c.rows)
+            let turned = ProductTerm(term.b.matrix, transposeA: true, term.a, scale: term.scale)
+            share(transposed, [turned], among: threads) { setFewRows($0, $1[0], keep: 0) }
+            misp_add_transposed(c.rows, c.columns, transposed.base, transposed.stride, c.base, c.stride, 1, keep)
+        } else {
+            let upright = Matrix<Float>(uninitialized: term.a.columns, term.a.rows)
+            misp_transpose(upright.rows, upright.columns, term.a.base, term.a.stride, upright.base, upright.stride)
+            let term = ProductTerm(upright, term.b, transposeB: term.transposeB, scale: term.scale)
+            share(c, [term], among: threads) { setInGroups($0, $1, keep: keep) }
+        }
+    }
+
+    /// aᵀ·b with so few rows that b is read where it stands, in short pieces, which keep to few pages.
+    private func setFewRows(_ c: Matrix<Float>, _ term: ProductTerm<Float>, keep: Float) {
+        let b = term.b.matrix
+        let whole = c.columns / kernel.columns * kernel.columns
+        let tail = Matrix<Float>(uninitialized: Self.pieceOfFewRows, kernel.columns)
+        for first in stride(from: 0, to: term.inner, by: Self.pieceOfFewRows) {
+            let inner = first..<min(first + Self.pieceOfFewRows, term.inner)
+            let keep = first == 0 ? keep : 1
+            let rest = whole..<c.columns
+            if !rest.isEmpty { pack(term, inner, rest, into: tail.base) }
+            for row in stride(from: 0, to: c.rows, by: kernel.rows) {
+                let rows = row..<min(row + kernel.rows, c.rows)
+                if whole > 0 {
+                    var strip = strip(c, rows, 0..<whole, term, inner, keep: keep)
+                    strip.b = UnsafePointer(b.row(inner.lowerBound))
+                    (strip.b_inner, strip.b_panel) = (b.stride, kernel.columns)
+                    kernel.strip(&strip)
+                }
+                if !rest.isEmpty {
+                    var strip = strip(c, rows, rest, term, inner, keep: keep)
+                    strip.b = UnsafePointer(tail.base)
+                    strip.b_panel = kernel.columns * inner.count
+                    kernel.strip(&strip)
+                }
+            }
+        }
+    }
+}
+
+extension Factor<Float> {
+    /// Rows and columns of it, widened where need be.
+    fileprivate func block(_ rows: Range<Int>, _ columns: Range<Int>) -> Matrix<Float> {
+        switch self {
+        case .matrix(let matrix): return matrix.rows(rows).columns(columns)
+        case .stored(let tensor, _, let width):
+            let block = Matrix<Float>(uninitialized: rows.count, columns.count)
+            for (target, row) in rows.enumerated() {
+                let start = tensor.base + (row * width + columns.lowerBound) * tensor.format.bytes
+                Float.widen(start, tensor.format, into: block.row(target), count: columns.count)
+            }
+            return block
+        }
+    }
+}
+
+extension ProductTerm<Float> {
+    /// The term's share of some rows of the product.
+    fileprivate func ofRows(_ range: Range<Int>) -> ProductTerm {
+        var part = self
+        part.a = transposeA ? a.columns(range) : a.rows(range)
+        return part
+    }
+
+    /// The term's share of some columns of the product.
+    fileprivate func ofColumns(_ range: Range<Int>) -> ProductTerm {
+        var part = self
+        switch b {
+        case .matrix(let matrix): part.b = .matrix(transposeB ? matrix.rows(range) : matrix.columns(range))
+        case .stored(let tensor, let rows, let width):
+            part.b =
+                transposeB
+                ? .stored(tensor.rows(range, columns: width), rows: range.count, columns: width)
+                : .matrix(tensor.widened(rows: rows, columns: width).columns(range))
+        }
+        return part
+    }
+}

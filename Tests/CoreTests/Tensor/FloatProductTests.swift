@@ -1,0 +1,141 @@
+import Core
+import Foundation
+import TestSupport
+import Testing
+
+/// Our own matrix products beside BLAS's in Double, with every kernel that the processor has.
+@Suite struct FloatProductTests {
+    private static let products = ["AVX-512", "AVX2"].compactMap { FloatProduct($0) }
+
+    /// op(a) · op(b) in Double, plus what stood there.
+    private func exact(
+        _ terms: [ProductTerm<Float>], onto c: Matrix<Float>, keep: Double
+    ) -> Matrix<Double> {
+        let result = doubled(c)
+        var keep = keep
+        for term in terms {
+            guard case .matrix(let b) = term.b else { continue }
+            result.setProduct(
+                doubled(term.a.copied()), transposeA: term.transposeA, doubled(b.copied()), transposeB: term.transposeB,
+                scale: Double(term.scale), keep: keep)
+            keep = 1
+        }
+        return result
+    }
+
+    /// A term of the shape, whose factors are views of larger matrices.
+    private func term(
+        _ numbers: inout SeededNumbers, _ shape: (m: Int, n: Int, k: Int), _ transposeA: Bool, _ transposeB: Bool,
+        scale: Float = 1
+    ) -> ProductTerm<Float> {
+        func view(_ rows: Int, _ columns: Int) -> Matrix<Float> {
+            numbers.matrix(rows + 1, columns + 3).rows(1..<rows + 1).columns(2..<columns + 2)
+        }
+        let a = transposeA ? view(shape.k, shape.m) : view(shape.m, shape.k)
+        let b = transposeB ? view(shape.n, shape.k) : view(shape.k, shape.n)
+        return ProductTerm(a, transposeA: transposeA, b, transposeB: transposeB, scale: scale)
+    }
+
+    private static let shapes: [(m: Int, n: Int, k: Int)] = [
+        (2, 1, 1), (3, 5, 7), (12, 32, 8), (13, 33, 9), (6, 16, 577), (7, 17, 64), (25, 100, 65), (16, 200, 130),
+        (64, 70, 70), (65, 40, 300), (129, 193, 600), (96, 16, 700), (40, 400, 40), (11, 48, 1200),
+    ]
+
+    @Test(arguments: [(false, false), (false, true), (true, false), (true, true)])
+    func equalsBLAS(transposeA: Bool, transposeB: Bool) throws {
+        try #require(!Self.products.isEmpty)
+        var numbers = SeededNumbers(state: 3)
+        for shape in Self.shapes {
+            let term = term(&numbers, shape, transposeA, transposeB, scale: 0.75)
+            for keep: Float in [0, 1, -0.5] {
+                let before = numbers.matrix(shape.m, shape.n)
+                let expected = exact([term], onto: before, keep: Double(keep))
+                for product in Self.products {
+                    let wide = Matrix<Float>(zeros: shape.m, shape.n + 5)
+                    wide.setZero()
+                    let c = wide.columns(1..<shape.n + 1)
+                    c.copyElements(of: before)
+                    if keep == 0 { c.base[0] = .nan }
+                    product.setSum(c, [term], keep: keep)
+                    #expect(difference(c.copied(), expected) < 3e-5, "\(product.name) \(shape) \(keep)")
+                    // Nothing beside the product is touched.
+                    for row in 0..<shape.m {
+                        #expect(wide[row, 0] == 0 && (shape.n + 1..<shape.n + 5).allSatisfy { wide[row, $0] == 0 })
+                    }
+                }
+            }
+        }
+    }
+
+    @Test func sumsOfTerms() throws {
+        var numbers = SeededNumbers(state: 4)
+        for (m, n) in [(2, 3), (100, 200), (344, 97)] {
+            let terms = [
+                term(&numbers, (m, n, 576), false, true), term(&numbers, (m, n, 16), false, false, scale: 2),
+                term(&numbers, (m, n, 1300), false, true, scale: -1), term(&numbers, (m, n, 5), false, true),
+            ]
+            let before = numbers.matrix(m, n)
+            let expected = exact(terms, onto: before, keep: 1)
+            for product in Self.products {
+                let c = before.copied()
+                product.setSum(c, terms, keep: 1)
+                #expect(difference(c, expected) < 3e-5, "\(product.name) \(m) × \(n)")
+            }
+        }
+    }
+
+    /// An element's bits depend on its row of a and its column of b alone.
+    @Test(arguments: [(false, true), (false, false), (true, false)])
+    func bitsDependOnNothingElse(transposeA: Bool, transposeB: Bool) throws {
+        let first = try #require(Self.products.first)
+        var numbers = SeededNumbers(state: 5)
+        let whole = term(&numbers, (150, 130, 700), transposeA, transposeB)
+        let expected = Matrix<Float>(zeros: 150, 130)
+        first.setSum(expected, [whole], keep: 0)
+        for product in Self.products {
+            for threads in [1, 2, 3] {
+                let c = Matrix<Float>(zeros: 150, 130)
+                product.setSum(c, [whole], keep: 0, threads: threads)
+                #expect(sameBits(c, expected), "\(product.name), \(threads) threads")
+            }
+        }
+        let rows = 31..<31 + 77
+        var part = whole
+        part.a = transposeA ? whole.a.columns(rows) : whole.a.rows(rows)
+        let c = Matrix<Float>(zeros: rows.count, 130)
+        first.setSum(c, [part], keep: 0)
+        #expect(sameBits(c, expected.rows(rows).copied()))
+    }
+
+    /// The upper halves of the numbers, as a file's tensor.
+    private func brainFloats(_ matrix: Matrix<Float>, in url: URL) throws -> StoredTensor {
+        let halves = matrix.elements.map { UInt16(truncatingIfNeeded: $0.bitPattern >> 16) }
+        let header =
+            #"{"b":{"dtype":"BF16","shape":[\#(matrix.rows),\#(matrix.columns)],"data_offsets":[0,\#(2 * halves.count)]}}"#
+        var data = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) } + Data(header.utf8)
+        halves.withUnsafeBytes { data.append(contentsOf: $0) }
+        try data.write(to: url)
+        return try #require(SafetensorsFile(contentsOf: url).tensors["b"])
+    }
+
+    /// The threads' shares of a product, by rows and by columns, with 16-bit factors.
+    @Test(arguments: [(10, 3000, true), (10, 3000, false), (300, 300, true), (300, 300, false)])
+    func sixteenBitFactors(m: Int, n: Int, transposeB: Bool) throws {
+        let folder = try TemporaryFolder()
+        var numbers = SeededNumbers(state: 6)
+        let (rows, columns) = transposeB ? (n, 600) : (600, n)
+        let stored = try brainFloats(numbers.matrix(rows, columns), in: folder["b.safetensors"])
+        let a = numbers.matrix(m, 600)
+        for product in Self.products {
+            let expected = Matrix<Float>(zeros: m, n)
+            let widened: Matrix<Float> = stored.widened(rows: rows, columns: columns)
+            product.setSum(expected, [ProductTerm(a, widened, transposeB: transposeB)], keep: 0)
+            for threads in [1, 2] {
+                let c = Matrix<Float>(zeros: m, n)
+                let factor = Factor<Float>.stored(stored, rows: rows, columns: columns)
+                product.setSum(c, [ProductTerm(a, factor, transposeB: transposeB)], keep: 0, threads: threads)
+                #expect(sameBits(c, expected), "\(product.name), \(threads) threads")
+            }
+        }
+    }
+}
