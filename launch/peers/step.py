@@ -1,48 +1,95 @@
-"""One preference group through PyTorch as an expert would write it: the peer of `misp-worker bench step`.
+"""The preference group of `misp-worker bench step` through PyTorch: an expert's way, and TRL's.
 
-LLaMA of SmolLM2-135M's shape with random weights and LoRA on the seven projections; image features and reference
-log-probabilities count as computed beforehand; logits at response positions only. Needs torch, transformers and peft.
+A LLaVA of SmolLM2-135M's shape with random weights, LoRA of rank 16 on the seven projections; 5 sequences of 256 image, 24
+prompt and 64 response tokens. Image features count as computed beforehand in both ways.
 
-usage: step.py [threads] [repeats]
+expert  reference log-probabilities computed beforehand, logits at response positions only
+trl     as TRL's DPOTrainer does by default: logits at all positions, and the reference's in the same step by the same
+        model with its adapters switched off
+
+usage: step.py FOLDER [--way expert|trl] [--threads N] [--repeats N]
+       step.py FOLDER --write       writes the model to FOLDER, where it and misp-worker then read it
+Needs torch, transformers and peft.
 """
+import argparse
+import logging
 import statistics
-import sys
 import time
+import warnings
 
+warnings.filterwarnings("ignore")
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaModel
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-threads, repeats = (int(x) for x in (sys.argv[1:] + ["2", "5"][len(sys.argv) - 1 :])[:2])
-torch.set_num_threads(threads)
+logging.disable(logging.WARNING)
+IMAGE, PROMPT, RESPONSE, NEGATIVES, RANK = 256, 24, 64, 3, 16
+parser = argparse.ArgumentParser()
+parser.add_argument("folder")
+parser.add_argument("--write", action="store_true")
+parser.add_argument("--way", choices=["expert", "trl"], default="expert")
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--repeats", type=int, default=3)
+arguments = parser.parse_args()
+torch.set_num_threads(arguments.threads)
 torch.manual_seed(0)
-IMAGE, PROMPT, RESPONSE, SEQUENCES, VOCABULARY, RANK = 256, 24, 64, 5, 49152, 16
-config = LlamaConfig(
-    hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3,
-    vocab_size=VOCABULARY, rms_norm_eps=1e-5, max_position_embeddings=8192, use_cache=False,
-)
-model = get_peft_model(
-    LlamaModel(config),
-    LoraConfig(
-        r=RANK, lora_alpha=2 * RANK,
-        target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
-    ),
-)
-head = model.get_input_embeddings().weight
-length = IMAGE + PROMPT + RESPONSE
-tokens = torch.randint(0, VOCABULARY, (SEQUENCES, length))
-features = 0.1 * torch.randn(SEQUENCES, IMAGE, 576)
-targets = tokens[:, -RESPONSE:]
+
+if arguments.write:
+    text = LlamaConfig(
+        hidden_size=576, intermediate_size=1536, num_hidden_layers=30, num_attention_heads=9, num_key_value_heads=3,
+        vocab_size=49152, rms_norm_eps=1e-5, rope_theta=1e5, max_position_embeddings=8192, tie_word_embeddings=True,
+    )
+    vision = CLIPVisionConfig(
+        hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=1, image_size=28, patch_size=14)
+    config = LlavaConfig(
+        vision_config=vision, text_config=text, image_token_id=3, vision_feature_layer=0, tie_word_embeddings=True)
+    LlavaForConditionalGeneration(config).save_pretrained(arguments.folder)
+    raise SystemExit
+
+model = LlavaForConditionalGeneration.from_pretrained(arguments.folder, dtype=torch.float32).model.language_model
+head = model.get_input_embeddings().weight.detach()
+modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=modules))
+
+
+def response(seed):
+    return torch.tensor([100 + (i * 37 + seed) % 30_000 for i in range(RESPONSE)])
+
+
+def sequence(image, seed):
+    numbers = torch.arange(IMAGE * 576, dtype=torch.float64)
+    inputs = head[torch.cat([torch.full((IMAGE + PROMPT,), 5), response(seed)])].clone()
+    inputs[4 : 4 + IMAGE] = (0.1 * torch.sin(0.37 * numbers + image)).float().view(IMAGE, 576)
+    return inputs
+
+
+seeds = [0, 7] + [0] * NEGATIVES
+inputs = torch.stack([sequence(max(0, i - 1), seed) for i, seed in enumerate(seeds)])
+targets = torch.stack([response(seed) for seed in seeds])
+
+
+def log_probabilities():
+    hidden = model(inputs_embeds=inputs, use_cache=False).last_hidden_state
+    if arguments.way == "expert":
+        hidden = hidden[:, -RESPONSE - 1 : -1]
+    logits = hidden @ head.T
+    if arguments.way == "trl":
+        logits = logits[:, :-1]
+        labels = torch.cat([torch.zeros(len(seeds), logits.shape[1] - RESPONSE, dtype=torch.long), targets], 1)
+        tokens = logits.log_softmax(-1).gather(-1, labels[..., None])[..., 0]
+        return tokens[:, -RESPONSE:].sum(1)
+    return -torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), reduction="none").view(len(seeds), RESPONSE).sum(1)
 
 
 def group():
-    inputs = torch.nn.functional.embedding(tokens, head).detach()
-    inputs[:, 4 : 4 + IMAGE] = features
-    hidden = model(inputs_embeds=inputs).last_hidden_state[:, -RESPONSE - 1 : -1]
-    logits = hidden @ head.detach().T
-    logps = -torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
-    (0.1 * logps.view(SEQUENCES, RESPONSE).sum(1)).sum().backward()
+    policy = log_probabilities()
+    if arguments.way == "trl":
+        with torch.no_grad(), model.disable_adapter():
+            log_probabilities()
+    (0.1 * policy).sum().backward()
     model.zero_grad()
+    return policy.detach()
 
 
 def rate(side=1024, seconds=0.5):
@@ -55,11 +102,12 @@ def rate(side=1024, seconds=0.5):
     return best
 
 
-group()
+values = group()
 sgemm, times = rate(), []
-for _ in range(repeats):
+for _ in range(arguments.repeats):
     start = time.time()
     group()
     times.append(time.time() - start)
-print(f"PyTorch {torch.__version__}, {threads} threads: {statistics.median(times):.2f} s per group; "
-      f"its 1024³ sgemm {sgemm / 1e9:.1f} GFLOP/s")
+print(f"PyTorch {torch.__version__}, {arguments.way}, threads {arguments.threads}: {statistics.median(times):.2f} s per group; "
+      f"its 1024³ products {sgemm / 1e9:.1f} GFLOP/s")
+print("log-probabilities", " ".join(f"{value:.4f}" for value in values.tolist()))

@@ -62,7 +62,7 @@ package struct MiningBenchmark: ParsableCommand {
                 throw MISPError("differs from the plain form by \(worst)", at: "bench mine", kind: .defect)
             }
         }
-        let memory = try communicator.max([Self.peakMemory])[0]
+        let memory = try communicator.max([ProcessMemory.peak])[0]
         guard communicator.rank == 0 else { return 0 }
         let (seconds, plainSeconds) = (Self.median(fast), Self.median(slow))
         let (rate, plainRate) = (Double(gallery - 1) / seconds, Double(plain) / plainSeconds)
@@ -128,18 +128,6 @@ package struct MiningBenchmark: ParsableCommand {
     private static func median(_ values: [Double]) -> Double {
         let sorted = values.sorted()
         return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
-    }
-
-    /// Bytes of memory that this process had at most, mapped files included as far as they were read.
-    private static var peakMemory: Double {
-        var usage = rusage()
-        #if os(macOS)
-            getrusage(RUSAGE_SELF, &usage)
-            return Double(usage.ru_maxrss)
-        #else
-            getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-            return Double(usage.ru_maxrss) * 1024
-        #endif
     }
 }
 

@@ -16,97 +16,111 @@ package struct StepBenchmark: ParsableCommand {
 
     @Option(help: "Rank of the adapters.") package var r = 16
     @Option(help: "Negatives of the group.") package var negatives = 3
-    @Option(help: "Tokens of image, prompt and response.") package var tokens: [Int] = [256, 24, 64]
+    @Option(parsing: .upToNextOption, help: "Tokens of image, prompt and response.")
+    package var tokens: [Int] = [256, 24, 64]
+    @Option(help: "The language model's shape: 135m (SmolLM2) or 1b (TinyLlama).") package var shape = "135m"
+    @Option(help: ArgumentHelp("A LLaVA folder to measure with instead.", valueName: "folder"))
+    package var model: String?
     @Option(help: "Groups timed on each rank; the median counts.") package var repeats = 5
-    @Flag(help: "One sequence at a time instead of one pass over all.") package var streaming = false
+    @Flag(help: "Forward first, then one image's sequences at a time, instead of one pass over all.")
+    package var streaming = false
+    @Flag(help: "Also prints the sequences' log-probabilities.") package var values = false
 
     package init() {}
 
-    package func run() throws {
+    package func validate() throws {
         guard tokens.count == 3, tokens.allSatisfy({ $0 > 0 }) else {
             throw ValidationError("--tokens takes three positive numbers: image, prompt, response")
         }
-        throw ExitCode(Communicators.run { try measure($0) })
+        guard negatives >= 0, repeats > 0, r > 0 else {
+            throw ValidationError("--negatives, --repeats and --r take positive numbers")
+        }
+        guard BenchmarkShape(rawValue: shape) != nil else {
+            throw ValidationError("--shape is \(shape), but must be 135m or 1b")
+        }
     }
+
+    package func run() throws { throw ExitCode(Communicators.run { try measure($0) }) }
 
     private func measure(_ communicator: any Communicator) throws -> Int32 {
         BLAS.setThreads(1)
         let trainable = Trainable(lora: LowRankSettings(r: r, alpha: 2 * Double(r)))
-        let model = try communicator.agree { try Self.model(trainable) }
-        let batches = layouts()
-        let features = (0..<negatives + 1).map { index in
-            var random = KeyedRandom(1, "image", String(index))
-            let rows = (0..<tokens[0] * 576).map { _ in Float(0.1 * random.normal()) }
-            return Matrix<Float>(tokens[0], 576, rows)
-        }
-        let needed = batches.reduce(OperationCount()) {
-            $0 + model.configuration.operations($1.layout, trainable: trainable)
+        let model = try communicator.agree { try loaded(trainable) }
+        let group = SyntheticGroup(image: tokens[0], prompt: tokens[1], response: tokens[2], negatives: negatives)
+        let features = (0...negatives).map { group.features($0, width: model.language.embedding.columns) }
+        let layouts = streaming ? group.single : [group.joint]
+        let needed = layouts.reduce(OperationCount()) {
+            $0 + model.configuration.operations($1, trainable: trainable)
         }
         let gradient = Gradient(zerosFor: model.parameters)
-        var rounds: [(seconds: Double, rate: Double)] = []
+        var rounds: [Round] = []
         for _ in 0...repeats {
             try communicator.barrier()
-            let rate = MachineRate.measure(side: 1024, seconds: 0.3)
+            let rates = [
+                MachineRate.measure(side: 1024, seconds: 0.3), MachineRate.measureBLAS(side: 1024, seconds: 0.3),
+            ]
             try communicator.barrier()
             var clock = Stopwatch()
-            for batch in batches {
-                let pass = model.forward(batch.layout, images: batch.images.map { features[$0] })
-                model.backward(pass.0.map { _ in 0.1 }, pass.1, gradient)
-            }
+            let logProbabilities = pass(model, layouts, features, gradient)
             try communicator.barrier()
-            rounds.append((clock.lap(), try communicator.mergeDisjoint([rate])[0]))
+            let seconds = clock.lap()
+            rounds.append(
+                Round(seconds: seconds, rates: try communicator.mergeDisjoint(rates), values: logProbabilities))
         }
         guard communicator.rank == 0 else { return 0 }
-        let timed = rounds.dropFirst().sorted { $0.seconds < $1.seconds }
-        let median = timed[timed.count / 2]
-        let ranks = Double(communicator.size)
-        let done = needed.total * ranks / median.seconds
-        print(
-            String(
-                format: "%d %@: %.2f s per group (%.3f TFLOP), %.1f GFLOP/s = %.0f %% of %.1f GFLOP/s sgemm",
-                communicator.size, communicator.size == 1 ? "rank" : "ranks", median.seconds / ranks,
-                needed.total / 1e12, done / 1e9, 100 * done / median.rate,
-                median.rate / 1e9))
+        report(Array(rounds.dropFirst()), needed: needed.total, ranks: communicator.size)
         return 0
     }
 
-    private func layouts() -> [(layout: SequenceLayout, images: [Int])] {
-        let prompt = PromptTokens(
-            tokens: [Int32](repeating: 5, count: tokens[0] + tokens[1]), imageRows: 4..<4 + tokens[0])
-        func response(_ seed: Int32) -> [Int32] { (0..<Int32(tokens[2])).map { 100 + ($0 * 37 + seed) % 40_000 } }
-        var joint = SequenceLayout()
-        var single: [(SequenceLayout, [Int])] = []
-        for image in 0...negatives {
-            let responses = image == 0 ? [response(0), response(7)] : [response(0)]
-            joint.append(prompt, image: image, responses: responses)
-            var own = SequenceLayout()
-            own.append(prompt, image: 0, responses: responses)
-            single.append((own, [image]))
-        }
-        return streaming ? single : [(joint, Array(0...negatives))]
+    private struct Round {
+        let seconds: Double
+        /// Operations per second of all ranks' products: ours, and OpenBLAS's.
+        let rates: [Double]
+        let values: [Double]
     }
 
-    /// SmolLM2-135M's shape with a vision tower that is never run.
-    private static func model(_ trainable: Trainable) throws -> VisionLanguageModel<Float> {
-        let json = """
-            {"model_type": "llava", "tie_word_embeddings": true, "image_token_index": 49151, "vision_feature_layer": 0,
-             "text_config": {"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536,
-               "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152,
-               "rms_norm_eps": 1e-5, "rope_theta": 100000, "max_position_embeddings": 8192},
-             "vision_config": {"model_type": "clip_vision_model", "hidden_size": 64, "intermediate_size": 64,
-               "num_hidden_layers": 1, "num_attention_heads": 1, "image_size": 28, "patch_size": 14}}
-            """
+    /// One group's gradient, as training computes it. Returns the log-probabilities.
+    private func pass(
+        _ model: VisionLanguageModel<Float>, _ layouts: [SequenceLayout], _ features: [Matrix<Float>],
+        _ gradient: Gradient<Float>
+    ) -> [Double] {
+        func forward(_ index: Int) -> ([Double], VisionLanguageModel<Float>.Activations) {
+            model.forward(layouts[index], images: layouts.count == 1 ? features : [features[index]])
+        }
+        if layouts.count > 1 { for index in layouts.indices { _ = forward(index).0 } }
+        return layouts.indices.flatMap { index in
+            let (logProbabilities, saved) = forward(index)
+            model.backward(logProbabilities.map { _ in 0.1 }, saved, gradient)
+            return logProbabilities
+        }
+    }
+
+    private func report(_ rounds: [Round], needed: Double, ranks: Int) {
+        let timed = rounds.sorted { $0.seconds < $1.seconds }
+        let median = timed[timed.count / 2]
+        let rate = needed * Double(ranks) / median.seconds
+        print(
+            String(
+                format: "%d %@: %.2f s per group (%.3f TFLOP), %.1f GFLOP/s; 1024³ products %.1f (%.0f %%), "
+                    + "OpenBLAS's %.1f (%.0f %%); at most %.0f MiB a rank",
+                ranks, ranks == 1 ? "rank" : "ranks", median.seconds / Double(ranks), needed / 1e12, rate / 1e9,
+                median.rates[0] / 1e9, 100 * rate / median.rates[0], median.rates[1] / 1e9,
+                100 * rate / median.rates[1], ProcessMemory.peak / 0x1p20))
+        if values {
+            print("log-probabilities", median.values.map { String(format: "%.4f", $0) }.joined(separator: " "))
+        }
+    }
+
+    private func loaded(_ trainable: Trainable) throws -> VisionLanguageModel<Float> {
+        if let model {
+            let folder = URL(filePath: model)
+            return try VisionLanguageModel(
+                ModelConfiguration(contentsOf: folder.appending(path: "config.json")),
+                from: TensorCatalog(folder: folder), pixels: (28, 28), trainable: trainable, seed: 1)
+        }
+        let json = (BenchmarkShape(rawValue: shape) ?? .smol).configuration
         let configuration = try ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json"))
         return try VisionLanguageModel(
             configuration, from: RandomTensors(seed: 1), pixels: (28, 28), trainable: trainable, seed: 1)
     }
-}
-
-/// `misp-worker bench`: measurements for people who tune the program.
-package struct Bench: ParsableCommand {
-    package static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measures the program on this machine.",
-        subcommands: [StepBenchmark.self, MiningBenchmark.self])
-
-    package init() {}
 }

@@ -1,0 +1,10 @@
+import ArgumentParser
+
+/// `misp-worker bench`: measurements for people who tune the program.
+package struct Bench: ParsableCommand {
+    package static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measures the program on this machine.",
+        subcommands: [StepBenchmark.self, MiningBenchmark.self])
+
+    package init() {}
+}
