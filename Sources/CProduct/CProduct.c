@@ -112,9 +112,15 @@ void misp_transpose(long rows, long columns, const float *a, long a_row, float *
 
 void misp_add_transposed(
     long rows, long columns, const float *a, long a_row, float *c, long c_row, float scale, float keep) {
-    for (long i = 0; i < rows; i++)
-        for (long j = 0; j < columns; j++) {
-            const float old = keep == 0 ? 0 : keep * c[i * c_row + j];
-            c[i * c_row + j] = old + scale * a[j * a_row + i];
+    for (long i = 0; i < rows; i += 8)
+        for (long j = 0; j < columns; j += 8) {
+            const long down = rows - i < 8 ? rows - i : 8, across = columns - j < 8 ? columns - j : 8;
+            float turned[64];
+            pack_transposed(down, across, a + j * a_row + i, a_row, turned, 8);
+            for (long p = 0; p < down; p++)
+                for (long q = 0; q < across; q++) {
+                    float *target = c + (i + p) * c_row + j + q;
+                    *target = (keep == 0 ? 0 : keep * *target) + scale * turned[p * 8 + q];
+                }
         }
 }

@@ -49,8 +49,8 @@ public struct SegmentAttention: Sendable {
         self.isCausal = isCausal
     }
 
-    /// Query rows whose scores exist at once.
-    static let blockRows = 128
+    /// Queries whose scores exist at once, for each of the heads that share a key head: whole strips of FloatProduct.
+    static let blockRows = 72
 
     public struct Activations<S: Scalar> {
         let q: Matrix<S>
@@ -66,17 +66,21 @@ public struct SegmentAttention: Sendable {
     ) -> (Matrix<S>, Activations<S>) {
         let output = Matrix<S>(uninitialized: q.rows, q.columns)
         let logSumExp = Matrix<S>(uninitialized: heads, q.rows)
-        for block in blocks(segments) {
-            let scores = Matrix<S>(uninitialized: block.rows.count, block.keyCount)
-            for head in 0..<heads {
-                let (query, key) = (columns(head), columns(keyHead(head)))
-                let lse = logSumExp.row(head) + block.rows.lowerBound
-                setScores(scores, q.rows(block.rows).columns(query), k.columns(key), block)
-                S.softmax(scores, scale: scale(), visible: block.visible, logSumExp: lse)
-                let out = output.rows(block.rows).columns(query)
+        for block in segments.flatMap(blocks) {
+            for keyHead in 0..<keyHeads {
+                let key = columns(keyHead)
+                let members = members(of: keyHead)
+                let scores = scoreMatrices(block, members.count, of: S.self)
+                setScores(scores, members.map { q.rows(block.rows).columns(columns($0)) }, k.columns(key), block)
+                for (head, scores) in zip(members, scores) {
+                    let lse = logSumExp.row(head) + block.rows.lowerBound
+                    S.softmax(scores, scale: scale(), visible: block.visible, logSumExp: lse)
+                }
+                let outputs = members.map { output.rows(block.rows).columns(columns($0)) }
                 for (keys, at) in block.keys {
-                    out.setProduct(
-                        scores.columns(at..<at + keys.count), v.rows(keys).columns(key), keep: at == 0 ? 0 : 1)
+                    S.setProducts(
+                        outputs, scores.map { $0.columns(at..<at + keys.count) }, v.rows(keys).columns(key),
+                        transposeB: false, keep: at == 0 ? 0 : 1)
                 }
             }
         }
@@ -90,30 +94,54 @@ public struct SegmentAttention: Sendable {
         let dq = Matrix<S>(uninitialized: saved.q.rows, saved.q.columns)
         let dk = Matrix<S>(zeros: saved.k.rows, saved.k.columns)
         let dv = Matrix<S>(zeros: saved.v.rows, saved.v.columns)
-        for block in blocks(segments) {
-            let p = Matrix<S>(uninitialized: block.rows.count, block.keyCount)
-            let dS = Matrix<S>(uninitialized: block.rows.count, block.keyCount)
-            let delta = Matrix<S>(uninitialized: block.rows.count, 1)
-            for head in 0..<heads {
-                let (query, key) = (columns(head), columns(keyHead(head)))
-                let q = saved.q.rows(block.rows).columns(query)
-                let dO = dOutput.rows(block.rows).columns(query)
-                S.rowDots(dO, saved.output.rows(block.rows).columns(query), into: delta.base)
-                setScores(p, q, saved.k.columns(key), block)
-                let lse = saved.logSumExp.row(head) + block.rows.lowerBound
-                S.softmaxAgain(p, scale: scale(), visible: block.visible, logSumExp: lse)
-                setScores(dS, dO, saved.v.columns(key), block)
-                S.softmaxBackward(p, dP: dS, delta: delta.base, scale: scale())
-                for (keys, at) in block.keys {
-                    let span = at..<at + keys.count
-                    dv.rows(keys).columns(key).setProduct(p.columns(span), transposeA: true, dO, keep: 1)
-                    dk.rows(keys).columns(key).setProduct(dS.columns(span), transposeA: true, q, keep: 1)
-                    dq.rows(block.rows).columns(query)
-                        .setProduct(dS.columns(span), saved.k.rows(keys).columns(key), keep: at == 0 ? 0 : 1)
+        for segment in segments {
+            let blocks = blocks(segment)
+            guard let last = blocks.last else { continue }
+            for keyHead in 0..<keyHeads {
+                // D × keys: sums over blocks and heads, turned once.
+                let dKeys = Matrix<S>(zeros: headSize, last.keyCount)
+                let dValues = Matrix<S>(zeros: headSize, last.keyCount)
+                for block in blocks {
+                    backward(block, keyHead, dOutput, saved, dq: dq, dKeys: dKeys, dValues: dValues)
+                }
+                for (keys, at) in last.keys {
+                    let (span, key) = (at..<at + keys.count, columns(keyHead))
+                    S.addTransposed(dKeys.columns(span), to: dk.rows(keys).columns(key))
+                    S.addTransposed(dValues.columns(span), to: dv.rows(keys).columns(key))
                 }
             }
         }
         return (dq, dk, dv)
+    }
+
+    private func backward<S: Scalar>(
+        _ block: Block, _ keyHead: Int, _ dOutput: Matrix<S>, _ saved: Activations<S>, dq: Matrix<S>,
+        dKeys: Matrix<S>, dValues: Matrix<S>
+    ) {
+        let members = members(of: keyHead)
+        let key = columns(keyHead)
+        let queries = members.map { saved.q.rows(block.rows).columns(columns($0)) }
+        let dOutputs = members.map { dOutput.rows(block.rows).columns(columns($0)) }
+        let probabilities = scoreMatrices(block, members.count, of: S.self)
+        let dScores = scoreMatrices(block, members.count, of: S.self)
+        setScores(probabilities, queries, saved.k.columns(key), block)
+        setScores(dScores, dOutputs, saved.v.columns(key), block)
+        let delta = Matrix<S>(uninitialized: block.rows.count, 1)
+        for (index, head) in members.enumerated() {
+            let (p, dS) = (probabilities[index], dScores[index])
+            S.rowDots(dOutputs[index], saved.output.rows(block.rows).columns(columns(head)), into: delta.base)
+            let lse = saved.logSumExp.row(head) + block.rows.lowerBound
+            S.softmaxAgain(p, scale: scale(), visible: block.visible, logSumExp: lse)
+            S.softmaxBackward(p, dP: dS, delta: delta.base, scale: scale())
+            dValues.columns(0..<block.keyCount).setProduct(dOutputs[index], transposeA: true, p, keep: 1)
+            dKeys.columns(0..<block.keyCount).setProduct(queries[index], transposeA: true, dS, keep: 1)
+        }
+        let dQueries = members.map { dq.rows(block.rows).columns(columns($0)) }
+        for (keys, at) in block.keys {
+            S.setProducts(
+                dQueries, dScores.map { $0.columns(at..<at + keys.count) }, saved.k.rows(keys).columns(key),
+                transposeB: false, keep: at == 0 ? 0 : 1)
+        }
     }
 }
 
@@ -129,23 +157,21 @@ extension SegmentAttention {
         let visible: Int
     }
 
-    private func blocks(_ segments: [AttentionSegment]) -> [Block] {
-        segments.flatMap { segment in
-            stride(from: 0, to: segment.asking, by: Self.blockRows).map { start in
-                let end = min(start + Self.blockRows, segment.asking)
-                let rows = segment.firstQuery + start..<segment.firstQuery + end
-                let last = segment.rows.upperBound - (isCausal ? segment.asking - end : 0)
-                let own = segment.rows.lowerBound..<last
-                let keys = Self.joined(segment.prefix + [own])
-                let count = keys.reduce(0) { $0 + $1.count }
-                var column = 0
-                let placed = keys.map { range in
-                    defer { column += range.count }
-                    return (rows: range, column: column)
-                }
-                return Block(
-                    rows: rows, keys: placed, keyCount: count, visible: isCausal ? count - rows.count + 1 : count)
+    private func blocks(_ segment: AttentionSegment) -> [Block] {
+        stride(from: 0, to: segment.asking, by: Self.blockRows).map { start in
+            let end = min(start + Self.blockRows, segment.asking)
+            let rows = segment.firstQuery + start..<segment.firstQuery + end
+            let last = segment.rows.upperBound - (isCausal ? segment.asking - end : 0)
+            let own = segment.rows.lowerBound..<last
+            let keys = Self.joined(segment.prefix + [own])
+            let count = keys.reduce(0) { $0 + $1.count }
+            var column = 0
+            let placed = keys.map { range in
+                defer { column += range.count }
+                return (rows: range, column: column)
             }
+            return Block(
+                rows: rows, keys: placed, keyCount: count, visible: isCausal ? count - rows.count + 1 : count)
         }
     }
 
@@ -164,10 +190,18 @@ extension SegmentAttention {
     func keyHead(_ head: Int) -> Int { head * keyHeads / heads }
     func scale<S: Scalar>() -> S { S(1 / Double(headSize).squareRoot()) }
 
-    /// scores ← q·Kᵀ over the block's key ranges
-    private func setScores<S: Scalar>(_ scores: Matrix<S>, _ q: Matrix<S>, _ k: Matrix<S>, _ block: Block) {
+    /// The heads that share a key head.
+    private func members(of keyHead: Int) -> [Int] { (0..<heads).filter { self.keyHead($0) == keyHead } }
+
+    private func scoreMatrices<S: Scalar>(_ block: Block, _ count: Int, of type: S.Type) -> [Matrix<S>] {
+        (0..<count).map { _ in Matrix(uninitialized: block.rows.count, block.keyCount) }
+    }
+
+    /// scoresᵢ ← qᵢ·Kᵀ over the block's key ranges
+    private func setScores<S: Scalar>(_ scores: [Matrix<S>], _ q: [Matrix<S>], _ k: Matrix<S>, _ block: Block) {
         for (keys, at) in block.keys {
-            scores.columns(at..<at + keys.count).setProduct(q, k.rows(keys), transposeB: true)
+            S.setProducts(
+                scores.map { $0.columns(at..<at + keys.count) }, q, k.rows(keys), transposeB: true, keep: 0)
         }
     }
 }

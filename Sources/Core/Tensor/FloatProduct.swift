@@ -47,12 +47,25 @@ package struct FloatProduct: @unchecked Sendable {
         _ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float, threads: Int = BLAS.threads
     ) {
         guard terms.contains(where: \.transposeA) else {
-            return share(c, terms, among: threads) { setInGroups($0, $1, keep: keep) }
+            return share(c, terms, among: threads) { setInGroups([$0], [$1], keep: keep) }
         }
         var keep = keep
         for term in terms {
             setSingle(c, term, keep: keep, threads: threads)
             keep = 1
+        }
+    }
+
+    /// cᵢ ← aᵢ·op(b) + keep·cᵢ, all with the same shape of aᵢ: b is packed once for all.
+    package func setProducts(
+        _ c: [Matrix<Float>], _ a: [Matrix<Float>], _ b: Factor<Float>, transposeB: Bool, keep: Float,
+        threads: Int = BLAS.threads
+    ) {
+        let terms = a.map { [ProductTerm($0, b, transposeB: transposeB)] }
+        if threads > 1, c.count > 1 {
+            DispatchQueue.concurrentPerform(iterations: c.count) { setInGroups([c[$0]], [terms[$0]], keep: keep) }
+        } else if !c.isEmpty {
+            setInGroups(c, terms, keep: keep)
         }
     }
 
@@ -111,33 +124,44 @@ extension FloatProduct {
         return stride(from: 0, to: inner, by: length).map { $0..<min($0 + length, inner) }
     }
 
-    private func setInGroups(_ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float) {
-        let groups = groups(terms)
-        let width = min(blockColumns, (c.columns + kernel.columns - 1) / kernel.columns * kernel.columns)
+    /// cᵢ ← Σ terms[i] + keep · cᵢ, where all lists of terms have the same right factors.
+    private func setInGroups(_ targets: [Matrix<Float>], _ terms: [[ProductTerm<Float>]], keep: Float) {
+        let (columnCount, shared) = (targets[0].columns, terms[0])
+        let groups = groups(shared)
+        let width = min(blockColumns, (columnCount + kernel.columns - 1) / kernel.columns * kernel.columns)
         let longest = groups.reduce(0) { max($0, $1.reduce(0) { $0 + $1.inner.count }) }
         let packed = Matrix<Float>(uninitialized: longest, width)
         for (order, group) in groups.enumerated() {
-            for first in stride(from: 0, to: c.columns, by: width) {
-                let columns = first..<min(first + width, c.columns)
+            for first in stride(from: 0, to: columnCount, by: width) {
+                let columns = first..<min(first + width, columnCount)
                 var places: [UnsafeMutablePointer<Float>] = []
                 var place = packed.base
                 for piece in group {
-                    pack(terms[piece.term], piece.inner, columns, into: place)
+                    pack(shared[piece.term], piece.inner, columns, into: place)
                     places.append(place)
                     place += misp_packed_size(piece.inner.count, columns.count, kernel.columns, kernel.lanes)
                 }
-                for row in stride(from: 0, to: c.rows, by: kernel.rows) {
-                    let rows = row..<min(row + kernel.rows, c.rows)
-                    for (index, piece) in group.enumerated() {
-                        let term = terms[piece.term]
-                        let isFirst = order == 0 && index == 0
-                        var strip = strip(c, rows, columns, term, piece.inner, keep: isFirst ? keep : 1)
-                        strip.b = UnsafePointer(places[index])
-                        strip.b_panel = kernel.columns * piece.inner.count
-                        strip.next = min(kernel.rows, c.rows - rows.upperBound)
-                        kernel.strip(&strip)
-                    }
+                for (c, terms) in zip(targets, terms) {
+                    multiply(c, columns, terms, group, places, keep: order == 0 ? keep : 1)
                 }
+            }
+        }
+    }
+
+    /// Adds the packed pieces' products to some columns of c, strip by strip.
+    private func multiply(
+        _ c: Matrix<Float>, _ columns: Range<Int>, _ terms: [ProductTerm<Float>], _ group: [Piece],
+        _ places: [UnsafeMutablePointer<Float>], keep: Float
+    ) {
+        for row in stride(from: 0, to: c.rows, by: kernel.rows) {
+            let rows = row..<min(row + kernel.rows, c.rows)
+            for (index, piece) in group.enumerated() {
+                var strip = strip(
+                    c, rows, columns, terms[piece.term], piece.inner, keep: index == 0 ? keep : 1)
+                strip.b = UnsafePointer(places[index])
+                strip.b_panel = kernel.columns * piece.inner.count
+                strip.next = min(kernel.rows, c.rows - rows.upperBound)
+                kernel.strip(&strip)
             }
         }
     }
@@ -169,7 +193,7 @@ extension FloatProduct {
 extension FloatProduct {
     private func setSingle(_ c: Matrix<Float>, _ term: ProductTerm<Float>, keep: Float, threads: Int) {
         if !term.transposeA {
-            share(c, [term], among: threads) { setInGroups($0, $1, keep: keep) }
+            share(c, [term], among: threads) { setInGroups([$0], [$1], keep: keep) }
         } else if !term.transposeB, c.rows <= Self.fewRows {
             share(c, [term], among: threads) { setFewRows($0, $1[0], keep: keep) }
         } else if !term.transposeB, c.columns <= Self.fewRows, c.columns < c.rows, 4 * c.columns <= term.inner {
@@ -182,7 +206,7 @@ extension FloatProduct {
             let upright = Matrix<Float>(uninitialized: term.a.columns, term.a.rows)
             misp_transpose(upright.rows, upright.columns, term.a.base, term.a.stride, upright.base, upright.stride)
             let term = ProductTerm(upright, term.b, transposeB: term.transposeB, scale: term.scale)
-            share(c, [term], among: threads) { setInGroups($0, $1, keep: keep) }
+            share(c, [term], among: threads) { setInGroups([$0], [$1], keep: keep) }
         }
     }
 

@@ -1,4 +1,5 @@
 import COpenBLAS
+import CProduct
 
 /// One side of a product: a matrix, or a file's 16-bit numbers, which are widened a block at a time.
 public enum Factor<Element: Scalar>: Sendable {
@@ -108,9 +109,33 @@ extension Scalar {
             keep = 1
         }
     }
+
+    public static func setProducts(
+        _ c: [Matrix<Self>], _ a: [Matrix<Self>], _ b: Matrix<Self>, transposeB: Bool, keep: Self
+    ) {
+        for (c, a) in zip(c, a) { c.setProduct(a, b, transposeB: transposeB, keep: keep) }
+    }
+
+    public static func addTransposed(_ x: Matrix<Self>, to y: Matrix<Self>) {
+        for i in 0..<y.rows { for j in 0..<y.columns { y[i, j] += x[j, i] } }
+    }
 }
 
 extension Float {
+    public static func setProducts(
+        _ c: [Matrix<Float>], _ a: [Matrix<Float>], _ b: Matrix<Float>, transposeB: Bool, keep: Float
+    ) {
+        if let product = FloatProduct.current, let first = a.first, first.rows > 1, first.columns > 0, b.rows > 0 {
+            product.setProducts(c, a, .matrix(b), transposeB: transposeB, keep: keep)
+        } else {
+            for (c, a) in zip(c, a) { c.setProduct(a, b, transposeB: transposeB, keep: keep) }
+        }
+    }
+
+    public static func addTransposed(_ x: Matrix<Float>, to y: Matrix<Float>) {
+        misp_add_transposed(y.rows, y.columns, x.base, x.stride, y.base, y.stride, 1, 1)
+    }
+
     /// Products by the kernels of CProduct where the processor has them, by BLAS elsewhere and for single rows.
     public static func setSum(_ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float) {
         let isSingleRow = c.rows == 1 && terms.allSatisfy { !$0.transposeA }

@@ -13,6 +13,11 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
         keep: Self)
     /// c ← Σ terms + keep·c; called through `Matrix.setSum`, which checks the shapes.
     static func setSum(_ c: Matrix<Self>, _ terms: [ProductTerm<Self>], keep: Self)
+    /// cᵢ ← aᵢ·op(b) + keep·cᵢ, the shapes of all aᵢ being the same.
+    static func setProducts(
+        _ c: [Matrix<Self>], _ a: [Matrix<Self>], _ b: Matrix<Self>, transposeB: Bool, keep: Self)
+    /// y ← y + xᵀ; may be strided views.
+    static func addTransposed(_ x: Matrix<Self>, to y: Matrix<Self>)
 
     // Elementwise
     static func add(_ x: Pointer, to y: Pointer, count: Int)
