@@ -3,8 +3,8 @@
     python Tests/Goldens/round_trip.py .build/release/misp-worker
 
 For each checkpoint of checkpoints/ with an adapter: a short LoRA run from fresh adapters; PEFT loads the run's adapter and
-must give the log-probabilities that `score` gives; the exported folder, loaded without PEFT, must give the same logits as
-base and adapter together. Ends with status 1 at the first difference.
+must give the log-probabilities that `score` gives; the exported folder, in shards and loaded without PEFT, must give the same
+logits as base and adapter together, and an export in bfloat16 must load as such with those weights rounded. Ends with status 1 at the first difference.
 """
 
 import json
@@ -17,6 +17,7 @@ import tempfile
 import torch
 import transformers
 from peft import PeftModel
+from transformers import LlavaForConditionalGeneration
 
 from llava_reference import Reference
 
@@ -44,7 +45,9 @@ optimizer: {{learning_rate: 1.0e-2, groups_per_step: 4, steps: 3, warmup_ratio: 
 """)
     worker(program, "train", "--config", str(config))
     worker(program, "score", "--config", str(config), "--set", "model.adapter=run/adapter", "--out", str(scratch / "scores"))
-    worker(program, "export", "--config", str(config), "--out", str(scratch / "merged"))
+    worker(program, "export", "--config", str(config), "--out", str(scratch / "merged"), "--shard-size", "40KB")
+    worker(program, "export", "--config", str(config), "--out", str(scratch / "halves"), "--dtype", "bfloat16")
+    assert len(list((scratch / "merged").glob("model-*-of-*.safetensors"))) > 1
 
     reference = Reference(folder, template)
     plain = {g["id"]: {n: float(reference.log_probability(*s)) for n, s in reference.sequences(g).items()}
@@ -62,6 +65,9 @@ optimizer: {{learning_rate: 1.0e-2, groups_per_step: 4, steps: 3, warmup_ratio: 
     merged.folder = folder  # the pictures lie beside the groups
     logits = [merged.logits(*s) - reference.logits(*s, model=model)
               for g in reference.groups() for s in reference.sequences(g).values()]
+    halves = LlavaForConditionalGeneration.from_pretrained(scratch / "halves").state_dict()
+    for name, tensor in merged.model.state_dict().items():
+        assert torch.equal(halves[name], tensor.bfloat16()), name
     print(f"{folder.name}: log-probabilities within {max(errors):.1e} of PEFT's, having moved by up to {max(moved):.2f}; "
           f"logits of the export within {largest(*logits):.1e}")
     assert max(errors) < TOLERANCE and largest(*logits) < TOLERANCE

@@ -166,6 +166,12 @@ extension Scalar {
         Reference.widen(source, format, into: target, count: count)
     }
 
+    public static func narrow(
+        _ source: Pointer, _ format: StoredFormat, into target: UnsafeMutableRawPointer, count: Int
+    ) -> Bool {
+        Reference.narrow(source, format, into: target, count: count)
+    }
+
 }
 
 extension Double: Scalar {

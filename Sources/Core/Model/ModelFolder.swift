@@ -55,39 +55,3 @@ public struct ModelFolder {
         return Int32(id)
     }
 }
-
-extension VisionLanguageModel where S == Float {
-    /// Writes the weights as they are now, adapters merged in, with the source folder's other files: a Hugging Face
-    /// folder.
-    public func write(to folder: URL, besides source: URL) throws {
-        let files = FileManager.default
-        try files.createDirectory(at: folder, withIntermediateDirectories: true)
-        for name in [
-            "config.json", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json",
-            "generation_config.json", "special_tokens_map.json",
-        ] {
-            let (from, to) = (source.appending(path: name), folder.appending(path: name))
-            guard files.fileExists(atPath: from.path), from.standardizedFileURL != to.standardizedFileURL else {
-                continue
-            }
-            try FileOutput.create(to) { output in
-                try Data(contentsOf: from).withUnsafeBytes { try output.write($0) }
-            }
-        }
-        var entries = tensors.map {
-            SafetensorsWriter.Entry(name: $0.name, shape: $0.shape, matrix: $0.merged)
-        }
-        if folder.standardizedFileURL != source.standardizedFileURL { entries += try otherTensors(of: source) }
-        try SafetensorsWriter.write(entries, to: folder.appending(path: "model.safetensors"))
-    }
-
-    /// What the files hold beside the parts that this model has, such as a tower's pooling head.
-    private func otherTensors(of source: URL) throws -> [SafetensorsWriter.Entry] {
-        let own = Set(tensors.map(\.name))
-        let others = try TensorCatalog(folder: source).tensors.values.filter { !own.contains($0.name) }
-        return others.sorted { $0.name < $1.name }.map {
-            SafetensorsWriter.Entry(
-                name: $0.name, shape: $0.shape, matrix: $0.widened(Float.self, rows: 1, columns: $0.count))
-        }
-    }
-}

@@ -85,6 +85,9 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
 
     // 16-bit weights
     static func widen(_ source: UnsafeRawPointer, _ format: StoredFormat, into target: Pointer, count: Int)
+    /// To nearest, ties to even. Returns false where a finite value became infinite.
+    static func narrow(_ source: Pointer, _ format: StoredFormat, into target: UnsafeMutableRawPointer, count: Int)
+        -> Bool
 
     static func exponential(_ x: Self) -> Self
     static func naturalLogarithm(_ x: Self) -> Self
@@ -100,6 +103,15 @@ public enum StoredFormat: String, Sendable, CaseIterable {
     case bfloat16 = "BF16"
 
     public var bytes: Int { self == .float32 ? 4 : 2 }
+
+    /// As PyTorch and Hugging Face's configurations call it.
+    public var configured: String {
+        switch self {
+        case .float32: "float32"
+        case .float16: "float16"
+        case .bfloat16: "bfloat16"
+        }
+    }
 }
 
 /// Activation functions by the names Hugging Face configurations use.
