@@ -53,11 +53,23 @@ enum CheckpointFolder {
         return nil
     }
 
-    private static func read(_ url: URL, step: Int) throws -> Content {
+    static func read(_ url: URL, step: Int) throws -> Content {
+        let content = try read(url)
+        guard content.step == step else {
+            throw MISPError("is of step \(content.step)", at: url.appending(path: manifest).relativePath)
+        }
+        return content
+    }
+
+    static func read(_ url: URL) throws -> Content {
+        guard FileManager.default.fileExists(atPath: url.appending(path: manifest).path) else {
+            throw MISPError(
+                "is no checkpoint: there is no \(manifest) in it", at: url.relativePath,
+                remedy: "give a folder such as runs/first/checkpoints/step-000100")
+        }
         let manifest = try JSONField(contentsOf: url.appending(path: manifest))
         let format = try manifest["format"].int()
         guard format == Self.format else { throw manifest["format"].failure("is \(format), not \(Self.format)") }
-        guard try manifest["step"].int() == step else { throw manifest["step"].failure("is not that of the folder") }
         let files = manifest["files"]
         for name in try files.object().keys {
             let file = try MappedFile(url.appending(path: name))
@@ -65,7 +77,8 @@ enum CheckpointFolder {
                 try Checksum.of(file) == files[name]["checksum"].string()
             else { throw MISPError("is not what was written", at: file.path) }
         }
-        return Content(step: step, state: try JSON(contentsOf: url.appending(path: state)), url: url)
+        return Content(
+            step: try manifest["step"].int(), state: try JSON(contentsOf: url.appending(path: state)), url: url)
     }
 
     /// Removes checkpoints of steps after `step`, and before it all but `keep` less the one of `step`; and what an abrupt end

@@ -50,6 +50,12 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
         return projector.isTrained ? features : projector.forward(features).0
     }
 
+    /// What the language model is given of a picture, from its fixed part: a row for each of its rows in a sequence.
+    public func features(ofFixedPart part: Matrix<S>) -> Matrix<S> {
+        let features = tower.isTrained ? tower.forward(part, images: 1).0 : part
+        return tower.isTrained || projector.isTrained ? projector.forward(features).0 : features
+    }
+
     /// What the backward pass needs.
     public struct Activations {
         let layout: SequenceLayout

@@ -34,13 +34,19 @@ package struct Generate: ParsableCommand {
     @Option(help: ArgumentHelp("A PEFT adapter to answer with.", valueName: "folder"))
     var adapter: String?
 
+    @Option(help: ArgumentHelp("A checkpoint of the run to answer with.", valueName: "folder"))
+    var checkpoint: String?
+
     @Flag(help: "Answers with the model alone, whatever was trained.")
     var base = false
 
     package init() {}
 
     package func validate() throws {
-        if base, adapter != nil { throw ValidationError("--base and --adapter exclude each other") }
+        let chosen =
+            (base ? ["--base"] : []) + (adapter.map { _ in ["--adapter"] } ?? [])
+            + (checkpoint.map { _ in ["--checkpoint"] } ?? [])
+        if chosen.count > 1 { throw ValidationError("\(chosen.joined(separator: " and ")) exclude each other") }
         guard input == nil else {
             if out == nil { throw ValidationError("--input needs --out") }
             if !prompt.isEmpty || !image.isEmpty {
@@ -55,7 +61,7 @@ package struct Generate: ParsableCommand {
 
     package func run() throws {
         let configuration = try options.configuration()
-        let weights = base ? TrainedModel.Weights.base : adapter.map { .adapter(URL(filePath: $0)) } ?? .newest
+        let weights = weights
         throw ExitCode(
             Communicators.run { communicator in
                 BLAS.setThreads(configuration.compute.threads)
@@ -72,6 +78,12 @@ package struct Generate: ParsableCommand {
                 }
                 return 0
             })
+    }
+
+    private var weights: TrainedModel.Weights {
+        if base { return .base }
+        if let checkpoint { return .checkpoint(URL(filePath: checkpoint)) }
+        return adapter.map { .adapter(URL(filePath: $0)) } ?? .newest
     }
 
     /// The questions of the command line; a single one's answer appears as it is made.

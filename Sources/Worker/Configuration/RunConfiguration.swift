@@ -144,3 +144,14 @@ extension RunConfiguration.Objective.Kind {
         }
     }
 }
+
+extension RunConfiguration {
+    /// `trainable`, with rank and targets of the adapter that training continues from.
+    func resolvedTrainable() throws -> Trainable {
+        var resolved = trainable
+        if let adapter = model.adapter, resolved.language == .lora {
+            resolved.lora = try LowRankAdapterFolder(adapter).settings
+        }
+        return resolved
+    }
+}

@@ -77,7 +77,8 @@ struct Evaluation {
             throw MISPError("there is nobody to answer", at: "evaluate", remedy: "set run, or model.path")
         }
         return try TrainedModel(
-            try RunConfiguration(contentsOf: run), weights: configuration.base ? .base : .newest)
+            try RunConfiguration(contentsOf: run),
+            weights: configuration.checkpoint.map { .checkpoint($0) } ?? (configuration.base ? .base : .newest))
     }
 
     private func score(

@@ -9,6 +9,8 @@ package struct EvaluationConfiguration: Equatable {
     /// The run whose model answers; nil where `model` is given, or all answers were made elsewhere.
     var run: URL?
     var model: RunConfiguration.Model?
+    /// A checkpoint of the run, in place of its result.
+    var checkpoint: URL?
     /// Answers with the run's model alone, whatever was trained.
     var base = false
     var sampling = Sampling()
@@ -18,7 +20,7 @@ package struct EvaluationConfiguration: Equatable {
     var benchmarks: [BenchmarkSource] = []
 
     private static let keys = [
-        "seed", "output", "run", "model", "base", "answers", "threads", "resamples", "benchmarks",
+        "seed", "output", "run", "model", "base", "checkpoint", "answers", "threads", "resamples", "benchmarks",
     ]
     private static let modelKeys = ["path", "adapter", "prompt"]
     private static let answerKeys = ["max_tokens", "temperature", "top_k", "top_p", "repetition_penalty"]
@@ -43,6 +45,12 @@ package struct EvaluationConfiguration: Equatable {
             throw root["model"].failure("is given beside run", remedy: "keep one of the two")
         }
         base = try root["base"].bool(default: false)
+        checkpoint = try root["checkpoint"].path(from: folder)
+        if checkpoint != nil, run == nil || base {
+            throw root["checkpoint"].failure(
+                base ? "is given beside base" : "is given without a run",
+                remedy: base ? "keep one of the two" : "set run to the configuration that it was trained with")
+        }
         threads = try root["threads"].int(default: threads, from: 1)
         rounds = try root["resamples"].int(default: rounds, from: 0)
         try root["answers"].checkKeys(Self.answerKeys)

@@ -11,6 +11,8 @@ struct TrainedModel {
         case base
         /// A PEFT adapter over it.
         case adapter(URL)
+        /// What a run had trained when it took a checkpoint.
+        case checkpoint(URL)
     }
 
     let folder: ModelFolder
@@ -23,31 +25,28 @@ struct TrainedModel {
     let files: JSON
 
     init(_ configuration: RunConfiguration, weights: Weights) throws {
-        let (url, adapter) = Self.places(configuration, weights)
-        try self.init(url, adapter: adapter, prompt: configuration.model.prompt)
+        try self.init(LoadedWeights(configuration, weights), prompt: configuration.model.prompt)
     }
 
     /// A model of a Hugging Face directory, with a PEFT adapter over it.
     init(_ url: URL, adapter: URL?, prompt: PromptTemplate) throws {
-        folder = try ModelFolder(url)
-        let low = try adapter.map { try LowRankAdapterFolder($0) }
-        var trainable = Trainable(language: .frozen)
-        if let low { trainable = Trainable(lora: low.settings) }
-        model = try folder.model(trainable: trainable, seed: 0)
-        try low?.load(into: model.parameters)
+        try self.init(LoadedWeights(url, adapter: adapter), prompt: prompt)
+    }
+
+    private init(_ weights: LoadedWeights, prompt: PromptTemplate) throws {
+        (folder, model, origin) = (weights.folder, weights.model, weights.origin)
         images = FeatureCache(model, processor: folder.imageProcessor)
         encoder = try GroupEncoder(
             folder, template: prompt,
             imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))
-        origin = url.relativePath + (adapter.map { " with \($0.relativePath)" } ?? "")
-        files = try Self.weightFiles([url] + [adapter].compactMap { $0 })
+        files = try Self.weightFiles(weights.places)
     }
 
     private static func weightFiles(_ folders: [URL]) throws -> JSON {
         var files = JSON.Object()
         for folder in folders {
             let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-            for name in names.sorted() where name.hasSuffix(".safetensors") {
+            for name in names.sorted() where name.hasSuffix(".safetensors") || name == "parameters.f32" {
                 let url = folder.appending(path: name)
                 let values = try FileManager.default.attributesOfItem(atPath: url.resolvingSymlinksInPath().path)
                 let size = (values[.size] as? Int) ?? 0
@@ -56,24 +55,6 @@ struct TrainedModel {
             }
         }
         return .object(files)
-    }
-
-    /// A run that trains whole weights leaves a model, one that trains adapters an adapter, one that does both both: the
-    /// model has the adapters merged in.
-    private static func places(_ configuration: RunConfiguration, _ weights: Weights) -> (model: URL, adapter: URL?) {
-        let base = configuration.model.path
-        func exists(_ url: URL, _ file: String) -> Bool {
-            FileManager.default.fileExists(atPath: url.appending(path: file).path)
-        }
-        switch weights {
-        case .base: return (base, nil)
-        case .adapter(let url): return (base, url)
-        case .newest:
-            let output = configuration.output
-            let (model, adapter) = (output.appending(path: "model"), output.appending(path: "adapter"))
-            if exists(model, "config.json") { return (model, nil) }
-            return (base, exists(adapter, "adapter_config.json") ? adapter : configuration.model.adapter)
-        }
     }
 
     /// - Parameters:
@@ -87,7 +68,7 @@ struct TrainedModel {
         }
         return .init(
             key: key, prompt: try encoder.encode(prompt: prompt, at: place),
-            features: try images.features(of: ImageSource(path: image)))
+            features: model.features(ofFixedPart: try images.features(of: ImageSource(path: image))))
     }
 
     /// Tokens that end an answer: those of generation_config.json and the end-of-sequence token.

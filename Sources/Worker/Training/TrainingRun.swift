@@ -32,11 +32,7 @@ struct TrainingRun {
 
     private static func load(_ configuration: RunConfiguration) throws -> Loaded {
         let folder = try ModelFolder(configuration.model.path)
-        var trainable = configuration.trainable
-        if let adapter = configuration.model.adapter, trainable.language == .lora {
-            trainable.lora = try LowRankAdapterFolder(adapter).settings
-        }
-        let model = try folder.model(trainable: trainable, seed: configuration.seed)
+        let model = try folder.model(trainable: configuration.resolvedTrainable(), seed: configuration.seed)
         guard model.parameters.count > 0 else {
             throw MISPError("nothing is trained", at: "trainable", remedy: "set language, projector or vision")
         }

@@ -1,0 +1,94 @@
+import Coordinator
+import Core
+import Foundation
+
+/// The weights that a command was asked for, as a model.
+struct LoadedWeights {
+    let folder: ModelFolder
+    let model: VisionLanguageModel<Float>
+    /// What is loaded, in words.
+    let origin: String
+    /// The folders that hold it.
+    let places: [URL]
+
+    init(_ configuration: RunConfiguration, _ weights: TrainedModel.Weights) throws {
+        if case .checkpoint(let url) = weights {
+            try self.init(configuration, checkpoint: url)
+        } else {
+            let (url, adapter) = Self.places(configuration, weights)
+            try self.init(url, adapter: adapter)
+        }
+    }
+
+    /// A model of a Hugging Face directory, with a PEFT adapter over it.
+    init(_ url: URL, adapter: URL?) throws {
+        folder = try ModelFolder(url)
+        let low = try adapter.map { try LowRankAdapterFolder($0) }
+        var trainable = Trainable(language: .frozen)
+        if let low { trainable = Trainable(lora: low.settings) }
+        model = try folder.model(trainable: trainable, seed: 0)
+        try low?.load(into: model.parameters)
+        origin = url.relativePath + (adapter.map { " with \($0.relativePath)" } ?? "")
+        places = [url] + [adapter].compactMap { $0 }
+    }
+
+    /// What the configuration's run had trained when it took a checkpoint.
+    private init(_ configuration: RunConfiguration, checkpoint url: URL) throws {
+        let checkpoint = try SavedCheckpoint(url)
+        folder = try ModelFolder(configuration.model.path)
+        model = try folder.model(trainable: configuration.resolvedTrainable(), seed: configuration.seed)
+        try Self.compare(model.parameters, with: checkpoint.state["parameters"])
+        try checkpoint.read(
+            "parameters", into: .init(start: model.parameters.values, count: model.parameters.count))
+        origin = "\(configuration.model.path.relativePath) after step \(checkpoint.step) of \(url.relativePath)"
+        places = [configuration.model.path, url]
+    }
+
+    /// A run that trains whole weights leaves a model, one that trains adapters an adapter, one that does both both: the
+    /// model has the adapters merged in.
+    private static func places(
+        _ configuration: RunConfiguration, _ weights: TrainedModel.Weights
+    ) -> (model: URL, adapter: URL?) {
+        let base = configuration.model.path
+        func exists(_ url: URL, _ file: String) -> Bool {
+            FileManager.default.fileExists(atPath: url.appending(path: file).path)
+        }
+        switch weights {
+        case .base, .checkpoint: return (base, nil)
+        case .adapter(let url): return (base, url)
+        case .newest:
+            let output = configuration.output
+            let (model, adapter) = (output.appending(path: "model"), output.appending(path: "adapter"))
+            if exists(model, "config.json") { return (model, nil) }
+            return (base, exists(adapter, "adapter_config.json") ? adapter : configuration.model.adapter)
+        }
+    }
+
+    /// The buffer of a checkpoint means something only to the tensors that it was written from.
+    private static func compare(_ parameters: ParameterStore<Float>, with saved: JSONField) throws {
+        var shapes: [String: [Int]] = [:]
+        var names: [String] = []
+        for tensor in try saved.array() {
+            let name = try tensor["name"].string()
+            shapes[name] = try tensor["shape"].array().map { try $0.int() }
+            names.append(name)
+        }
+        func failure(_ what: String) -> MISPError {
+            MISPError(
+                what, at: saved.file, remedy: "give --config the configuration of the run that took the checkpoint")
+        }
+        for slot in parameters.slots {
+            guard let shape = shapes[slot.name] else {
+                throw failure("does not hold \(slot.name), which the configuration trains")
+            }
+            guard shape == slot.shape else {
+                throw failure("holds \(slot.name) with shape \(shape), but the configuration asks for \(slot.shape)")
+            }
+        }
+        let own = parameters.slots.map(\.name)
+        if let other = Set(names).subtracting(own).min() {
+            throw failure("holds \(other), which the configuration does not train")
+        }
+        guard names == own else { throw failure("holds the trained tensors in another order") }
+    }
+}
