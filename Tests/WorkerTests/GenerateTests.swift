@@ -30,12 +30,18 @@ import Worker
         let questions = fixture.folder["questions.jsonl"].path
         func sheet(_ ranks: Int?, _ name: String) throws -> RankRun {
             try generate(
-                fixture, ranks: ranks, "--input", questions, "--out", fixture.folder[name].path, "--max-tokens", "12")
+                fixture, ranks: ranks, "--input", questions, "--out", fixture.folder[name].path, "--max-tokens", "12",
+                "--token-ids")
         }
         #expect(try sheet(nil, "one").status == 0)
         let whole = try fixture.bytes("one")
         let lines = try JSON.lines(contentsOf: fixture.folder["one"])
         #expect(lines.count == 8 && lines.allSatisfy { $0.value["tokens"]?.int == 12 })
+        let golden = try JSONField(contentsOf: fixture.checkpoint.appending(path: "generation.json"))["groups"].array()
+        for (line, row) in zip(lines, golden) {
+            let tokens = line.value["token_ids"]?.array?.map(\.int)
+            #expect(tokens == (try row["greedy"].array().prefix(12).map { try $0.int() }))
+        }
         for ranks in [2, 3] {
             #expect(try sheet(ranks, "\(ranks)").status == 0)
             #expect(try fixture.bytes("\(ranks)") == whole, "\(ranks) ranks")

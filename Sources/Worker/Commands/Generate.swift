@@ -31,6 +31,9 @@ package struct Generate: ParsableCommand {
     @Option(help: ArgumentHelp("The file for answers to --input (JSON lines).", valueName: "file"))
     var out: String?
 
+    @Flag(help: "Writes each answer's token ids beside its text in --out.")
+    var tokenIds = false
+
     @Option(help: ArgumentHelp("A PEFT adapter to answer with.", valueName: "folder"))
     var adapter: String?
 
@@ -54,6 +57,7 @@ package struct Generate: ParsableCommand {
             }
             return
         }
+        if tokenIds { throw ValidationError("--token-ids belongs to --input and --out") }
         guard !prompt.isEmpty, prompt.count == 1 || prompt.count == image.count, !image.isEmpty else {
             throw ValidationError("give a --prompt and an --image, or pairs of them, or --input and --out")
         }
@@ -71,7 +75,7 @@ package struct Generate: ParsableCommand {
                     let questions = try communicator.agree {
                         try Question.read(URL(filePath: input), images: configuration.data.images)
                     }
-                    try AnswerSheet(model, sampling.sampling).fill(
+                    try AnswerSheet(model, sampling.sampling, writesTokenIds: tokenIds).fill(
                         questions, communicator: communicator, out: URL(filePath: out))
                 } else {
                     try communicator.agree { if communicator.rank == 0 { try answer(model) } }

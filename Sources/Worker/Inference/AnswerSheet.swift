@@ -12,9 +12,12 @@ struct AnswerSheet {
     private let model: TrainedModel
     private let generator: Generator<Float>
     private let limit: Int
+    private let writesTokenIds: Bool
 
-    init(_ model: TrainedModel, _ sampling: Sampling) throws {
+    /// - Parameter writesTokenIds: beside each answer's text
+    init(_ model: TrainedModel, _ sampling: Sampling, writesTokenIds: Bool = false) throws {
         self.model = model
+        self.writesTokenIds = writesTokenIds
         generator = try sampling.generator(model)
         limit = sampling.maxTokens
     }
@@ -55,10 +58,11 @@ struct AnswerSheet {
         }
         return zip(questions, generator.answers(requests)).map { question, tokens in
             let text = model.folder.tokenizer.decode(tokens, skipSpecialTokens: true)
-            let line: JSON = [
-                "id": .string(question.id), "answer": .string(text), "tokens": .integer(tokens.count),
-            ]
-            return line.description
+            var line = JSON.Object([
+                ("id", .string(question.id)), ("answer", .string(text)), ("tokens", .integer(tokens.count)),
+            ])
+            if writesTokenIds { line["token_ids"] = .array(tokens.map { .integer(Int($0)) }) }
+            return JSON.object(line).description
         }
     }
 }
