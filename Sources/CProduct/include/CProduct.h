@@ -1,6 +1,8 @@
 #ifndef MISP_CPRODUCT_H
 #define MISP_CPRODUCT_H
 
+#include "FewRows.h"
+
 /* What float32 matrix products need of the processor; blocking and order are Core's (Tensor/FloatProduct.swift).
 
    Every element of a product is one chain of fused multiply-adds over the inner index, whatever the instruction set, the

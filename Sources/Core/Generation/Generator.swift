@@ -27,12 +27,17 @@ public struct Generator<S: Scalar> {
     private let sampler: TokenSampler
     private let stops: Set<Int32>
     private let limit: Int
+    private let threads: Int
 
     /// - Parameters:
     ///   - stops: tokens that end an answer and are not part of it
     ///   - limit: tokens of an answer at the most
-    public init(_ model: VisionLanguageModel<S>, sampler: TokenSampler, stops: Set<Int32>, limit: Int) {
+    ///   - threads: of this process; no answer depends on their number
+    public init(
+        _ model: VisionLanguageModel<S>, sampler: TokenSampler, stops: Set<Int32>, limit: Int, threads: Int = 1
+    ) {
         self.model = model
+        self.threads = threads
         self.sampler = sampler
         self.stops = stops
         self.limit = limit
@@ -46,11 +51,10 @@ public struct Generator<S: Scalar> {
         guard limit > 0, !requests.isEmpty else { return answers }
         let (inputs, first) = prompts(requests)
         var running = first.map(\.sequence)
-        var logits = model.language.decode(inputs, first.map(\.place))
+        var logits = model.language.decode(inputs, first.map(\.place), threads: threads)
         while true {
             for row in running.indices {
-                let next = choose(
-                    Array(UnsafeBufferPointer(start: logits.row(row), count: logits.columns)), running[row])
+                let next = choose(logits.row(row), logits.columns, running[row])
                 running[row].answer.append(next)
                 running[row].seen.insert(next)
             }
@@ -63,12 +67,13 @@ public struct Generator<S: Scalar> {
             if running.isEmpty { return answers }
             logits = model.language.decode(
                 model.language.embed(running.compactMap(\.answer.last)),
-                running.enumerated().map { .init(rows: $0..<$0 + 1, cache: $1.cache) })
+                running.enumerated().map { .init(rows: $0..<$0 + 1, cache: $1.cache) }, threads: threads)
         }
     }
 
-    private func choose(_ logits: [S], _ sequence: Sequence) -> Int32 {
-        var floats = logits.map { Float($0) }
+    private func choose(_ logits: S.Pointer, _ count: Int, _ sequence: Sequence) -> Int32 {
+        if sampler.takesLargest { return Int32(S.firstLargest(logits, count: count)) }
+        var floats = UnsafeBufferPointer(start: logits, count: count).map { Float($0) }
         return sampler.next(&floats, seen: sequence.seen, key: sequence.key, step: sequence.answer.count)
     }
 

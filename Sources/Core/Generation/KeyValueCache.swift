@@ -1,7 +1,7 @@
 /// Keys and values of a sequence's rows so far, layer by layer, so that a further row costs one pass over the weights.
 ///
-/// Memory grows by doubling; a row takes 2 · layers · H_kv · D elements.
-public final class KeyValueCache<S: Scalar> {
+/// One thread at a time may use it. Memory grows by doubling; a row takes 2 · layers · H_kv · D elements.
+public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
     /// Rows held.
     public private(set) var count = 0
     private var capacity: Int
@@ -44,13 +44,9 @@ public final class KeyValueCache<S: Scalar> {
 extension SegmentAttention {
     /// Causal attention of `q`, the last rows of a sequence, to all its keys and values.
     ///
-    /// q: n × (H·D); k, v: t × (H_kv·D), n ≤ t; row i sees the first t − n + i + 1 keys.
-    func decode<S: Scalar>(q: Matrix<S>, k: Matrix<S>, v: Matrix<S>) -> Matrix<S> {
-        let output = Matrix<S>(uninitialized: q.rows, q.columns)
-        if q.rows == 1 {
-            decodeRow(q, k, v, into: output)
-            return output
-        }
+    /// q, output: n × (H·D); k, v: t × (H_kv·D), n ≤ t; row i sees the first t − n + i + 1 keys.
+    func decode<S: Scalar>(q: Matrix<S>, k: Matrix<S>, v: Matrix<S>, into output: Matrix<S>) {
+        if q.rows == 1 { return decodeRow(q, k, v, into: output) }
         for start in stride(from: 0, to: q.rows, by: Self.blockRows) {
             let rows = start..<min(start + Self.blockRows, q.rows)
             let seen = k.rows - q.rows + rows.upperBound
@@ -63,7 +59,6 @@ extension SegmentAttention {
                 output.rows(rows).columns(query).setProduct(scores, v.rows(0..<seen).columns(key))
             }
         }
-        return output
     }
 
     /// One row: the heads that share a key head are the rows of one product.
@@ -74,9 +69,13 @@ extension SegmentAttention {
         for key in 0..<keyHeads {
             let span = key * group * headSize..<(key + 1) * group * headSize
             let query = q.columns(span).reshaped(group, headSize)
-            scores.setProduct(query, k.columns(columns(key)), transposeB: true)
+            if let keys = StoredRows(k.columns(columns(key))) {
+                S.fewRowsProduct(query, keys, rows: 0..<k.rows, into: scores)
+            } else {
+                scores.setProduct(query, k.columns(columns(key)), transposeB: true)
+            }
             S.softmax(scores, scale: scale(), visible: k.rows, logSumExp: ignored.base)
-            output.columns(span).reshaped(group, headSize).setProduct(scores, v.columns(columns(key)))
+            S.mixRows(scores, v.columns(columns(key)), into: output.columns(span).reshaped(group, headSize))
         }
     }
 }

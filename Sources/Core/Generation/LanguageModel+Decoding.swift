@@ -1,6 +1,6 @@
 extension LanguageModel {
     /// The next rows of one sequence, as they stand among the rows of a batch.
-    public struct Continuation {
+    public struct Continuation: Sendable {
         public let rows: Range<Int>
         public let cache: KeyValueCache<S>
 
@@ -21,27 +21,29 @@ extension LanguageModel {
     /// - Parameters:
     ///   - inputs: T × C, embeddings of the next rows of B sequences: whole prompts, or a token each
     ///   - continuations: where each sequence's rows stand, and what came before them
-    public func decode(_ inputs: Matrix<S>, _ continuations: [Continuation]) -> Matrix<S> {
+    ///   - threads: of this process; no bit depends on their number
+    public func decode(_ inputs: Matrix<S>, _ continuations: [Continuation], threads: Int = 1) -> Matrix<S> {
         let positions = continuations.flatMap { $0.cache.count..<$0.cache.count + $0.rows.count }
         let (cosines, sines) = angles(positions)
         let context = DecoderContext(segments: [], cosines: cosines, sines: sines)
         for one in continuations { one.cache.reserve(one.rows.count) }
         var x = inputs
-        for (index, layer) in layers.enumerated() { x = layer.decode(x, context, continuations, layer: index) }
+        for (index, layer) in layers.enumerated() { x = layer.decode(x, context, continuations, layer: index, threads) }
         for one in continuations { one.cache.advance(one.rows.count) }
         let last = x.gathered(continuations.map { $0.rows.upperBound - 1 })
-        return head.product(norm.forward(last).0)
+        return Weight.products(norm.forward(last).0, [head], threads)[0]
     }
 }
 
 extension DecoderLayer {
     /// As `forward`, with the keys and values of earlier rows from the caches.
     func decode(
-        _ x: Matrix<S>, _ context: DecoderContext<S>, _ continuations: [LanguageModel<S>.Continuation], layer: Int
+        _ x: Matrix<S>, _ context: DecoderContext<S>, _ continuations: [LanguageModel<S>.Continuation], layer: Int,
+        _ threads: Int
     ) -> Matrix<S> {
-        let h = attention.decode(attentionNorm.forward(x).0, context, continuations, layer: layer)
+        let h = attention.decode(attentionNorm.forward(x).0, context, continuations, layer: layer, threads)
         h += x
-        let y = network.decode(networkNorm.forward(h).0)
+        let y = network.decode(networkNorm.forward(h).0, threads)
         y += h
         return y
     }
@@ -49,47 +51,27 @@ extension DecoderLayer {
 
 extension RotaryAttention {
     func decode(
-        _ x: Matrix<S>, _ context: DecoderContext<S>, _ continuations: [LanguageModel<S>.Continuation], layer: Int
+        _ x: Matrix<S>, _ context: DecoderContext<S>, _ continuations: [LanguageModel<S>.Continuation], layer: Int,
+        _ threads: Int
     ) -> Matrix<S> {
-        let (q, k, v) = (query.decode(x), key.decode(x), value.decode(x))
+        let projected = Linear.decode([query, key, value], x, threads)
+        let (q, k, v) = (projected[0], projected[1], projected[2])
         rotate(q, k, context, inverse: false)
         let mixed = Matrix<S>(uninitialized: q.rows, q.columns)
-        for one in continuations {
+        Parallel.forEach(continuations.count, threads: threads) { index in
+            let one = continuations[index]
             let (keys, values) = one.cache.store(k.rows(one.rows), v.rows(one.rows), layer: layer)
-            mixed.rows(one.rows).copyElements(of: attention.decode(q: q.rows(one.rows), k: keys, v: values))
+            attention.decode(q: q.rows(one.rows), k: keys, v: values, into: mixed.rows(one.rows))
         }
-        return output.decode(mixed)
+        return Linear.decode([output], mixed, threads)[0]
     }
 }
 
 extension GatedNetwork {
-    func decode(_ x: Matrix<S>) -> Matrix<S> {
-        let (g, u) = (gate.decode(x), up.decode(x))
-        let product = Matrix<S>(uninitialized: x.rows, g.columns)
-        S.swiGLU(gate: g, up: u, into: product)
-        return down.decode(product)
-    }
-}
-
-extension Linear {
-    /// As `forward`, for a few rows.
-    func decode(_ x: Matrix<S>) -> Matrix<S> {
-        let y = weight.product(x)
-        if let bias { S.addBias(bias.vector, to: y) }
-        if let adapter {
-            let low = Matrix<S>.product(x, transposed: adapter.a.matrix)
-            y.setProduct(low, adapter.b.matrix, transposeB: true, scale: adapter.scale, keep: 1)
-        }
-        return y
-    }
-}
-
-extension Weight {
-    /// x·Wᵀ. 16-bit weights are widened a few rows at a time, which stay in the cache until they are used.
-    func product(_ x: Matrix<S>) -> Matrix<S> {
-        let y = Matrix<S>(uninitialized: x.rows, rows)
-        let block = x.rows > 32 ? rows : 32
-        forEachRows(block) { range, part in y.columns(range).setProduct(x, part, transposeB: true) }
-        return y
+    func decode(_ x: Matrix<S>, _ threads: Int) -> Matrix<S> {
+        let inner = Linear.decode([gate, up], x, threads)
+        let product = Matrix<S>(uninitialized: x.rows, inner[0].columns)
+        S.swiGLU(gate: inner[0], up: inner[1], into: product)
+        return Linear.decode([down], product, threads)[0]
     }
 }

@@ -20,6 +20,9 @@ public struct TokenSampler: Sendable, Equatable {
         self.seed = seed
     }
 
+    /// Whether the next token is the most probable one as the logits stand.
+    var takesLargest: Bool { temperature == 0 && repetitionPenalty == 1 }
+
     /// A pure function of its arguments: a sequence gets the same tokens in any batch and on any rank.
     ///
     /// - Parameters:

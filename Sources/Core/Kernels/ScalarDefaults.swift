@@ -166,6 +166,18 @@ extension Scalar {
         Reference.widen(source, format, into: target, count: count)
     }
 
+    public static func fewRowsProduct(
+        _ x: Matrix<Self>, _ weight: StoredRows, rows: Range<Int>, into y: Matrix<Self>
+    ) {
+        Reference.fewRowsProduct(x, weight, rows: rows, into: y)
+    }
+
+    public static func mixRows(_ shares: Matrix<Self>, _ values: Matrix<Self>, into y: Matrix<Self>) {
+        Reference.mixRows(shares, values, into: y)
+    }
+
+    public static func firstLargest(_ x: Pointer, count: Int) -> Int { Reference.firstLargest(x, count: count) }
+
     public static func narrow(
         _ source: Pointer, _ format: StoredFormat, into target: UnsafeMutableRawPointer, count: Int
     ) -> Bool {

@@ -55,7 +55,7 @@ public struct LanguageModel<S: Scalar>: Sendable {
     public func embed(_ layout: SequenceLayout) -> Matrix<S> { embed(layout.tokens) }
 
     /// T × C
-    func embed(_ tokens: [Int32]) -> Matrix<S> {
+    package func embed(_ tokens: [Int32]) -> Matrix<S> {
         let x = Matrix<S>(uninitialized: tokens.count, embedding.columns)
         // A picture's token may lie behind the vocabulary: its rows are filled with features.
         for (row, token) in tokens.enumerated() where Int(token) < embedding.rows {

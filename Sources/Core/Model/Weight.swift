@@ -58,16 +58,12 @@ public struct Weight<S: Scalar>: Sendable {
     /// The first element, for vectors.
     public var vector: S.Pointer { matrix.base }
 
-    /// Runs over the matrix: as a whole where it is a view, `block` rows at a time where it has to be widened.
-    func forEachRows(_ block: Int, _ body: (Range<Int>, Matrix<S>) -> Void) {
-        guard case .stored(let tensor) = source else { return body(0..<rows, matrix) }
-        let scratch = Matrix<S>(uninitialized: min(block, rows), columns)
-        for start in stride(from: 0, to: rows, by: block) {
-            let range = start..<min(start + block, rows)
-            let first = tensor.base + start * columns * tensor.format.bytes
-            S.widen(first, tensor.format, into: scratch.base, count: range.count * columns)
-            body(range, scratch.rows(0..<range.count))
+    /// The elements as they lie in memory; nil where they are neither floats nor a file's.
+    var stored: StoredRows? {
+        if case .stored(let tensor) = source {
+            return StoredRows(base: tensor.base, format: tensor.format, columns: columns)
         }
+        return StoredRows(matrix)
     }
 
     /// Row `index` into `target`, without widening the rest.

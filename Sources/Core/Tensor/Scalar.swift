@@ -89,6 +89,14 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
     static func narrow(_ source: Pointer, _ format: StoredFormat, into target: UnsafeMutableRawPointer, count: Int)
         -> Bool
 
+    // Generation
+    /// y[i, r] ← Σₖ x[i, k]·W[r, k] for the listed rows of W, of which 16-bit ones are widened as they are read.
+    static func fewRowsProduct(_ x: Matrix<Self>, _ weight: StoredRows, rows: Range<Int>, into y: Matrix<Self>)
+    /// y[i, j] ← Σₜ shares[i, t]·values[t, j]; rows may be strided views.
+    static func mixRows(_ shares: Matrix<Self>, _ values: Matrix<Self>, into y: Matrix<Self>)
+    /// The first index of the largest of `count` values.
+    static func firstLargest(_ x: Pointer, count: Int) -> Int
+
     static func exponential(_ x: Self) -> Self
     static func naturalLogarithm(_ x: Self) -> Self
     static func errorFunction(_ x: Self) -> Self

@@ -68,7 +68,7 @@ package struct Generate: ParsableCommand {
         let weights = weights
         throw ExitCode(
             Communicators.run { communicator in
-                BLAS.setThreads(configuration.compute.threads)
+                DecodingThreads.set(atLeast: configuration.compute.threads)
                 let model = try communicator.agree { try TrainedModel(configuration, weights: weights) }
                 if communicator.rank == 0 { RunOutput.say("answers of \(model.origin)") }
                 if let input, let out {

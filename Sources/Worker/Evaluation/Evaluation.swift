@@ -17,7 +17,7 @@ struct Evaluation {
 
     /// Collective. Rank 0 returns the results; the others return none.
     func run() throws -> [Result] {
-        BLAS.setThreads(configuration.threads)
+        DecodingThreads.set(atLeast: configuration.threads)
         let output = configuration.output
         let benchmarks = try communicator.agree {
             try configuration.benchmarks.map { ($0, try $0.kind.open($0)) }

@@ -16,7 +16,7 @@ struct Sampling: Equatable {
             model.model,
             sampler: TokenSampler(
                 temperature: temperature, topK: topK, topP: topP, repetitionPenalty: repetitionPenalty, seed: seed),
-            stops: try model.stops(), limit: maxTokens)
+            stops: try model.stops(), limit: maxTokens, threads: BLAS.threads)
     }
 
     /// What answers depend on, the model apart.

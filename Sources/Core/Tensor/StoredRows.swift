@@ -1,0 +1,28 @@
+/// Rows as they lie in memory, at equal distances: floats, or a file's 16-bit numbers.
+///
+/// Whoever uses it keeps alive what it came from.
+public struct StoredRows: @unchecked Sendable {
+    public let base: UnsafeRawPointer
+    public let format: StoredFormat
+    public let columns: Int
+    /// Bytes from row to row.
+    package let distance: Int
+
+    public init(base: UnsafeRawPointer, format: StoredFormat, columns: Int) {
+        self.base = base
+        self.format = format
+        self.columns = columns
+        distance = columns * format.bytes
+    }
+
+    /// nil for other numbers than floats.
+    init?<S: Scalar>(_ matrix: Matrix<S>) {
+        guard S.self == Float.self else { return nil }
+        base = UnsafeRawPointer(matrix.base)
+        format = .float32
+        columns = matrix.columns
+        distance = matrix.stride * MemoryLayout<Float>.stride
+    }
+
+    func row(_ index: Int) -> UnsafeRawPointer { base + index * distance }
+}

@@ -1,0 +1,97 @@
+import Core
+import Testing
+
+/// Kernels of decoding, held to the plain loops and to sums in Double.
+@Suite struct FewRowsKernelTests {
+    var numbers = SeededNumbers(state: 11)
+
+    private func narrowed(_ w: Matrix<Float>, _ format: StoredFormat) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: w.count * format.bytes + 1)
+        let fits = bytes.withUnsafeMutableBytes {  // at an odd address, as in a file
+            $0.baseAddress.map { Float.narrow(w.base, format, into: $0 + 1, count: w.count) }
+        }
+        try #require(fits == true)
+        return bytes
+    }
+
+    @Test(arguments: StoredFormat.allCases) mutating func products(format: StoredFormat) throws {
+        for (out, inner) in [(8, 8), (19, 37), (24, 64), (7, 3), (40, 576), (16, 1), (9, 1536)] {
+            let w = numbers.matrix(out, inner)
+            let bytes = try narrowed(w, format)
+            try bytes.withUnsafeBytes { raw in
+                let base = try #require(raw.baseAddress) + 1
+                let rows = StoredRows(base: base, format: format, columns: inner)
+                let wide = Matrix<Double>(uninitialized: out, inner)
+                Double.widen(base, format, into: wide.base, count: wide.count)
+                let all = numbers.matrix(17, inner)
+                for count in [1, 2, 3, 4, 5, 8, 11, 16, 17] {
+                    let x = all.rows(0..<count)
+                    let (fast, plain) = (Matrix<Float>(zeros: count, out), Matrix<Float>(zeros: count, out))
+                    Float.fewRowsProduct(x, rows, rows: 0..<out, into: fast)
+                    Reference.fewRowsProduct(x, rows, rows: 0..<out, into: plain)
+                    let exact = Matrix<Double>.product(doubled(x.copied()), transposed: wide)
+                    let bound = 4e-7 * Double(inner).squareRoot()
+                    #expect(difference(fast, exact) < bound && difference(plain, exact) < 20 * bound)
+                    // A row's bits depend neither on its neighbours nor on how the weight's rows are shared out.
+                    let alone = Matrix<Float>(zeros: count, out)
+                    for i in 0..<count {
+                        Float.fewRowsProduct(x.rows(i..<i + 1), rows, rows: 0..<out, into: alone.rows(i..<i + 1))
+                    }
+                    #expect(sameBits(fast, alone), "\(format), \(out) × \(inner), \(count) rows")
+                    let parts = Matrix<Float>(zeros: count, out)
+                    for start in stride(from: 0, to: out, by: 5) {
+                        Float.fewRowsProduct(x, rows, rows: start..<min(start + 5, out), into: parts)
+                    }
+                    #expect(sameBits(fast, parts), "\(format), \(out) × \(inner) in parts")
+                }
+            }
+        }
+    }
+
+    @Test mutating func mixtures() {
+        for (count, rows, columns) in [(3, 77, 64), (1, 1, 8), (4, 130, 128), (2, 9, 80), (1, 5, 3), (3, 12, 71)] {
+            let wide = numbers.matrix(rows, columns + 9)
+            let (shares, values) = (numbers.matrix(count, rows), wide.columns(4..<4 + columns))
+            let (fast, plain) = (Matrix<Float>(zeros: count, columns), Matrix<Float>(zeros: count, columns))
+            Float.mixRows(shares, values, into: fast)
+            Reference.mixRows(shares, values, into: plain)
+            let exact = Matrix<Double>.product(doubled(shares), doubled(values.copied()))
+            #expect(difference(fast, exact) < 4e-6 && difference(plain, exact) < 4e-6, "\(rows) × \(columns)")
+        }
+    }
+
+    @Test mutating func theFirstOfEquals() {
+        for count in [1, 7, 8, 9, 64, 1001] {
+            let x = numbers.matrix(1, count)
+            #expect(Float.firstLargest(x.base, count: count) == Reference.firstLargest(x.base, count: count))
+            for place in [0, count / 2, count - 1] { x.base[place] = 5 }
+            #expect(Float.firstLargest(x.base, count: count) == 0)
+            x.base[0] = -1
+            #expect(Float.firstLargest(x.base, count: count) == (count == 1 ? 0 : count / 2))
+        }
+    }
+
+    /// Whatever the number of threads, a generator's tokens and a prompt's logits are the same to the bit.
+    @Test(arguments: CheckpointGolden.names) func threads(name: String) throws {
+        let checkpoint = try CheckpointGolden(name)
+        let model = try checkpoint.model(CheckpointGolden.frozen)
+        let groups = try checkpoint.groups()
+        let (height, width) = checkpoint.folder.pixels
+        func logits(_ count: Int, threads: Int) throws -> Matrix<Float> {
+            let tokens = groups[0].prompt.tokens.filter { Int($0) < model.language.embedding.rows }
+            let inputs = model.language.embed(Array(tokens.prefix(count)))
+            let cache = model.language.makeCache(capacity: count)
+            return model.language.decode(inputs, [.init(rows: 0..<count, cache: cache)], threads: threads)
+        }
+        for count in [1, 6] { #expect(try sameBits(logits(count, threads: 1), logits(count, threads: 3))) }
+        let requests = try groups.map { group in
+            Generator<Float>.Request(
+                key: group.id, prompt: group.prompt,
+                features: model.fixedPart(of: try checkpoint.pixels(group.image.path), height: height, width: width))
+        }
+        let answers = [1, 3].map { threads in
+            Generator(model, sampler: TokenSampler(), stops: [], limit: 20, threads: threads).answers(requests)
+        }
+        #expect(answers[0] == answers[1])
+    }
+}
