@@ -4,7 +4,7 @@ import ArgumentParser
 package struct Bench: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measures the program on this machine.",
-        subcommands: [StepBenchmark.self, MiningBenchmark.self])
+        subcommands: [StepBenchmark.self, GenerationBenchmark.self, MiningBenchmark.self])
 
     package init() {}
 }
