@@ -8,11 +8,9 @@ import Worker
 @Suite struct DocumentationTests {
     /// README.md, CONTRIBUTING.md and docs/.
     private static let pages: [URL] = {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let docs = root.appending(path: "docs")
+        let docs = repository.appending(path: "docs")
         let names = (try? FileManager.default.contentsOfDirectory(atPath: docs.path).sorted()) ?? []
-        return ["README.md", "CONTRIBUTING.md"].map { root.appending(path: $0) }
+        return ["README.md", "CONTRIBUTING.md"].map { repository.appending(path: $0) }
             + names.filter { $0.hasSuffix(".md") }.map { docs.appending(path: $0) }
     }()
 
@@ -23,10 +21,15 @@ import Worker
             .map { String(pieces[$0].dropFirst(language.count + 1)) }
     }
 
+    /// A shell's words: what stands in double quotes is one.
+    private func words(_ line: Substring) -> [String] {
+        line.matches(of: /"([^"]*)"|[^\s"]+/).map { String($0.1 ?? $0.0) }
+    }
+
     /// Arguments of `launch/local … -- ARGUMENTS`, `launch/debug -- ARGUMENTS` and `misp-worker ARGUMENTS`.
     private func commands(in page: URL) throws -> [[String]] {
         try blocks("sh", in: page).flatMap { $0.split(separator: "\n") }.compactMap { line in
-            let words = line.prefix { $0 != "#" }.split(separator: " ").map(String.init)
+            let words = self.words(line.prefix { $0 != "#" })
             if words.first == "misp-worker" { return Array(words.dropFirst()) }
             guard words.first == "launch/local" || words.first == "launch/debug" else { return nil }
             return words.split(separator: "--", maxSplits: 1).last.map(Array.init)
@@ -67,9 +70,24 @@ import Worker
         #expect(count >= 2)
     }
 
-    @Test(arguments: ["first.yaml", "emoji/sft.yaml", "emoji/misp.yaml"]) func examplesAreRead(name: String) throws {
-        let examples = try #require(Self.pages.first).deletingLastPathComponent().appending(path: "examples")
-        #expect(throws: Never.self) { try RunConfiguration(contentsOf: examples.appending(path: name)) }
+    @Test(arguments: [
+        "first.yaml", "emoji/sft.yaml", "emoji/misp.yaml", "easy-vqa/sft.yaml", "easy-vqa/misp.yaml",
+        "easy-vqa/mined.yaml", "easy-vqa/dpo.yaml",
+    ])
+    func examplesAreRead(name: String) throws {
+        #expect(throws: Never.self) {
+            try RunConfiguration(contentsOf: repository.appending(path: "examples/\(name)"))
+        }
+    }
+
+    @Test func otherExamplesAreRead() throws {
+        for folder in ["emoji", "easy-vqa"] {
+            let examples = repository.appending(path: "examples/\(folder)")
+            #expect(throws: Never.self) { try MineConfiguration(contentsOf: examples.appending(path: "mine.yaml")) }
+        }
+        #expect(throws: Never.self) {
+            try EvaluationConfiguration(contentsOf: repository.appending(path: "examples/easy-vqa/eval.yaml"))
+        }
     }
 
     /// The page on mining gives the defaults that the program has.
@@ -84,10 +102,6 @@ import Worker
             try MineConfiguration(contentsOf: folder[name]).yaml(environment: environment)
         }
         #expect(try resolved("documented.yaml") == resolved("mine.yaml"))
-        let root = page.deletingLastPathComponent().deletingLastPathComponent()
-        #expect(throws: Never.self) {
-            try MineConfiguration(contentsOf: root.appending(path: "examples/emoji/mine.yaml"))
-        }
     }
 
     @Test func groupsAreRead() throws {

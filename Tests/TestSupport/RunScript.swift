@@ -1,0 +1,36 @@
+import Foundation
+
+/// This repository's folder.
+package let repository = URL(filePath: #filePath).appending(path: "../../..").standardized
+
+/// Whether the release build is there, which the scripts start.
+package var isReleaseBuilt: Bool {
+    FileManager.default.isExecutableFile(atPath: repository.appending(path: ".build/release/misp-worker").path)
+}
+
+/// What a script ended with.
+package struct ScriptRun: Sendable {
+    package let status: Int32
+    package let output: String
+    package let errors: String
+}
+
+/// Runs a script of the repository, which then builds nothing, in `folder`, by default the current one.
+package func runScript(_ script: String, _ arguments: [String] = [], in folder: URL? = nil) throws -> ScriptRun {
+    let files = try TemporaryFolder()
+    for name in ["output", "errors"] { try Data().write(to: files[name]) }
+    let process = Process()
+    process.executableURL = repository.appending(path: script)
+    process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(["MISP_BUILT": "1"]) { $1 }
+        .filter { !$0.key.hasPrefix("OMPI_MCA_") }
+    if let folder { process.currentDirectoryURL = folder }
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = try FileHandle(forWritingTo: files["output"])
+    process.standardError = try FileHandle(forWritingTo: files["errors"])
+    try process.run()
+    process.waitUntilExit()
+    return ScriptRun(
+        status: process.terminationStatus, output: try String(contentsOf: files["output"], encoding: .utf8),
+        errors: try String(contentsOf: files["errors"], encoding: .utf8))
+}
