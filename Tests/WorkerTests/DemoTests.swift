@@ -119,6 +119,18 @@ private func isTrue(_ answer: String, to prompt: String, of seen: Scene) -> Bool
         #expect(rows.contains { $0.hasPrefix("false yes") && $0.contains("of 30") && $0.hasSuffix(" 0") })
     }
 
+    @Test func numbersAreThoseOfTheRows() throws {
+        let table = DemoTable(columns: [
+            column("DPO", questions, wrong: Set(0..<4)), column("MISP-DPO", questions, wrong: Set(3..<5)),
+        ])
+        let json = JSONField(table.json, file: "results.json")
+        let columns = try json["columns"].array()
+        #expect(try columns.map { try $0["name"].string() } == ["DPO", "MISP-DPO"])
+        #expect(try columns.map { try $0["all"]["wrong"].int() } == [4, 2])
+        #expect(try columns[1]["all"]["asked"].int() == questions.count)
+        #expect(try json["only_last_right"].int() == 3 && json["only_last_wrong"].int() == 1)
+    }
+
     @Test(arguments: [
         (Set(0..<20), Set(0..<2), "MISP-DPO makes fewer mistakes than DPO (2 against 20 in 80), by more"),
         (Set(0..<2), Set(0..<20), "DPO makes fewer mistakes than MISP-DPO (2 against 20 in 80), by more"),
@@ -148,6 +160,10 @@ private func isTrue(_ answer: String, to prompt: String, of seen: Scene) -> Bool
         let alone = try runRanks(nil, "misp-worker", arguments)
         #expect(alone.status == 0, "\(alone.errors)")
         #expect(table(alone).contains { $0.hasPrefix("accuracy") }, "\(alone.output)")
+        let accuracies = try JSONField(contentsOf: folder.appending(path: "results.json"))["columns"].array().map {
+            String(format: "%.3f", try $0["accuracy"].double())
+        }
+        #expect(accuracies.count == 3 && accuracies.allSatisfy { table(alone)[1].contains($0) }, "\(alone.output)")
         let results = ["warmup/model/model.safetensors", "misp/adapter/adapter_model.safetensors", "groups.jsonl"]
         let files = try results.map { try Data(contentsOf: folder.appending(path: $0)) }
         let together = try runRanks(2, "misp-worker", arguments)

@@ -12,7 +12,7 @@ struct DemoRuns {
     /// What stands in the folder; a new demonstration removes these and nothing else.
     private static let entries = [
         "pictures", "initial", "warmup", "dpo", "misp", "warmup.jsonl", "groups.jsonl", "eval.jsonl", "warmup.yaml",
-        "dpo.yaml", "misp.yaml",
+        "dpo.yaml", "misp.yaml", "results.json",
     ]
     private static let marker = "demo.json"
 

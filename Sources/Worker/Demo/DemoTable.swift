@@ -53,6 +53,29 @@ package struct DemoTable: Sendable {
         return Self.aligned(rows) + [""] + reading
     }
 
+    /// The same as numbers: per column what was asked and what was answered wrongly.
+    package var json: JSON {
+        let columns = columns.map { column -> JSON in
+            func counts(_ value: (wrong: Int, asked: Int)) -> JSON {
+                ["wrong": .integer(value.wrong), "asked": .integer(value.asked)]
+            }
+            let mistakes = column.mistakes
+            return [
+                "name": .string(column.name), "accuracy": .number(mistakes.accuracy.value),
+                "accuracy_error": .number(mistakes.accuracy.error), "false_yes": counts(mistakes.falseYes),
+                "missed": counts(mistakes.missed), "captions": counts(mistakes.captions),
+                "all": counts((mistakes.total, mistakes.answers.count)), "seconds": .number(column.seconds),
+            ]
+        }
+        guard let own = self.columns.last?.mistakes, let other = self.columns.dropLast().last?.mistakes else {
+            return ["columns": .array(columns)]
+        }
+        return [
+            "columns": .array(columns), "only_last_right": .integer(own.ahead(of: other)),
+            "only_last_wrong": .integer(other.ahead(of: own)),
+        ]
+    }
+
     private static func aligned(_ rows: [(String, [String])]) -> [String] {
         let title = rows.map(\.0.count).max() ?? 0
         let widths = (rows.first?.1.indices ?? 0..<0).map { column in rows.map { $0.1[column].count }.max() ?? 0 }

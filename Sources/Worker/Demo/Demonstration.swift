@@ -41,6 +41,7 @@ struct Demonstration {
             try column("MISP-DPO", misp, sequences: 5, model: "warmup/model", adapter: "misp/adapter"),
         ])
         for line in table.lines { say(line) }
+        try onFirstRank { try FileOutput.write("\(table.json)\n", to: runs.file("results.json")) }
         say(
             """
 
