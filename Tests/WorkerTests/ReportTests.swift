@@ -83,6 +83,19 @@ import Worker
         #expect(page.contains("What differs") && page.contains("objective.kind") && !page.contains("lora.r<"))
     }
 
+    /// Terms that an objective does not have are no lines of its chart.
+    @Test func onlyTermsThatThereAre() throws {
+        let fixture = try TrainingFixture(
+            "llama-clip-spm", settings: "optimizer: {groups_per_step: 4, steps: 2}", adapter: false)
+        for (kind, terms) in [("sft", []), ("dpo", []), ("misp", ["image term", "text term"])] {
+            let run = try fixture.train(output: kind, ["objective.kind=\(kind)"])
+            try #require(run.status == 0, "\(run.errors)")
+            let page = try String(contentsOf: fixture.folder["\(kind)/report.html"], encoding: .utf8)
+            #expect(page.contains(">total</b>"))
+            #expect(["image term", "text term"].filter { page.contains(">\($0)</b>") } == terms, "\(kind)")
+        }
+    }
+
     @Test func badInput() throws {
         let folder = try TemporaryFolder()
         let absent = try runRanks(nil, "misp-worker", ["report", folder["absent"].path])

@@ -105,9 +105,10 @@ struct ReportPage {
     private var charts: [String] {
         Self.charts.flatMap { chart -> [String] in
             if runs.count == 1 {
-                let lines = chart.metrics.compactMap { metric, name in
-                    runs[0].series[metric].map { LineChart.Line(name: name, points: $0) }
-                }
+                let lines = Self.telling(
+                    chart.metrics.compactMap { metric, name in
+                        runs[0].series[metric].map { LineChart.Line(name: name, points: $0) }
+                    })
                 guard !lines.isEmpty else { return [] }
                 let names = lines.enumerated().map { "<b class=\"s\($0 % 6)\">\(Self.escaped($1.name))</b>" }
                 return [figure(chart.title, names.joined(separator: " "), lines, chart.startsAtZero)]
@@ -119,6 +120,15 @@ struct ReportPage {
                 return figure(title, "", lines, chart.startsAtZero)
             }
         }
+    }
+
+    /// Without lines that repeat the first one, or stay 0 beside others: terms that the objective does not have.
+    private static func telling(_ lines: [LineChart.Line]) -> [LineChart.Line] {
+        guard let first = lines.first else { return [] }
+        return [first]
+            + lines.dropFirst().filter { line in
+                line.points.contains { $0.value != 0 } && line.points.map(\.value) != first.points.map(\.value)
+            }
     }
 
     private func figure(_ title: String, _ caption: String, _ lines: [LineChart.Line], _ startsAtZero: Bool) -> String {
@@ -174,7 +184,7 @@ private let reportStyle = """
     b.s5{color:var(--s5)}
     .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(320px,100%),1fr));gap:16px;margin:16px 0}
     figure{margin:0;min-width:0;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px}
-    figcaption{margin:4px 0 0}
+    figcaption.legend{margin:4px 0 0}
     svg{display:block;width:100%;height:auto}
     svg text{font-size:10px;fill:var(--soft)}
     .grid line{stroke:var(--line)}
