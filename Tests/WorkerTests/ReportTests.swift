@@ -94,6 +94,12 @@ import Worker
             #expect(page.contains(">total</b>"))
             #expect(["image term", "text term"].filter { page.contains(">\($0)</b>") } == terms, "\(kind)")
         }
+        let both = try runRanks(
+            nil, "misp-worker",
+            ["report"] + ["sft", "dpo"].map { fixture.folder[$0].path } + ["--out", fixture.folder["both.html"].path])
+        #expect(both.status == 0, "\(both.errors)")
+        let page = try String(contentsOf: fixture.folder["both.html"], encoding: .utf8)
+        #expect(page.contains("Loss: total") && page.contains("Loss: text term") && !page.contains("Loss: image term"))
     }
 
     @Test func badInput() throws {

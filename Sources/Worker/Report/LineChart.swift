@@ -23,7 +23,8 @@ struct LineChart {
     var svg: String {
         let drawn = lines.map { Line(name: $0.name, points: Self.thinned($0.points)) }
         let all = drawn.flatMap(\.points)
-        guard let first = all.map(\.step).min(), let last = all.map(\.step).max() else { return "" }
+        let steps = lines.flatMap(\.points).map(\.step)
+        guard let first = steps.min(), let last = steps.max() else { return "" }
         let scale = Scale(all.map(\.value) + (startsAtZero ? [0] : []))
         func x(_ step: Int) -> Double {
             left + (width - left - right) * (last > first ? Double(step - first) / Double(last - first) : 0.5)

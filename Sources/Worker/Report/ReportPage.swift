@@ -114,7 +114,10 @@ struct ReportPage {
                 return [figure(chart.title, names.joined(separator: " "), lines, chart.startsAtZero)]
             }
             return chart.metrics.compactMap { metric, name in
-                let lines = runs.map { LineChart.Line(name: $0.name, points: $0.series[metric] ?? []) }
+                let lines = runs.map { run in
+                    let points = run.series[metric] ?? []
+                    return LineChart.Line(name: run.name, points: points.contains { $0.value != 0 } ? points : [])
+                }
                 guard lines.contains(where: { !$0.points.isEmpty }) else { return nil }
                 let title = chart.metrics.count > 1 ? "\(chart.title): \(name)" : chart.title
                 return figure(title, "", lines, chart.startsAtZero)
@@ -175,7 +178,8 @@ private let reportStyle = """
     table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:0 0 8px}
     th,td{padding:4px 0 4px 20px;text-align:right;border-bottom:1px solid var(--line);vertical-align:baseline}
     tbody th{padding-left:0;text-align:left;font-weight:400;color:var(--soft)}
-    .settings td{text-align:left;overflow-wrap:anywhere}
+    .settings td,.settings th{text-align:left}
+    .settings td{min-width:10em;overflow-wrap:anywhere}
     .note,.legend{color:var(--soft);font-size:13px;margin:0 0 12px}
     .legend b{font-weight:600;margin-right:10px;white-space:nowrap}
     .legend b::before{content:"";display:inline-block;width:14px;height:3px;border-radius:2px;background:currentColor;\
