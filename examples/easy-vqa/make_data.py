@@ -1,6 +1,6 @@
 """Training data and test questions from easy-VQA (PyPI easy-vqa, MIT): coloured shapes and questions about them.
 
-    python make_data.py PACKAGE OUT [--warm-up 300] [--groups 400] [--test 1000] [--negatives 8] [--seed 0]
+    python make_data.py PACKAGE OUT [--warm-up 600] [--groups 400] [--test 1000] [--negatives 8] [--seed 0]
 
 PACKAGE is the folder `easy_vqa` of the unpacked wheel. Questions with a negation ("is there not a …") are left out. Writes
 
@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("package", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--warm-up", type=int, default=300, help="pictures; three rows of sft.jsonl each")
+    parser.add_argument("--warm-up", type=int, default=600, help="pictures; three rows of sft.jsonl each")
     parser.add_argument("--groups", type=int, default=400)
     parser.add_argument("--test", type=int, default=1000, help="test pictures; a question each")
     parser.add_argument("--negatives", type=int, default=8)
