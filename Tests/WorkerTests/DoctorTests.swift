@@ -6,7 +6,7 @@ import Worker
 /// What `doctor` concludes, and that it runs on any number of ranks.
 @Suite(.serialized) struct DoctorTests {
     private let well = RankFacts(
-        host: "node1", cores: 64, threads: 1, kernel: "Haswell", alone: 60e9, together: 55e9, sharedMemory: 8192)
+        host: "node1", cores: 64, threads: 1, kernel: "AVX2", alone: 60e9, together: 55e9, sharedMemory: 8192)
 
     private func remedies(_ ranks: [RankFacts], hosts: [Int]? = nil) -> [String] {
         Diagnosis.findings(ranks, hosts: hosts ?? ranks.map { _ in 0 }).compactMap { finding in
@@ -24,8 +24,11 @@ import Worker
         var many = well
         many.threads = 32
         #expect(remedies(Array(repeating: many, count: 4)) == ["threads and cores"])
-        #expect(remedies(changed { $0.kernel = "Prescott" }) == ["OpenBLAS kernel"])
-        #expect(remedies(changed { $0.kernel = "Zen" }) == ["OpenBLAS kernel"])
+        #expect(remedies(changed { $0.kernel = "AVX-512" }).isEmpty)
+        #expect(remedies(changed { $0.kernel = "OpenBLAS Prescott" }) == ["matrix kernel"])
+        var without = well
+        without.kernel = "OpenBLAS ARMV8"
+        #expect(remedies(Array(repeating: without, count: 4)) == ["matrix kernel"])
         #expect(remedies(changed { $0.together = 20e9 }) == ["slowest of the ranks"])
         #expect(remedies(changed { $0.sharedMemory = 64 }) == ["free in /dev/shm"])
         var slow = well

@@ -10,7 +10,7 @@ import Testing
         for file in ["runs/sft", "runs/mine", "runs/mined"] {
             #expect(run.errors.contains("checkout/examples/easy-vqa/\(file)\n"), "\(file): \(run.errors)")
         }
-        #expect(run.output.contains("B − A") && run.errors.contains("merged "), "\(run.output)\(run.errors)")
+        #expect(run.output.contains("B − A") && run.errors.contains("exported "), "\(run.output)\(run.errors)")
     }
 
     /// The first command that fails ends it, whatever its language; marked blocks and other languages are left out.

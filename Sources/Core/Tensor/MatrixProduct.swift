@@ -125,7 +125,7 @@ extension Float {
     public static func setProducts(
         _ c: [Matrix<Float>], _ a: [Matrix<Float>], _ b: Matrix<Float>, transposeB: Bool, keep: Float
     ) {
-        if let product = FloatProduct.current, let first = a.first, first.rows > 1, first.columns > 0, b.rows > 0 {
+        if let product = FloatProduct.current, let first = a.first, first.rows > 0, first.columns > 0, b.rows > 0 {
             product.setProducts(c, a, .matrix(b), transposeB: transposeB, keep: keep)
         } else {
             for (c, a) in zip(c, a) { c.setProduct(a, b, transposeB: transposeB, keep: keep) }
@@ -136,12 +136,9 @@ extension Float {
         misp_add_transposed(y.rows, y.columns, x.base, x.stride, y.base, y.stride, 1, 1)
     }
 
-    /// Products by the kernels of CProduct where the processor has them, by BLAS elsewhere and for single rows.
+    /// Products by the kernels of CProduct where the processor has them, by BLAS elsewhere.
     public static func setSum(_ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float) {
-        let isSingleRow = c.rows == 1 && terms.allSatisfy { !$0.transposeA }
-        if !isSingleRow, let product = FloatProduct.current {
-            return product.setSum(c, terms, keep: keep)
-        }
+        if let product = FloatProduct.current { return product.setSum(c, terms, keep: keep) }
         var keep = keep
         for term in terms {
             gemm(c, term.a, term.transposeA, term.b.matrix, term.transposeB, scale: term.scale, keep: keep)

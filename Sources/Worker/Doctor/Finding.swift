@@ -80,16 +80,17 @@ package enum Diagnosis {
 
     private static func kernel(_ ranks: [RankFacts]) -> Finding {
         let kernels = Set(ranks.map(\.kernel)).sorted()
-        let old = kernels.filter { ["Prescott", "Core2", "Nehalem", "Penryn", "Generic", "Sandybridge"].contains($0) }
+        // Our own kernels, AVX2 and AVX-512, give the same bits.
+        let foreign = kernels.filter { $0.hasPrefix("OpenBLAS") }
         var remedy: String?
-        if !old.isEmpty {
+        if !foreign.isEmpty {
             remedy =
-                "\(old.joined(separator: ", ")) is a kernel for old processors: unset OPENBLAS_CORETYPE, or install a "
-                + "newer OpenBLAS"
-        } else if kernels.count > 1 {
-            remedy = "hosts differ: their results differ in last bits; set OPENBLAS_CORETYPE to one kernel for all"
+                kernels.count > 1
+                ? "hosts differ: their results differ in last bits; set MISP_PRODUCT=OpenBLAS and OPENBLAS_CORETYPE "
+                    + "to one kernel for all"
+                : "the processor has no AVX2, or MISP_PRODUCT says OpenBLAS: its products are slower"
         }
-        return Finding("OpenBLAS kernel", kernels.joined(separator: ", "), remedy: remedy)
+        return Finding("matrix kernel", kernels.joined(separator: ", "), remedy: remedy)
     }
 
     private static func speed(_ ranks: [RankFacts]) -> Finding {
