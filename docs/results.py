@@ -41,7 +41,8 @@ def machine(run: pathlib.Path) -> str:
         raise SystemExit(f"{path} is missing: run the commands that docs/results.md names first")
     lines = (line.strip().partition(": ") for line in path.read_text().splitlines())
     found = {key: value.strip("'\"") for key, _, value in lines if key in ("processor", "blas", "ranks")}
-    return f"{found['processor']}, OpenBLAS {found['blas']}, {found['ranks']} ranks"
+    kernel = found["blas"] if found["blas"].startswith(("AVX", "OpenBLAS")) else f"OpenBLAS {found['blas']}"
+    return f"{found['processor']}, {kernel}, {found['ranks']} ranks"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -66,7 +67,7 @@ def demo(folder: pathlib.Path) -> str:
 ```
 
 Mistakes in {asked} questions about held-out pictures, and accuracy of the yes/no questions among them
-({machine(folder / "demo-0/misp")}). Another kernel of BLAS rounds otherwise, and gives other counts for the same seed.
+({machine(folder / "demo-0/misp")}). OpenBLAS in place of our own products rounds otherwise, and gives other counts for the same seed.
 
 """ + table(["seed", *(f"{c['name']}, mistakes" for c in columns), *(f"{c['name']}, accuracy" for c in columns),
              "MISP-DPO alone right : DPO alone right", "in standard errors"], rows) + """
