@@ -20,8 +20,11 @@ final class MPISharedMemory: SharedMemory {
         // MPI aligns a block to 8 bytes only: there is room to round up.
         let room = bytes + Self.alignment
         // Asked before the allocation, since Open MPI hangs or dies by SIGBUS when the file system runs full.
-        let (total, overflow) = room.multipliedReportingOverflow(by: neighbours.count)
-        guard try communicator.max([!overflow && Self.hostHas(total) ? 0 : 1])[0] == 0 else { return nil }
+        var rooms = [Double](repeating: 0, count: communicator.size)
+        rooms[communicator.rank] = Double(room)
+        rooms = try communicator.mergeDisjoint(rooms)
+        let total = neighbours.reduce(0) { $0 + rooms[$1] }
+        guard try communicator.max([Self.hostHas(total) ? 0 : 1])[0] == 0 else { return nil }
 
         var window: MPI_Win? = misp_win_null()
         var base: UnsafeMutableRawPointer?
@@ -39,7 +42,9 @@ final class MPISharedMemory: SharedMemory {
             try check(
                 MPI_Win_shared_query(allocated, Int32(number), &size, &unit, &address), "MPI_Win_shared_query")
             // Every process maps the same pages, so each rounds up to the same byte.
-            blocks[rank] = address.map { .init(start: $0.alignedUp(toMultipleOf: Self.alignment), count: bytes) }
+            blocks[rank] = address.map {
+                .init(start: $0.alignedUp(toMultipleOf: Self.alignment), count: Int(rooms[rank]) - Self.alignment)
+            }
         }
         self.window = allocated
         self.blocks = blocks
@@ -66,9 +71,9 @@ final class MPISharedMemory: SharedMemory {
     }
 
     /// Whether the shared memory of this host has `bytes` left; true where it does not say.
-    private static func hostHas(_ bytes: Int) -> Bool {
+    private static func hostHas(_ bytes: Double) -> Bool {
         var status = statvfs()
         guard statvfs("/dev/shm", &status) == 0 else { return true }
-        return UInt64(status.f_bavail) * UInt64(status.f_frsize) > UInt64(bytes)
+        return Double(status.f_bavail) * Double(status.f_frsize) > bytes
     }
 }

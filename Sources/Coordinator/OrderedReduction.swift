@@ -18,11 +18,15 @@ public final class OrderedReduction {
     public let gradient: UnsafeMutableBufferPointer<Float>
     /// The elements that this rank reduces and updates.
     public let slice: Range<Int>
+    /// Memory for the parameters that all ranks of this host share, where there is such and it was asked for. Each rank
+    /// may change its own slice between `reduceScatter` and `gather`, which then copies nothing within the host.
+    public let sharedParameters: UnsafeMutableBufferPointer<Float>?
     /// Whether ranks of a host read each other's memory.
     public var sharesMemory: Bool { memory != nil }
 
     private let communicator: any Communicator
     private let memory: (any SharedMemory)?
+    private let parameterMemory: (any SharedMemory)?
     private let routes: ReductionRoutes
     /// The gradient of each rank of this region. Other ranks' cannot be read; this rank's own stands in their place.
     private let gradients: [UnsafeMutablePointer<Float>]
@@ -40,8 +44,12 @@ public final class OrderedReduction {
     }
 
     /// Collective. Where a host has too little shared memory the ranks exchange messages instead.
-    /// - Parameter sharingMemory: false does without it from the start.
-    public init(elements: Int, communicator: any Communicator, sharingMemory: Bool = true) throws {
+    /// - Parameters:
+    ///   - sharingMemory: false does without it from the start.
+    ///   - sharingParameters: asks for `sharedParameters` too.
+    public init(
+        elements: Int, communicator: any Communicator, sharingMemory: Bool = true, sharingParameters: Bool = false
+    ) throws {
         self.elements = elements
         self.communicator = communicator
         let (rank, size) = (communicator.rank, communicator.size)
@@ -58,6 +66,12 @@ public final class OrderedReduction {
         gradients = (0..<size).map { memory?.floats(of: $0) ?? own }
         routes = ReductionRoutes(regions: memory == nil ? Array(0..<size) : communicator.hosts)
         roundElements = max(Self.blockElements, (1 << 22) / routes.members.count)
+        // The first rank of a host has the block for all of them.
+        let leader = routes.members[routes.regions[rank]].first ?? rank
+        let parameterBytes = rank == leader ? elements * MemoryLayout<Float>.stride : 0
+        parameterMemory =
+            sharingParameters && memory != nil ? try communicator.sharedMemory(bytes: parameterBytes) : nil
+        sharedParameters = parameterMemory?.floats(of: leader).map { .init(start: $0, count: elements) }
         slice = Self.slice(of: rank, of: size, elements: elements)
     }
 
@@ -65,8 +79,12 @@ public final class OrderedReduction {
         if memory == nil { gradient.deallocate() }
     }
 
-    /// Collective: gives shared memory back before the communicator's end does. `gradient` is gone afterwards.
-    public func close() throws { try memory?.free() }
+    /// Collective: gives shared memory back before the communicator's end does. `gradient` and `sharedParameters` are gone
+    /// afterwards.
+    public func close() throws {
+        try parameterMemory?.free()
+        try memory?.free()
+    }
 
     /// The elements that `rank` owns among `ranks`.
     public static func slice(of rank: Int, of ranks: Int, elements: Int) -> Range<Int> {
@@ -126,7 +144,8 @@ public final class OrderedReduction {
 
     /// Makes `parameters`, of which each rank has brought its slice up to date, whole on every rank.
     ///
-    /// Collective. `parameters` has `elements` floats. What `gradient` holds is spent: it serves as the way through.
+    /// Collective. `parameters` has `elements` floats, or is `sharedParameters`. What `gradient` holds is spent: it serves as
+    /// the way through.
     public func gather(_ parameters: UnsafeMutableBufferPointer<Float>) throws {
         let (rank, size) = (communicator.rank, communicator.size)
         guard parameters.count == elements else {
@@ -135,13 +154,14 @@ public final class OrderedReduction {
         }
         guard let base = parameters.baseAddress else { return }
         let home = routes.regions[rank]
+        let isShared = base == sharedParameters?.baseAddress
         // Where the slice of a foreign owner arrives in this region: in the helper's gradient, or where it belongs.
         func landing(_ owner: Int) -> UnsafeMutablePointer<Float> {
             let start = slice(of: owner).lowerBound
-            if memory == nil { return base + start }
+            if memory == nil || isShared { return base + start }
             return gradients[routes.regions[owner] == home ? owner : routes.helper(of: owner, in: home)] + start
         }
-        if memory != nil { landing(rank).update(from: base + slice.lowerBound, count: slice.count) }
+        if memory != nil, !isShared { landing(rank).update(from: base + slice.lowerBound, count: slice.count) }
         if routes.members.count > 1 {
             let none = (
                 UnsafeBufferPointer<Float>(start: nil, count: 0),
@@ -160,6 +180,7 @@ public final class OrderedReduction {
         }
         guard let memory else { return }
         try memory.synchronize()
+        if isShared { return }
         for owner in 0..<size where owner != rank {
             let range = slice(of: owner)
             (base + range.lowerBound).update(from: landing(owner), count: range.count)

@@ -66,14 +66,26 @@ import TestSupport
         (8, 8, false), (8, 4, true), (8, 2, true), (8, 3, true),
     ]
 
-    static func steps(_ ranks: Int, perHost: Int, sharing: Bool) throws -> (steps: [String], last: String) {
+    static func steps(
+        _ ranks: Int, perHost: Int, sharing: Bool, parameters: Bool = false
+    ) throws -> (steps: [String], last: String) {
         let run = try runRanks(
             ranks, "RankProbe",
-            ["sums", "elements=150001", "per-host=\(perHost)", "sharing=\(sharing ? 1 : 0)"])
+            [
+                "sums", "elements=150001", "per-host=\(perHost)", "sharing=\(sharing ? 1 : 0)",
+                "parameters=\(parameters ? 1 : 0)",
+            ])
         #expect(run.status == 0, "\(run.errors)")
         #expect(run.lines.count == 6)
         #expect(run.lines.dropLast().allSatisfy { $0.hasSuffix("error small") })
         return (run.lines.dropLast(), run.lines.last ?? "")
+    }
+
+    /// One copy of the parameters a host, which each rank changes in its slice.
+    @Test(arguments: [(2, 2), (4, 4), (4, 2), (8, 3), (2, 1)]) func sharedParameters(ranks: Int, perHost: Int) throws {
+        let own = try Self.steps(ranks, perHost: perHost, sharing: true)
+        let shared = try Self.steps(ranks, perHost: perHost, sharing: true, parameters: true)
+        #expect(shared == own)
     }
 
     @Test func oneTwoFourAndEightRanksGiveTheSameBits() throws {

@@ -8,7 +8,7 @@ func benchmark(_ ranks: any Communicator, _ options: Options) throws {
     let bytes = (options["mb"] ?? 64) << 20
     let elements = bytes / MemoryLayout<Float>.stride
     let reduction = try OrderedReduction(
-        elements: elements, communicator: ranks, sharingMemory: options["sharing"] != 0)
+        elements: elements, communicator: ranks, sharingMemory: options["sharing"] != 0, sharingParameters: true)
     let plan = ShardPlan(costs: Array(repeating: 1, count: ranks.size), ranks: ranks.size)
     let parameters = UnsafeMutableBufferPointer<Float>.allocate(capacity: elements)
     defer { parameters.deallocate() }
@@ -26,7 +26,9 @@ func benchmark(_ ranks: any Communicator, _ options: Options) throws {
         return best
     }
     let scatter = try time { try reduction.reduceScatter(plan) }
-    let gather = try time { try reduction.gather(parameters) }
+    let shared = reduction.sharedParameters ?? parameters
+    for index in reduction.slice { shared[index] = 1 }
+    let gather = try time { try reduction.gather(shared) }
     let norm = try time { _ = try reduction.squaredNorm(.init(rebasing: parameters[reduction.slice])) }
     var line = String(
         format: "%d MB, %d ranks, sharing %@: reduceScatter %.1f ms, gather %.1f ms, both %.2f GB/s, norm %.1f ms",

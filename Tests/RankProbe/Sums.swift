@@ -8,9 +8,15 @@ import Foundation
 func printSums(_ ranks: any Communicator, _ options: Options) throws {
     let elements = options["elements"] ?? 100_003
     let reduction = try OrderedReduction(
-        elements: elements, communicator: ranks, sharingMemory: options["sharing"] != 0)
+        elements: elements, communicator: ranks, sharingMemory: options["sharing"] != 0,
+        sharingParameters: options["parameters"] == 1)
     let pool = ScratchPool(elements: elements)
-    var parameters = [Float](repeating: 1, count: elements)
+    let own = UnsafeMutableBufferPointer<Float>.allocate(capacity: elements)
+    defer { own.deallocate() }
+    own.initialize(repeating: 1)
+    let parameters = reduction.sharedParameters ?? own
+    for index in reduction.slice { parameters[index] = 1 }
+    try ranks.barrier()
     for (step, groups) in [13, 1, 3, 0, 32].enumerated() {
         var generator = SeededGenerator(1_000 * step)
         let costs = (0..<groups).map { _ in Double.random(in: 1...4, using: &generator) }
@@ -22,14 +28,17 @@ func printSums(_ ranks: any Communicator, _ options: Options) throws {
         let error = step == 0 ? try ranks.max([worstError(sum, of: reduction.slice, groups: groups)])[0] : 0
         let norm = try reduction.squaredNorm(.init(sum))
         for (index, element) in reduction.slice.enumerated() { parameters[element] -= sum[index] * 0.001 }
-        try parameters.withUnsafeMutableBufferPointer { try reduction.gather($0) }
-        let hash = parameters.withUnsafeBytes { fingerprint($0) }
+        try reduction.gather(parameters)
+        let hash = fingerprint(UnsafeRawBufferPointer(parameters))
         let hashes = try ranks.allGather(withUnsafeBytes(of: hash) { Data($0) })
         try require(Set(hashes).count == 1, "the ranks hold different parameters")
         if ranks.rank == 0 {
             print(
                 "step \(step) parameters \(hash) norm \(norm.bitPattern) error \(error < 1e-6 ? "small" : "\(error)")")
         }
+    }
+    if options["parameters"] == 1 {
+        try require((reduction.sharedParameters != nil) == reduction.sharesMemory, "parameters are not shared")
     }
     if ranks.rank == 0 { print("sharing \(reduction.sharesMemory)") }
     try reduction.close()

@@ -49,10 +49,18 @@ public final class ParameterStore<S: Scalar>: @unchecked Sendable {
     }
 
     /// Moves the values to `memory`, which holds `count` elements and lives as long as `owner`.
-    public func adopt(_ memory: S.Pointer, owner: AnyObject) {
-        memory.update(from: values, count: count)
+    ///
+    /// - Parameter copying: false where somebody else puts the same values there.
+    public func adopt(_ memory: S.Pointer, owner: AnyObject, copying: Bool = true) {
+        if copying { memory.update(from: values, count: count) }
         values = memory
         self.owner = owner
+    }
+
+    /// Moves the values to memory of their own.
+    public func settle() {
+        let storage = Storage<S>(count: count)
+        adopt(storage.base, owner: storage)
     }
 
     public subscript(slot: ParameterSlot) -> Matrix<S> {

@@ -42,7 +42,8 @@ struct Examination {
 
     /// Collective. A reduction as training does it, and the time of a small message.
     private func reduction() throws -> [Finding] {
-        let reduction = try OrderedReduction(elements: Self.elements, communicator: communicator)
+        let reduction = try OrderedReduction(
+            elements: Self.elements, communicator: communicator, sharingParameters: true)
         let plan = ShardPlan(costs: Array(repeating: 1, count: communicator.size), ranks: communicator.size)
         let parameters = UnsafeMutableBufferPointer<Float>.allocate(capacity: Self.elements)
         defer { parameters.deallocate() }
@@ -53,7 +54,7 @@ struct Examination {
             try communicator.barrier()
             var clock = Stopwatch()
             try reduction.reduceScatter(plan)
-            try reduction.gather(parameters)
+            try reduction.gather(reduction.sharedParameters ?? parameters)
             best = min(best, try communicator.max([clock.lap()])[0])
         }
         let shares = reduction.sharesMemory

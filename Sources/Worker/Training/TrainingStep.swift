@@ -33,7 +33,14 @@ final class TrainingStep {
         schedule = LearningRateSchedule(
             .init(rawValue: settings.schedule.rawValue) ?? .cosine, peak: settings.learningRate,
             warmupRatio: settings.warmupRatio, totalSteps: totalSteps)
-        reduction = try OrderedReduction(elements: gradient.model.parameters.count, communicator: communicator)
+        let parameters = gradient.model.parameters
+        reduction = try OrderedReduction(
+            elements: parameters.count, communicator: communicator, sharingParameters: true)
+        // One copy of the trained parameters a host, like that of the frozen ones.
+        if let shared = reduction.sharedParameters?.baseAddress {
+            parameters.adopt(shared, owner: reduction, copying: communicator.localRank == 0)
+        }
+        try communicator.barrier()
         pool = ScratchPool(elements: gradient.model.parameters.count)
         firstMoment = Storage(count: reduction.slice.count)
         secondMoment = Storage(count: reduction.slice.count)
@@ -42,7 +49,11 @@ final class TrainingStep {
     }
 
     /// Collective: gives shared memory back.
-    func close() throws { try reduction.close() }
+    func close() throws {
+        if reduction.sharedParameters != nil { parameters.settle() }
+        try communicator.barrier()
+        try reduction.close()
+    }
 
     var elements: Int { parameters.count }
 
