@@ -92,11 +92,11 @@ public struct CostModel: Sendable {
             networkBytes: hostCount > 1 ? 2 * bytes * Double(hostCount - 1) / Double(hostCount) : 0)
     }
 
-    /// Adding up slices where they are, and copying the others' parameters.
+    /// Adding up slices where they are; parameters are one copy a host.
     private func within(_ bytes: Double, _ ranks: Int, _ host: Host) -> Double {
         guard ranks > 1 else { return 0 }
         let share = bytes / Double(ranks)
-        return (Double(ranks + 1) * share + 2 * bytes) / host.bandwidth
+        return Double(ranks + 1) * share / host.bandwidth
     }
 
     /// Each host sends and receives its part of every slice, and then of the parameters.
