@@ -33,7 +33,7 @@ package struct MineConfiguration: Sendable, Equatable {
     /// Groups on the page of pictures.
     package var pageGroups = 50
     package var autoencoder = AutoencoderSettings()
-    /// BLAS threads of a rank.
+    /// Threads of a rank.
     package var threads = 1
 
     package init(output: URL, store: URL, model: URL, data: Data) {

@@ -128,7 +128,7 @@ package struct RunConfiguration: Sendable, Equatable {
         package enum Members: String, Sendable, CaseIterable { case auto, joint, streaming }
 
         package var members = Members.auto
-        /// BLAS threads of a rank.
+        /// Threads of a rank.
         package var threads = 1
     }
 }

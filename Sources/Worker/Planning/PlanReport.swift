@@ -16,7 +16,9 @@ package struct PlanReport {
 
     package private(set) var rows: [Row] = []
     private let model: CostModel
-    private let groupsPerStep: Int
+    private let groups: [[Double]]
+    private let ranksPerHost: Int
+    private var groupsPerStep: Int { groups.first?.count ?? 0 }
     private let totalSteps: Int
     private let parameters: Int
 
@@ -27,10 +29,8 @@ package struct PlanReport {
         _ model: CostModel, groups: [[Double]], parameters: Int, totalSteps: Int, ranks: [Int], ranksPerHost: Int,
         memory: (Int) -> MemoryEstimate
     ) {
-        self.model = model
-        self.totalSteps = totalSteps
-        self.parameters = parameters
-        groupsPerStep = groups.first?.count ?? 0
+        (self.model, self.groups, self.ranksPerHost) = (model, groups, ranksPerHost)
+        (self.totalSteps, self.parameters) = (totalSteps, parameters)
         let alone = model.step(groups: groups, parameters: parameters, ranks: 1, ranksPerHost: ranksPerHost).total
         for ranks in ranks {
             let step = model.step(groups: groups, parameters: parameters, ranks: ranks, ranksPerHost: ranksPerHost)
@@ -91,16 +91,28 @@ package struct PlanReport {
                 : "the dearest rank's groups take \(String(format: "%.1f", step.compute / step.meanCompute)) times the mean"
             return [
                 head + reason,
-                "  more groups a step help (optimizer.groups_per_step: \(4 * row.ranks) or more), as does sharing groups "
-                    + "out by member (compute.members: streaming)",
+                "  " + moreGroups(on: row.ranks) + ", and so does sharing groups out by member (compute.members: streaming)",
             ]
         }
         return [
             head + "reducing \(Quantity.bytes(4 * Double(parameters))) takes "
                 + "\(Quantity.seconds(step.reduction)) a step",
-            "  more groups a step help, as do fewer trained parameters (a smaller lora.r or fewer lora.targets) and a "
-                + "faster network",
+            "  " + moreGroups(on: row.ranks) + ", and so do fewer trained parameters (a smaller lora.r or fewer "
+                + "lora.targets) and a faster network",
         ]
+    }
+
+    /// How many groups a step, up to 64 a rank, would keep the ranks busy: the first step's ones so many times over.
+    private func moreGroups(on ranks: Int) -> String {
+        let advice = "more groups a step help (optimizer.groups_per_step"
+        guard let costs = groups.first, !costs.isEmpty else { return advice + ")" }
+        for factor in sequence(first: 2, next: { 2 * $0 }).prefix(while: { $0 * costs.count <= 64 * ranks }) {
+            let more = (0..<factor).flatMap { _ in costs }
+            let step = model.step(groups: [more], parameters: parameters, ranks: ranks, ranksPerHost: ranksPerHost)
+            guard step.efficiency >= 0.8 else { continue }
+            return advice + ": \(more.count) keep them busy for \(String(format: "%.0f %%", 100 * step.efficiency)))"
+        }
+        return advice + ")"
     }
 }
 
