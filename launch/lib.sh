@@ -12,7 +12,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 # Ends the script with status 2: something about the machine or the arguments has to be mended by the user.
 fail() {
-    say "launch/$(basename "$0"): $*"
+    say "$(basename "$0"): $*"
     exit 2
 }
 

@@ -51,7 +51,7 @@ END {
     text(610, 332, "middle", "ranks")
     print "<path d=\"M300 36h24\" stroke=\"#1f5fa8\" stroke-width=\"2\"/>"
     text(330, 40, "start", "measured")
-    print "<path d=\"M395 36h24\" stroke=\"#c2571a\" stroke-width=\"2\" stroke-dasharray=\"6 4\"/>"
-    text(425, 40, "start", "plan")
+    print "<path d=\"M410 36h24\" stroke=\"#c2571a\" stroke-width=\"2\" stroke-dasharray=\"6 4\"/>"
+    text(440, 40, "start", "plan")
     print "</svg>"
 }

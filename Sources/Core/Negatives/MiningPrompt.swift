@@ -8,16 +8,19 @@ public struct MiningPrompt: Sendable, Equatable {
     public let text: Int
     /// Rows that are never taken, such as images of a benchmark in use.
     public let excluded: Set<Int>
+    /// Rows of images that the group's response is known to hold for.
+    public let sameAnswer: Set<Int>
 
-    public init(id: String, positive: Int, text: Int, excluded: Set<Int> = []) {
-        (self.id, self.positive, self.text, self.excluded) = (id, positive, text, excluded)
+    public init(id: String, positive: Int, text: Int, excluded: Set<Int> = [], sameAnswer: Set<Int> = []) {
+        (self.id, self.positive, self.text) = (id, positive, text)
+        (self.excluded, self.sameAnswer) = (excluded, sameAnswer)
     }
 }
 
 /// Which images of the gallery may become a prompt's negatives.
 public enum CandidateRows {
-    /// All rows in order but the positive, those excluded, and the positive's duplicates: rows whose cosine with it is
-    /// above `duplicateLimit`.
+    /// All rows in order but the positive, those excluded, those of the same answer, and the positive's duplicates: rows
+    /// whose cosine with it is above `duplicateLimit`.
     ///
     /// - Parameter images: n × d_v, rows of unit length
     public static func select(_ images: Matrix<Float>, _ prompt: MiningPrompt, duplicateLimit: Float) -> [Int] {
@@ -28,7 +31,7 @@ public enum CandidateRows {
     public static func admits(
         _ row: Int, _ images: Matrix<Float>, _ prompt: MiningPrompt, duplicateLimit: Float
     ) -> Bool {
-        guard row != prompt.positive, !prompt.excluded.contains(row) else { return false }
+        guard row != prompt.positive, !prompt.excluded.contains(row), !prompt.sameAnswer.contains(row) else { return false }
         return images.cosine(row, prompt.positive) <= duplicateLimit
     }
 }

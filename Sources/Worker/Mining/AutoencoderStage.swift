@@ -75,7 +75,7 @@ struct AutoencoderStage {
     /// Everything that the weights depend on.
     private func key(_ prompts: [MiningPrompt], _ content: [Digest]) -> String {
         var hash = SHA256()
-        hash.add("misp autoencoder 1")
+        hash.add("misp autoencoder 2")
         hash.add("\(configuration.json["autoencoder"] ?? .null) \(configuration.seed) \(configuration.duplicateCosine)")
         for digest in content { hash.add(digest) }
         for prompt in prompts { hash.add("\(prompt.positive) \(prompt.text) \(prompt.id)") }

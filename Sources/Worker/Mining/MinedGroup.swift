@@ -41,6 +41,8 @@ struct PickStatistics: Codable {
     let candidates: Int
     /// Rows left out as nearly the positive itself.
     let nearDuplicates: Int
+    /// Rows left out as pictures of groups with the same prompt and chosen response.
+    let sameAnswer: Int
     /// Mean score of the picks; nil where they have none.
     let score: Double?
     /// Mean of 1 − cos between the picks' embeddings; nil where they are not pictures of the gallery, or fewer than two.
@@ -54,9 +56,9 @@ struct PickStatistics: Codable {
 
     init(
         picks: [ChosenNegative], random: [ChosenNegative], images: Matrix<Float>, positive: Int, candidates: Int,
-        nearDuplicates: Int
+        nearDuplicates: Int, sameAnswer: Int
     ) {
-        (self.candidates, self.nearDuplicates) = (candidates, nearDuplicates)
+        (self.candidates, self.nearDuplicates, self.sameAnswer) = (candidates, nearDuplicates, sameAnswer)
         let (own, other) = (Self.rows(picks), Self.rows(random))
         (rows, randomRows) = (own, other)
         (score, randomScore) = (Self.score(picks), Self.score(random))

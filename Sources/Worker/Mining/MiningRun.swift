@@ -27,16 +27,20 @@ struct MiningRun {
         try pictures.barNearExcluded(
             embeddings.images, limit: configuration.duplicateCosine, stage, communicator)
 
+        let answers = SharedAnswers(input.groups, pictures)
         var (groups, prompts) = ([MiningInput.Group](), [MiningPrompt]())
         for (group, place) in zip(input.groups, table.places) {
             guard let row = pictures.row(of: group.image) else { continue }
             groups.append(group)
-            prompts.append(MiningPrompt(id: group.id, positive: row, text: place, excluded: pictures.barred))
+            prompts.append(
+                MiningPrompt(
+                    id: group.id, positive: row, text: place, excluded: pictures.barred,
+                    sameAnswer: answers.rows(of: group)))
         }
         try communicator.agree { try checkEnough(prompts, pictures) }
 
         let autoencoder = try AutoencoderStage(configuration, communicator).run(
-            embeddings, prompts, content: pictures.keys + texts)
+            embeddings, prompts, content: pictures.keys + texts + [answers.digest])
         let miner = NegativeMiner(
             configuration: configuration, images: embeddings.images, texts: embeddings.texts, prompts: prompts,
             pictures: pictures, groups: groups, communicator: communicator)

@@ -35,6 +35,7 @@ struct MiningStatistics {
     private func different(_ rows: (PickStatistics) -> [Int]) -> Int { Set(picks.flatMap(rows)).count }
 
     private var nearDuplicates: Int { picks.reduce(0) { $0 + $1.nearDuplicates } }
+    private var sameAnswer: Int { picks.reduce(0) { $0 + $1.sameAnswer } }
 
     var json: JSON {
         var object = JSON.Object()
@@ -54,6 +55,7 @@ struct MiningStatistics {
         negatives["pool"] = .integer(configuration.pool)
         negatives["candidates"] = number { Double($0.candidates) }
         negatives["near_duplicates"] = .integer(nearDuplicates)
+        negatives["same_answer"] = .integer(sameAnswer)
         negatives["score"] = number(\.score)
         negatives["mutual_distance"] = number(\.distance)
         negatives["similarity"] = number(\.similarity)
@@ -88,6 +90,7 @@ struct MiningStatistics {
                 + "\(pictures.unreadable.count) unreadable" + Self.listed(pictures.unreadable.map(\.image), ": "),
             "              \(pictures.excluded) excluded; \(nearDuplicates) left out as nearly their group's own "
                 + "picture (cosine above \(configuration.duplicateCosine))",
+            "              \(sameAnswer) left out as pictures of groups with the same prompt and chosen response",
             "prompts       \(table.tokens.count) different" + Self.listed(cut, ", cut: "),
         ]
         if let training { lines.append("autoencoder   \(training.line)") }

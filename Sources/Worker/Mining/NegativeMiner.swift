@@ -66,10 +66,11 @@ struct NegativeMiner {
     ) throws -> MinedGroup {
         let rows = context.candidates.rows
         let positive = context.prompt.positive
-        let left = pictures.barred.count + (pictures.barred.contains(positive) ? 0 : 1)
+        let alike = context.prompt.sameAnswer.subtracting(pictures.barred).subtracting([positive]).count
+        let left = pictures.barred.count + (pictures.barred.contains(positive) ? 0 : 1) + alike
         let statistics = PickStatistics(
             picks: picks, random: random, images: images, positive: positive, candidates: rows.count,
-            nearDuplicates: images.rows - left - rows.count)
+            nearDuplicates: images.rows - left - rows.count, sameAnswer: alike)
         var mined = MinedGroup(
             index: index, negatives: try picks.enumerated().map { try negative($1, group: index, place: $0) },
             probabilities: NegativeSampler(.importance, count: 1).proposal(picks.map(\.score)), statistics: statistics)
@@ -101,7 +102,9 @@ struct NegativeMiner {
     private func checkEnough(_ rows: [Int], _ prompt: MiningPrompt) throws(MISPError) {
         guard rows.count < configuration.pool, configuration.strategy != .perturb else { return }
         throw MISPError(
-            "has \(rows.count) candidates in the gallery, fewer than the pool of \(configuration.pool)",
+            "has \(rows.count) candidates in the gallery, fewer than the pool of \(configuration.pool)"
+                + (prompt.sameAnswer.count > 1
+                    ? "; \(prompt.sameAnswer.count - 1) are pictures of groups with its prompt and chosen response" : ""),
             at: "\(configuration.data.prompts.relativePath): \(prompt.id)",
             remedy: "give a larger gallery, lower pool, or raise duplicate_cosine")
     }

@@ -60,6 +60,27 @@ import Worker
         #expect(try fixture.files("out").contains("gallery.html"))
     }
 
+    /// A picture whose own group has the same prompt and response is no wrong one.
+    @Test func samePromptAndResponse() throws {
+        let fixture = try MiningFixture()
+        let pictures = ["rgb.png", "tall.jpg", "grey.jpg"]
+        let lines = pictures.enumerated().map { place, picture in
+            #"{"id": "\#(place)", "prompt": "What is it?", "chosen": "\#(place < 2 ? "A cat." : "A dog.")", "image": "images/\#(picture)"}"#
+        }
+        try fixture.write(lines.joined(separator: "\n"), to: "groups.jsonl")
+        // Every candidate is taken: who is missing was left out.
+        try expectDone(try fixture.mine("pool=8", "duplicate_cosine=1"))
+        let groups = try fixture.groups()
+        for (group, other) in [(0, "tall.jpg"), (1, "rgb.png")] {
+            let names = groups[group].negatives.map { URL(filePath: $0.image).lastPathComponent }
+            #expect(names.count == 8 && !names.contains(other), "\(names)")
+            #expect(names.contains("grey.jpg"))
+        }
+        #expect(try fixture.statistics()["negatives"]["same_answer"].int() == 2)
+        let refused = try fixture.mine(output: "nine", "pool=9", "duplicate_cosine=1")
+        #expect(refused.status == 2 && refused.errors.contains("1 are pictures of groups with its prompt"), "\(refused.errors)")
+    }
+
     /// What the worker mines the worker trains on.
     @Test func minedGroupsTrain() throws {
         let fixture = try MiningFixture()
