@@ -117,10 +117,8 @@ class Amber(Scorer):
         self.queries = json.loads((self.data / "query/query_discriminative.json").read_text())
         self.questions = len(self.queries)
         code = (self.folder / "AMBER/inference.py").read_text()
-        for name in ("spacy", "nltk", "nltk.stem"):
-            sys.modules.setdefault(name, types.ModuleType(name))
-        sys.modules["spacy"].load = lambda name: None
-        sys.modules["nltk.stem"].WordNetLemmatizer = getattr(sys.modules["nltk.stem"], "WordNetLemmatizer", None)
+        # It takes word vectors from spacy for generative answers only.
+        sys.modules.setdefault("spacy", types.ModuleType("spacy")).load = lambda name: None
         self.space = {"__name__": "amber"}
         exec(code, self.space)
         self.space["tqdm"] = lambda items: items
