@@ -227,7 +227,8 @@ run_handing_on_signals() {
     local errors filter run status=0
     exec {errors}> >(without_epitaphs >&2)
     filter=$!
-    "$@" <&0 2>&"$errors" &
+    # In a session of its own, so that a terminal's Ctrl-C reaches this script alone.
+    setsid "$@" <&0 2>&"$errors" &
     run=$!
     exec {errors}>&-
     hand_on_signals "$run"
@@ -240,14 +241,15 @@ run_handing_on_signals() {
 }
 
 # Ranks are told to end by SIGUSR1, which mpirun hands on as it is; on SIGTERM it would kill them after a second. A
-# second SIGTERM does that. A terminal's Ctrl-C reaches mpirun by itself.
+# second SIGTERM or Ctrl-C does that; Ctrl-C a second later, as a signal kills an mpirun that is just ending.
 hand_on_signals() {
     local run=$1
     # shellcheck disable=SC2064
     {
         trap "kill -USR1 $run 2>/dev/null; trap 'kill -TERM $run 2>/dev/null' TERM HUP" TERM HUP
         trap "kill -USR1 $run 2>/dev/null" USR1
-        trap "sleep 1; kill -TERM $run 2>/dev/null" INT
+        trap "say; say 'ending, with a checkpoint where there is training; Ctrl-C again ends at once'
+            kill -USR1 $run 2>/dev/null; trap 'sleep 1; kill -TERM $run 2>/dev/null' INT" INT
     }
 }
 

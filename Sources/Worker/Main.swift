@@ -1,5 +1,9 @@
 import Foundation
 
 @main struct Main {
-    static func main() { exit(Program.run(Array(CommandLine.arguments.dropFirst()))) }
+    static func main() {
+        // What a launcher makes of Ctrl-C. Commands with something to save take the signal over.
+        signal(SIGUSR1) { _ in _exit(130) }
+        exit(Program.run(Array(CommandLine.arguments.dropFirst())))
+    }
 }

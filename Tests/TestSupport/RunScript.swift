@@ -16,7 +16,11 @@ package struct ScriptRun: Sendable {
 }
 
 /// Runs a script of the repository, which then builds nothing, in `folder`, by default the current one.
-package func runScript(_ script: String, _ arguments: [String] = [], in folder: URL? = nil) throws -> ScriptRun {
+///
+/// - Parameter meanwhile: called once the script has started, with the process's number.
+package func runScript(
+    _ script: String, _ arguments: [String] = [], in folder: URL? = nil, meanwhile: (Int32) -> Void = { _ in }
+) throws -> ScriptRun {
     let files = try TemporaryFolder()
     for name in ["output", "errors"] { try Data().write(to: files[name]) }
     let process = Process()
@@ -28,7 +32,13 @@ package func runScript(_ script: String, _ arguments: [String] = [], in folder: 
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try FileHandle(forWritingTo: files["output"])
     process.standardError = try FileHandle(forWritingTo: files["errors"])
+    // Threads of a test hold signals back, and a child inherits that.
+    var (none, before) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     try process.run()
+    meanwhile(process.processIdentifier)
     process.waitUntilExit()
     return ScriptRun(
         status: process.terminationStatus, output: try String(contentsOf: files["output"], encoding: .utf8),
