@@ -1,12 +1,12 @@
 """Training data and test questions from easy-VQA (PyPI easy-vqa, MIT): coloured shapes and questions about them.
 
-    python make_data.py PACKAGE OUT [--warm-up 600] [--groups 400] [--test 1000] [--negatives 8] [--seed 0]
+    python make_data.py PACKAGE OUT [--warm-up 600] [--groups 1200] [--captions 400] [--test 1000] [--negatives 8] [--seed 0]
 
 PACKAGE is the folder `easy_vqa` of the unpacked wheel. Questions with a negation ("is there not a …") are left out. Writes
 
     OUT/sft.jsonl         for --warm-up pictures: a caption, a question for a word, a question for yes or no
     OUT/groups.jsonl      --groups preference groups about other pictures
-    OUT/captions.jsonl    captions of the pictures of groups.jsonl, without negatives: to be mined for
+    OUT/captions.jsonl    captions of the first --captions pictures of groups.jsonl, without negatives: to be mined for
     OUT/questions.json    one question about each of the first --test test pictures, in the benchmark's own format
     OUT/train, OUT/test   links to the package's pictures
 
@@ -33,7 +33,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("package", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--warm-up", type=int, default=600, help="pictures; three rows of sft.jsonl each")
-    parser.add_argument("--groups", type=int, default=400)
+    parser.add_argument("--groups", type=int, default=1200)
+    parser.add_argument("--captions", type=int, default=400)
     parser.add_argument("--test", type=int, default=1000, help="test pictures; a question each")
     parser.add_argument("--negatives", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
@@ -141,7 +142,7 @@ def main() -> None:
     groups = (group(number, pick(questions[number]), pool, args.negatives, generator) for number in rest)
     kept = list(itertools.islice(filter(None, groups), args.groups))
     write(args.out / "groups.jsonl", kept)
-    write(args.out / "captions.jsonl", [captioned(int(row["id"]), pool, generator) for row in kept])
+    write(args.out / "captions.jsonl", [captioned(int(row["id"]), pool, generator) for row in kept[:args.captions]])
 
     _, asked = read(args.package / "data/test")
     pick = Picker(generator)

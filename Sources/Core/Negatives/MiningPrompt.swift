@@ -31,7 +31,9 @@ public enum CandidateRows {
     public static func admits(
         _ row: Int, _ images: Matrix<Float>, _ prompt: MiningPrompt, duplicateLimit: Float
     ) -> Bool {
-        guard row != prompt.positive, !prompt.excluded.contains(row), !prompt.sameAnswer.contains(row) else { return false }
+        guard row != prompt.positive, !prompt.excluded.contains(row), !prompt.sameAnswer.contains(row) else {
+            return false
+        }
         return images.cosine(row, prompt.positive) <= duplicateLimit
     }
 }

@@ -104,7 +104,8 @@ struct NegativeMiner {
         throw MISPError(
             "has \(rows.count) candidates in the gallery, fewer than the pool of \(configuration.pool)"
                 + (prompt.sameAnswer.count > 1
-                    ? "; \(prompt.sameAnswer.count - 1) are pictures of groups with its prompt and chosen response" : ""),
+                    ? "; \(prompt.sameAnswer.count - 1) are pictures of groups with its prompt and chosen response"
+                    : ""),
             at: "\(configuration.data.prompts.relativePath): \(prompt.id)",
             remedy: "give a larger gallery, lower pool, or raise duplicate_cosine")
     }

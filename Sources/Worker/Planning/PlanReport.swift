@@ -91,7 +91,8 @@ package struct PlanReport {
                 : "the dearest rank's groups take \(String(format: "%.1f", step.compute / step.meanCompute)) times the mean"
             return [
                 head + reason,
-                "  " + moreGroups(on: row.ranks) + ", and so does sharing groups out by member (compute.members: streaming)",
+                "  " + moreGroups(on: row.ranks)
+                    + ", and so does sharing groups out by member (compute.members: streaming)",
             ]
         }
         return [

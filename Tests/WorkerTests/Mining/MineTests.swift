@@ -78,7 +78,9 @@ import Worker
         }
         #expect(try fixture.statistics()["negatives"]["same_answer"].int() == 2)
         let refused = try fixture.mine(output: "nine", "pool=9", "duplicate_cosine=1")
-        #expect(refused.status == 2 && refused.errors.contains("1 are pictures of groups with its prompt"), "\(refused.errors)")
+        #expect(
+            refused.status == 2 && refused.errors.contains("1 are pictures of groups with its prompt"),
+            "\(refused.errors)")
     }
 
     /// What the worker mines the worker trains on.
