@@ -14,9 +14,10 @@ import tempfile
 
 DEMO = "for seed in 0 1 2 3; do launch/demo -n 2 --seed $seed --output runs/demo-$seed; done"
 MODELS = [("eval-sft", "sft", "warm-up"), ("eval-more", "more", "further supervised training"), ("eval-dpo", "dpo", "DPO"),
-          ("eval-misp", "misp", "MISP-DPO, known negatives"), ("eval-mined", "mined", "MISP-DPO on captions, mined negatives")]
-PAIRS = [("eval-sft", name) for name in ("eval-more", "eval-dpo", "eval-misp", "eval-mined")] + [
-    ("eval-more", "eval-misp"), ("eval-dpo", "eval-misp")]
+          ("eval-mdpo", "mdpo", "mDPO"), ("eval-misp", "misp", "MISP-DPO"),
+          ("eval-mined", "mined", "MISP-DPO on captions, mined negatives")]
+PAIRS = [("eval-sft", name) for name in ("eval-more", "eval-dpo", "eval-mdpo", "eval-misp", "eval-mined")] + [
+    (name, "eval-misp") for name in ("eval-more", "eval-dpo", "eval-mdpo")]
 MEASURES = ["accuracy", "accuracy (open)", "accuracy (yes/no)"]
 
 
