@@ -18,6 +18,8 @@ MODELS = [("eval-sft", "sft", "warm-up"), ("eval-more", "more", "further supervi
           ("eval-mined", "mined", "MISP-DPO on captions, mined negatives")]
 PAIRS = [("eval-sft", name) for name in ("eval-more", "eval-dpo", "eval-mdpo", "eval-misp", "eval-mined")] + [
     (name, "eval-misp") for name in ("eval-more", "eval-dpo", "eval-mdpo")]
+# Checkpoints of `more` and `misp` that are evaluated too; the empty one is the end.
+STEPS = ["050", "100", "150", "200", "250", "300", ""]
 MEASURES = ["accuracy", "accuracy (open)", "accuracy (yes/no)"]
 
 
@@ -108,6 +110,17 @@ def training(folder: pathlib.Path) -> list[str]:
             mean("is/ess"), f"{minutes:.1f}"]
 
 
+def curve(folder: pathlib.Path, worker: str) -> list[list[str]]:
+    rows = []
+    for step in STEPS:
+        first, second = (folder / f"eval-{run}{step and '-'}{step}" for run in ("more", "misp"))
+        found = compare(worker, first, second)["accuracy"]
+        steps = int(step or len((folder / "misp/metrics.jsonl").read_text().splitlines()))
+        rows.append([str(steps), str(8 * steps), f"{found['first']:.3f}", f"{found['second']:.3f}",
+                     f"{found['second'] - found['first']:+.3f} ({found['low']:+.3f} – {found['high']:+.3f})", f"{found['p']:.4f}"])
+    return rows
+
+
 def easy_vqa(folder: pathlib.Path, worker: str) -> str:
     names = {evaluation: name for evaluation, _, name in MODELS}
     rows = [[name, *(interval(measures(folder / evaluation)[m]) for m in MEASURES)] for evaluation, _, name in MODELS]
@@ -135,8 +148,13 @@ Differences on the same questions, with paired intervals and p of a permutation 
 
 """ + table(["", "all", "for a word", "yes or no"], differences) + """
 
+How soon: the same measure at checkpoints on the way, both with the learning rate on its way down over all 450 steps.
+
+""" + table(["step", "groups seen", "further supervised training", "MISP-DPO", "difference", "p"],
+             curve(folder, worker)) + """
+
 The trainings. Rewards and effective negatives are means over the last tenth of the steps; minutes are those of the steps on
-two cores that did other work besides, without reading, mining and reference.
+two cores, which may have done other work besides, without reading, mining and reference.
 
 """ + table(["run", "steps", "loss of the first step", "loss at the end", "reward margin", "reward accuracy",
              "effective negatives", "minutes"], runs) + "\n"
