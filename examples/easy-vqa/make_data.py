@@ -145,7 +145,8 @@ def main() -> None:
     write(args.out / "captions.jsonl", [captioned(int(row["id"]), pool, generator) for row in kept[:args.captions]])
 
     _, asked = read(args.package / "data/test")
-    pick = Picker(generator)
+    # The same questions for any numbers of the others.
+    pick = Picker(random.Random(args.seed))
     test = [[*pick(asked[number]), number] for number in sorted(asked)[:args.test]]
     (args.out / "questions.json").write_text(json.dumps(test) + "\n")
     print(f"{args.out}/questions.json: {len(test)} questions")
