@@ -48,12 +48,7 @@ package func runRanks(
     process.terminationHandler = { _ in ended.signal() }
 
     let start = DispatchTime.now().uptimeNanoseconds
-    // Threads of a test hold signals back, and a child inherits that.
-    var (none, before) = (sigset_t(), sigset_t())
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    try process.run()
+    try withoutHeldSignals { try process.run() }
     meanwhile(process.processIdentifier)
     var status: Int32 = -1
     if ended.wait(timeout: .now() + limit) == .success {

@@ -32,12 +32,7 @@ package func runScript(
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = try FileHandle(forWritingTo: files["output"])
     process.standardError = try FileHandle(forWritingTo: files["errors"])
-    // Threads of a test hold signals back, and a child inherits that.
-    var (none, before) = (sigset_t(), sigset_t())
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    try process.run()
+    try withoutHeldSignals { try process.run() }
     meanwhile(process.processIdentifier)
     process.waitUntilExit()
     return ScriptRun(
