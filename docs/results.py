@@ -138,6 +138,8 @@ launch/walkthrough
 launch/walkthrough examples/easy-vqa/README.md
 ```
 
+(or their lines one by one: [examples/easy-vqa](../examples/easy-vqa) says how it was done this time)
+
 A real LLaVA of 157 million parameters on coloured shapes ([examples/easy-vqa](../examples/easy-vqa)). {questions} questions, one
 about each of as many pictures that no training saw; in brackets 95 % intervals by bootstrap over pictures. One seed
 ({machine(folder / "misp")}).
