@@ -19,6 +19,8 @@ struct LineChart {
     let lines: [Line]
     /// Whether 0 belongs to the picture, as for times and shares.
     let startsAtZero: Bool
+    /// Of the axis along the bottom.
+    var unit = "step"
 
     var svg: String {
         let drawn = lines.map { Line(name: $0.name, points: Self.thinned($0.points)) }
@@ -53,9 +55,9 @@ struct LineChart {
         }
         return """
             <svg viewBox="0 0 \(Int(width)) \(Int(height))" role="img" aria-label="\
-            \(Self.escaped(lines.map(\.name).joined(separator: ", "))) by step"><g class="grid">\(grid.joined())\
+            \(Self.escaped(lines.map(\.name).joined(separator: ", "))) by \(unit)"><g class="grid">\(grid.joined())\
             <text x="\(Self.number(left))" y="\(Self.number(height - 6))">\(first)</text>\
-            <text x="\(Self.number(width - right))" y="\(Self.number(height - 6))" text-anchor="end">step \(last)</text></g>\
+            <text x="\(Self.number(width - right))" y="\(Self.number(height - 6))" text-anchor="end">\(unit) \(last)</text></g>\
             \(curves.joined())</svg>
             """
     }

@@ -47,17 +47,24 @@ struct ReportPage {
             "<header><h1>\(Self.escaped(title))</h1></header>", summary, runs.count > 1 ? legend : "",
             "<section class=\"charts\">", charts.joined(), "</section>", settings,
         ].joined(separator: "\n")
-        return """
-            <!doctype html>
-            <html lang="en"><head><meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta name="color-scheme" content="light dark">
-            <link rel="icon" href="data:,">
-            <title>\(Self.escaped(title))</title>
-            <style>\(reportStyle)</style></head>
-            <body><main>\(body)</main></body></html>
+        return Self.page(title, body)
+    }
 
-            """
+    /// A whole page with the style of reports.
+    ///
+    /// - Parameter body: HTML
+    static func page(_ title: String, _ body: String) -> String {
+        """
+        <!doctype html>
+        <html lang="en"><head><meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <link rel="icon" href="data:,">
+        <title>\(escaped(title))</title>
+        <style>\(reportStyle)</style></head>
+        <body><main>\(body)</main></body></html>
+
+        """
     }
 
     /// Lines for a terminal.
