@@ -17,6 +17,9 @@ package struct MineConfiguration: Sendable, Equatable {
     /// Where embeddings are kept for later runs; `runs/embeddings` beside the configuration unless given.
     package var store: URL
     package var embedder = Embedder.clip
+    /// Whether embeddings of pictures are taken less the gallery's mean; nil: those of `vision` are.
+    package var centered: Bool?
+    var isCentered: Bool { centered ?? (embedder == .vision) }
     /// A Hugging Face directory; required.
     package var model: URL
     package var data: Data
@@ -89,6 +92,7 @@ extension MineConfiguration {
             model: model, data: try Data(root["data"], folder: folder))
         seed = UInt64(try root["seed"].int(default: 0, from: 0))
         embedder = try root["embedder"].choice(default: embedder)
+        if root["centered"].isPresent { centered = try root["centered"].bool(default: false) }
         pool = try root["pool"].int(default: pool, from: 1)
         strategy = try root["strategy"].choice(default: strategy)
         diversity = try root["diversity"].number(default: diversity, "0 or more") { $0 >= 0 }
@@ -107,7 +111,8 @@ extension MineConfiguration {
         func path(_ url: URL?) -> JSON { url.map { .string($0.path) } ?? .null }
         return [
             "seed": .integer(Int(clamping: seed)), "output": path(output), "store": path(store),
-            "embedder": .string(embedder.rawValue), "model": ["path": path(model)],
+            "embedder": .string(embedder.rawValue), "centered": centered.map { .bool($0) } ?? .null,
+            "model": ["path": path(model)],
             "data": [
                 "prompts": path(data.prompts), "gallery": path(data.gallery), "images": path(data.images),
                 "exclude": path(data.exclude),

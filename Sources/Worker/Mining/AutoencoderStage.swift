@@ -77,6 +77,7 @@ struct AutoencoderStage {
         var hash = SHA256()
         hash.add("misp autoencoder 2")
         hash.add("\(configuration.json["autoencoder"] ?? .null) \(configuration.seed) \(configuration.duplicateCosine)")
+        if configuration.isCentered { hash.add("centered") }
         for digest in content { hash.add(digest) }
         for prompt in prompts { hash.add("\(prompt.positive) \(prompt.text) \(prompt.id)") }
         hash.add("\(prompts.first?.excluded.sorted() ?? [])")

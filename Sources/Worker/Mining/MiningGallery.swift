@@ -8,9 +8,10 @@ package enum MiningGallery {
     ///   - training: of the autoencoder; nil where none was needed
     ///   - strategy: whose choices `picks` are
     ///   - total: prompts mined, where the page shows fewer
+    ///   - hubs: how the negatives of all prompts spread over the gallery
     package static func write(
         _ entries: [GalleryEntry], training: AutoencoderSummary?, title: String, strategy: String = "misp",
-        total: Int? = nil, to url: URL
+        total: Int? = nil, hubs: (own: Hubs, random: Hubs?)? = nil, to url: URL
     ) throws {
         let prompts = total ?? entries.count
         let shown = entries.count < prompts ? "The first \(entries.count) of \(prompts) prompts" : "\(prompts) prompts"
@@ -18,7 +19,8 @@ package enum MiningGallery {
             "<header><h1>\(escaped(title))</h1>",
             "<p>\(shown): the positive image, the negatives that <b class=\"pick\">\(escaped(strategy))</b> chose, and ",
             "as many drawn at <b class=\"chance\">random</b> from the same candidates.</p></header>",
-            "<section class=\"facts\">", comparison(entries, strategy), training.map(autoencoder) ?? "", "</section>",
+            "<section class=\"facts\">", comparison(entries, strategy, hubs), training.map(autoencoder) ?? "",
+            "</section>",
             legend, entries.map { article($0, strategy) }.joined(separator: "\n"),
         ].joined()
         let page = """
@@ -38,7 +40,9 @@ package enum MiningGallery {
     // MARK: The head
 
     /// Means over the prompts, with standard deviations.
-    private static func comparison(_ entries: [GalleryEntry], _ strategy: String) -> String {
+    private static func comparison(
+        _ entries: [GalleryEntry], _ strategy: String, _ hubs: (own: Hubs, random: Hubs?)?
+    ) -> String {
         func minings(_ pictures: [GalleryEntry.Picture]) -> [GalleryEntry.Mining] { pictures.compactMap(\.mining) }
         func mean(_ values: [Double]) -> Double? {
             values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
@@ -67,9 +71,17 @@ package enum MiningGallery {
             }
             return "<tr><th scope=\"row\">\(name) <small>\(unit)</small></th>\(cells.joined())</tr>"
         }
+        let hubRows = hubs.map { hubs in
+            """
+            <tr><th scope="row">Different pictures <small>all prompts</small></th><td>\(hubs.own.different)</td>\
+            <td>\(hubs.random.map { "\($0.different)" } ?? "–")</td></tr>\
+            <tr><th scope="row">Ten commonest pictures <small>share of all negatives</small></th>\
+            <td>\(hubs.own.percent)</td><td>\(hubs.random?.percent ?? "–")</td></tr>
+            """
+        }
         return """
             <div><h2>Picks</h2><table><thead><tr><td></td><th scope="col" class="pick">\(escaped(strategy))</th>\
-            <th scope="col" class="chance">random</th></tr></thead><tbody>\(rows.joined())</tbody></table>
+            <th scope="col" class="chance">random</th></tr></thead><tbody>\(rows.joined())\(hubRows ?? "")</tbody></table>
             <p class="note">Mean ± standard deviation over the prompts shown.</p></div>
             """
     }

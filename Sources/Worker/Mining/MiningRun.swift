@@ -23,9 +23,9 @@ struct MiningRun {
         var pictures = try PictureTable(input, configuration, stage, communicator)
         let texts = try stage.prompts(table.tokens)
         try tell(stage)
-        let embeddings = try writeEmbeddings(pictures.keys, texts, stage)
+        let embeddings = try writeEmbeddings(pictures, texts, stage)
         try pictures.barNearExcluded(
-            embeddings.images, limit: configuration.duplicateCosine, stage, communicator)
+            embeddings, limit: configuration.duplicateCosine, stage, communicator)
 
         let answers = SharedAnswers(input.groups, pictures)
         var (groups, prompts) = ([MiningInput.Group](), [MiningPrompt]())
@@ -88,24 +88,35 @@ struct MiningRun {
     struct Embeddings {
         /// n × d_v and m × d_t, mapped: the ranks of a host share one copy.
         let images, texts: Matrix<Float>
+        /// What the images were centred by.
+        let centre: EmbeddingCentre?
     }
 
     /// Collective. The rows of the store side by side, in a file that every rank maps.
-    private func writeEmbeddings(_ images: [Digest], _ texts: [Digest], _ stage: EmbeddingStage) throws -> Embeddings {
+    private func writeEmbeddings(
+        _ pictures: PictureTable, _ texts: [Digest], _ stage: EmbeddingStage
+    ) throws -> Embeddings {
         let file = configuration.output.appending(path: "embeddings.safetensors")
         try onFirstRank {
-            func gathered(_ name: String, _ keys: [Digest], _ width: Int) -> SafetensorsWriter.Entry {
+            func gathered(_ keys: [Digest], _ width: Int) -> Matrix<Float> {
                 let matrix = Matrix<Float>(zeros: keys.count, width)
                 for (row, key) in keys.enumerated() {
                     if let own = stage.store[key] { matrix.rows(row..<row + 1).copyElements(of: own) }
                 }
-                return .init(name: name, shape: [keys.count, width], matrix: matrix)
+                return matrix
+            }
+            var tables = [
+                ("images", gathered(pictures.keys, stage.embedder.imageWidth)),
+                ("texts", gathered(texts, stage.embedder.textWidth)),
+            ]
+            if configuration.isCentered {
+                let images = tables[0].1
+                let centre = EmbeddingCentre(of: images, members: pictures.paths.indices.filter(pictures.isInGallery))
+                centre.centre(images)
+                tables.append(("centre", centre.mean))
             }
             try SafetensorsWriter.write(
-                [
-                    gathered("images", images, stage.embedder.imageWidth),
-                    gathered("texts", texts, stage.embedder.textWidth),
-                ], to: file)
+                tables.map { .init(name: $0, shape: [$1.rows, $1.columns], matrix: $1) }, to: file)
         }
         return try communicator.agree {
             let tensors = try SafetensorsFile(contentsOf: file).tensors
@@ -113,7 +124,9 @@ struct MiningRun {
                 guard let tensor = tensors[name] else { throw MISPError("lacks \(name)", at: file.relativePath) }
                 return Weight<Float>(stored: tensor, rows: tensor.shape[0], columns: tensor.shape[1]).matrix
             }
-            return Embeddings(images: try matrix("images"), texts: try matrix("texts"))
+            return Embeddings(
+                images: try matrix("images"), texts: try matrix("texts"),
+                centre: configuration.isCentered ? EmbeddingCentre(mean: try matrix("centre")) : nil)
         }
     }
 
@@ -152,7 +165,7 @@ struct MiningRun {
         if configuration.pageGroups > 0 {
             try MiningGallery.write(
                 mined.compactMap(\.entry), training: training, title: "Negatives of \(folder.lastPathComponent)",
-                strategy: configuration.strategy.rawValue, total: mined.count,
+                strategy: configuration.strategy.rawValue, total: mined.count, hubs: statistics.hubs,
                 to: folder.appending(path: "gallery.html"))
         }
         let page = configuration.pageGroups > 0 ? ", gallery.html" : ""

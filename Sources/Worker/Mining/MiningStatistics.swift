@@ -31,8 +31,11 @@ struct MiningStatistics {
         return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
     }
 
-    /// Pictures that are in any pool at all.
-    private func different(_ rows: (PickStatistics) -> [Int]) -> Int { Set(picks.flatMap(rows)).count }
+    /// How the strategy's picks spread over the gallery, and how random ones do; nil where none were drawn.
+    var hubs: (own: Hubs, random: Hubs?) {
+        let hasRandom = training != nil && configuration.strategy != .random
+        return (Hubs(picks.flatMap(\.rows)), hasRandom ? Hubs(picks.flatMap(\.randomRows)) : nil)
+    }
 
     private var nearDuplicates: Int { picks.reduce(0) { $0 + $1.nearDuplicates } }
     private var sameAnswer: Int { picks.reduce(0) { $0 + $1.sameAnswer } }
@@ -59,10 +62,14 @@ struct MiningStatistics {
         negatives["score"] = number(\.score)
         negatives["mutual_distance"] = number(\.distance)
         negatives["similarity"] = number(\.similarity)
-        negatives["different"] = .integer(different(\.rows))
+        negatives["different"] = .integer(hubs.own.different)
+        negatives["ten_commonest"] = .number(hubs.own.share)
+        negatives["centered"] = .bool(configuration.isCentered)
         negatives["random"] = [
             "score": number(\.randomScore), "mutual_distance": number(\.randomDistance),
-            "similarity": number(\.randomSimilarity), "different": .integer(different(\.randomRows)),
+            "similarity": number(\.randomSimilarity),
+            "different": .integer(Hubs(picks.flatMap(\.randomRows)).different),
+            "ten_commonest": .number(Hubs(picks.flatMap(\.randomRows)).share),
         ]
         object["negatives"] = .object(negatives)
         return .object(object)
@@ -95,24 +102,32 @@ struct MiningStatistics {
         ]
         if let training { lines.append("autoencoder   \(training.line)") }
         lines.append(
-            "                              score   mutual distance   cosine with the positive   different pictures")
+            "                              score   mutual distance   cosine with the positive   different pictures"
+                + "   ten commonest")
         let name = configuration.strategy.rawValue
-        lines.append(Self.row(name, [mean(\.score), mean(\.distance), mean(\.similarity)], different(\.rows)))
-        if training != nil, configuration.strategy != .random {
+        lines.append(Self.row(name, [mean(\.score), mean(\.distance), mean(\.similarity)], hubs.own))
+        if let spread = hubs.random {
             let random = [mean(\.randomScore), mean(\.randomDistance), mean(\.randomSimilarity)]
-            lines.append(Self.row("random", random, different(\.randomRows)))
+            lines.append(Self.row("random", random, spread))
+            if hubs.own.serveAll(beside: spread) {
+                lines.append(
+                    "few pictures serve all: the ten commonest are \(hubs.own.percent) of all negatives (at random "
+                        + "\(spread.percent))"
+                        + (configuration.isCentered ? "" : "; centered: true may spread them"))
+            }
         }
         return lines
     }
 
-    private static func row(_ name: String, _ values: [Double?], _ different: Int) -> String {
+    private static func row(_ name: String, _ values: [Double?], _ hubs: Hubs) -> String {
         func right(_ text: String, _ width: Int) -> String {
             String(repeating: " ", count: max(width - text.count, 0)) + text
         }
         let cells = zip(values, [21 - name.count, 18, 27]).map { value, width in
             right(value.map { String(format: "%.3f", $0) } ?? "–", width)
         }
-        return String(repeating: " ", count: 14) + name + cells.joined() + right("\(different)", 21)
+        return String(repeating: " ", count: 14) + name + cells.joined() + right("\(hubs.different)", 21)
+            + right(hubs.percent, 16)
     }
 
     /// The first few of a list.
@@ -120,4 +135,25 @@ struct MiningStatistics {
         guard !items.isEmpty else { return "" }
         return lead + items.prefix(5).joined(separator: ", ") + (items.count > 5 ? " and \(items.count - 5) more" : "")
     }
+}
+
+/// How picks spread over a gallery: pictures that are negatives of very many groups are hubs.
+package struct Hubs: Equatable {
+    /// Pictures picked at all.
+    package let different: Int
+    /// The share of all picks that the ten commonest pictures have; 0 without picks.
+    package let share: Double
+
+    package init(_ rows: [Int]) {
+        var counts: [Int: Int] = [:]
+        for row in rows { counts[row, default: 0] += 1 }
+        different = counts.count
+        let commonest = counts.values.sorted(by: >).prefix(10).reduce(0, +)
+        share = rows.isEmpty ? 0 : Double(commonest) / Double(rows.count)
+    }
+
+    package var percent: String { String(format: "%.0f %%", 100 * share) }
+
+    /// Whether ten pictures are most of all negatives, where at random they would be few.
+    package func serveAll(beside random: Hubs) -> Bool { share >= 0.5 && share >= 3 * random.share }
 }

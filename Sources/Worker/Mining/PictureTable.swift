@@ -23,6 +23,7 @@ struct PictureTable {
     private(set) var repeated = 0
     /// Rows that the list of exclusions bars, by content or by nearness.
     private(set) var excluded = 0
+    private var galleryRows = 0
     private var rows: [String: Int] = [:]
     private let excludedKeys: [Digest]
 
@@ -52,7 +53,7 @@ struct PictureTable {
             } else {
                 rowOfKey[key] = paths.count
                 rows[path] = paths.count
-                if index >= gallery.count { barred.insert(paths.count) }
+                if index >= gallery.count { barred.insert(paths.count) } else { galleryRows += 1 }
                 paths.append(path)
                 keys.append(key)
             }
@@ -100,13 +101,15 @@ struct PictureTable {
 
     /// Collective. Bars also what is nearly an excluded picture.
     mutating func barNearExcluded(
-        _ images: Matrix<Float>, limit: Double, _ stage: EmbeddingStage, _ communicator: any Communicator
+        _ embeddings: MiningRun.Embeddings, limit: Double, _ stage: EmbeddingStage, _ communicator: any Communicator
     ) throws {
+        let images = embeddings.images
         guard !excludedKeys.isEmpty else { return }
         let others = Matrix<Float>(uninitialized: excludedKeys.count, images.columns)
         for (row, key) in excludedKeys.enumerated() {
             if let embedding = stage.store[key] { others.rows(row..<row + 1).copyElements(of: embedding) }
         }
+        embeddings.centre?.centre(others)
         var near = [Double](repeating: 0, count: images.rows)
         let blocks = NearDuplicates.blocks(images)
         for block in stride(from: communicator.rank, to: blocks, by: communicator.size) {
@@ -114,6 +117,9 @@ struct PictureTable {
         }
         for (row, flag) in try communicator.mergeDisjoint(near).enumerated() where flag > 0 { bar(row) }
     }
+
+    /// Whether a row is of the gallery, rather than of a positive outside it.
+    func isInGallery(_ row: Int) -> Bool { row < galleryRows }
 
     /// The row of a picture by one of its paths; nil for an unreadable one.
     func row(of path: String) -> Int? { rows[path] }

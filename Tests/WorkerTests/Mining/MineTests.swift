@@ -234,5 +234,42 @@ import Worker
         #expect(try fixture.bytes("on-1/groups.jsonl") == fixture.bytes("on-2/groups.jsonl"))
         let tensors = try SafetensorsFile(contentsOf: fixture.folder["on-1/embeddings.safetensors"]).tensors
         #expect(tensors["images"]?.shape == [10, 24] && tensors["texts"]?.shape[1] == 32)
+        // Its pictures are centred unless the configuration says otherwise.
+        #expect(tensors["centre"]?.shape == [1, 24])
+    }
+
+    /// The rows of the file have no mean left, and a mining without centring picks from other rows.
+    @Test func centeredEmbeddings() throws {
+        let fixture = try MiningFixture()
+        try expectDone(try fixture.mine(output: "plain"))
+        try expectDone(try fixture.mine(output: "centered", "centered=true"))
+        try expectDone(try fixture.mine(ranks: 3, output: "three", "centered=true"))
+        func images(_ output: String) throws -> Matrix<Float> {
+            let file = try SafetensorsFile(contentsOf: fixture.folder["\(output)/embeddings.safetensors"])
+            let tensor = try #require(file.tensors["images"])
+            return Weight<Float>(stored: tensor, rows: 10, columns: tensor.shape[1]).matrix
+        }
+        func commonLength(_ rows: Matrix<Float>) -> Float {
+            (0..<rows.columns).reduce(0) { sum, c in
+                let mean = (0..<10).reduce(0) { $0 + rows[$1, c] } / 10
+                return sum + mean * mean
+            }
+        }
+        #expect(commonLength(try images("centered")) < 0.05 * commonLength(try images("plain")))
+        #expect(try fixture.statistics("centered")["negatives"]["centered"].bool())
+        #expect(try fixture.bytes("three/groups.jsonl") == fixture.bytes("centered/groups.jsonl"))
+        #expect(try fixture.bytes("plain/groups.jsonl") != fixture.bytes("centered/groups.jsonl"))
+        let found = try fixture.mine(output: "centered")
+        #expect(!found.errors.contains("that of an earlier run"), "the autoencoder is of other differences")
+    }
+
+    @Test func hubsAreCounted() {
+        let spread = Hubs(Array(0..<100) + Array(0..<100))
+        #expect(spread == Hubs((0..<200).map { $0 % 100 }) && spread.different == 100)
+        #expect(abs(spread.share - 0.1) < 1e-12)
+        let few = Hubs((0..<100).map { $0 % 7 } + Array(100..<150))
+        #expect(few.different == 57 && abs(few.share - 103.0 / 150) < 1e-12)
+        #expect(few.serveAll(beside: spread) && !few.serveAll(beside: few) && !spread.serveAll(beside: spread))
+        #expect(Hubs([]).share == 0 && !Hubs([]).serveAll(beside: Hubs([])))
     }
 }
