@@ -116,7 +116,7 @@ private let documented = """
             objective: {kind: misp, beta: 0.5, text_weight: 1.0, anchor_weight: 0.0}
             negatives: {count: 3, sampling: importance, temperature: 1.0, uniform_mix: 0.1}
             trainable: {language: lora, projector: frozen, vision: frozen}
-            lora: {r: 64, alpha: 128, targets: [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj]}
+            lora: {r: 64, alpha: 128, targets: [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj], rslora: false}
             optimizer: {learning_rate: 1.0e-5, betas: [0.9, 0.999], eps: 1.0e-8, weight_decay: 0.0, max_grad_norm: 1.0,
               schedule: cosine, warmup_ratio: 0.1, groups_per_step: 32, epochs: 3}
             checkpoint: {every: 100, keep: 3}
@@ -180,12 +180,13 @@ private let documented = """
     @Test func overridesAreAppliedInOrder() throws {
         let file = try ConfigurationFile(documented)
         let run = try file.read([
-            "optimizer.learning_rate=1e-7", "optimizer.learning_rate = 2e-7", "lora={r: 4, targets: [o_proj]}",
+            "optimizer.learning_rate=1e-7", "optimizer.learning_rate = 2e-7",
+            "lora={r: 4, targets: [o_proj], rslora: true}",
             "model.prompt=USER: <image>\n{prompt} # A:", "data.eval=", "optimizer.steps=null", "optimizer.epochs=2",
             "model.path=other",
         ])
         #expect(run.optimizer.learningRate == 2e-7)
-        #expect(run.trainable.lora == LowRankSettings(r: 4, alpha: 128, targets: ["o_proj"]))
+        #expect(run.trainable.lora == LowRankSettings(r: 4, alpha: 128, targets: ["o_proj"], isRankStabilized: true))
         #expect(run.model.prompt.source == "USER: <image>\n{prompt} # A:")
         #expect(run.data.eval == nil)
         #expect(run.optimizer.duration == .epochs(2))
@@ -231,7 +232,7 @@ private let documented = """
         ("trainable: {language: half}", "trainable.language: unknown value 'half'"),
         ("trainable: {language: frozen}", "run.yaml:3: trainable: everything is frozen"),
         ("lora: {r: 0}", "lora.r: is 0, but must be 1 or more"),
-        ("lora: {alpha: 0}", "lora.alpha: is 0"),
+        ("lora: {alpha: 0}", "lora.alpha: is 0"), ("lora: {rslora: 1}", "lora.rslora: is"),
         ("lora: {targets: []}", "lora.targets: names no module"),
         ("lora: {targets: [q_porj]}", "lora.targets[0]: unknown module 'q_porj'; did you mean q_proj?"),
         ("lora: {targets: [q_proj, q_proj]}", "lora.targets[1]: 'q_proj' is given more than once"),

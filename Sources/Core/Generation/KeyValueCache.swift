@@ -44,19 +44,23 @@ public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
 extension SegmentAttention {
     /// Causal attention of `q`, the last rows of a sequence, to all its keys and values.
     ///
-    /// q, output: n × (H·D); k, v: t × (H_kv·D), n ≤ t; row i sees the first t − n + i + 1 keys.
+    /// q, output: n × (H·D); k, v: t × (H_kv·D), n ≤ t; row i sees the first t − n + i + 1 keys, or of these the window.
     func decode<S: Scalar>(q: Matrix<S>, k: Matrix<S>, v: Matrix<S>, into output: Matrix<S>) {
-        if q.rows == 1 { return decodeRow(q, k, v, into: output) }
         for start in stride(from: 0, to: q.rows, by: Self.blockRows) {
             let rows = start..<min(start + Self.blockRows, q.rows)
-            let seen = k.rows - q.rows + rows.upperBound
-            let scores = Matrix<S>(uninitialized: rows.count, seen)
+            let end = k.rows - q.rows + rows.upperBound
+            let hidden = window.map { max(0, end - rows.count + 1 - $0) } ?? 0
+            let (keys, values) = (k.rows(hidden..<end), v.rows(hidden..<end))
+            if q.rows == 1 { return decodeRow(q, keys, values, into: output) }
+            let scores = Matrix<S>(uninitialized: rows.count, keys.rows)
             let ignored = Matrix<S>(uninitialized: 1, rows.count)
             for head in 0..<heads {
                 let (query, key) = (columns(head), columns(keyHead(head)))
-                scores.setProduct(q.rows(rows).columns(query), k.rows(0..<seen).columns(key), transposeB: true)
-                S.softmax(scores, scale: scale(), visible: seen - rows.count + 1, logSumExp: ignored.base)
-                output.rows(rows).columns(query).setProduct(scores, v.rows(0..<seen).columns(key))
+                scores.setProduct(q.rows(rows).columns(query), keys.columns(key), transposeB: true)
+                S.softmax(
+                    scores, scale: scale(), visible: keys.rows - rows.count + 1, window: window,
+                    logSumExp: ignored.base)
+                output.rows(rows).columns(query).setProduct(scores, values.columns(key))
             }
         }
     }
@@ -74,7 +78,7 @@ extension SegmentAttention {
             } else {
                 scores.setProduct(query, k.columns(columns(key)), transposeB: true)
             }
-            S.softmax(scores, scale: scale(), visible: k.rows, logSumExp: ignored.base)
+            S.softmax(scores, scale: scale(), visible: k.rows, window: nil, logSumExp: ignored.base)
             S.mixRows(scores, v.columns(columns(key)), into: output.columns(span).reshaped(group, headSize))
         }
     }

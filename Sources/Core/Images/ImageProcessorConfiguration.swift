@@ -83,7 +83,9 @@ extension ImageProcessorConfiguration {
     public init(modelDirectory: URL) throws(MISPError) {
         let processor = modelDirectory.appending(path: "processor_config.json")
         if FileManager.default.fileExists(atPath: processor.path) {
-            let nested = try JSONField(contentsOf: processor)["image_processor"]
+            let field = try JSONField(contentsOf: processor)
+            try KeyTable.processor.check(field)
+            let nested = field["image_processor"]
             if nested.isPresent {
                 try self.init(nested)
                 return
@@ -102,10 +104,11 @@ extension ImageProcessorConfiguration {
     /// that is not supported is an error.
     public init(_ field: JSONField) throws(MISPError) {
         let defaults = try ProcessorClass(of: field)
-        try Self.refuseUnsupported(field)
+        try KeyTable.imageProcessor.check(field, remedy: "use a model whose images are only resized and cropped")
+        let takesSquare = try field["default_to_square"].bool(default: !defaults.integerIsShortestEdge)
         size = nil
         if try field["do_resize"].bool(default: true) {
-            size = try Self.size(field["size"], integerIsShortestEdge: defaults.integerIsShortestEdge) ?? defaults.size
+            size = try Self.size(field["size"], integerIsShortestEdge: !takesSquare) ?? defaults.size
         }
         let number = try field["resample"].int(default: defaults.resampling.rawValue)
         guard let filter = Resampling(rawValue: number) else {
@@ -122,28 +125,14 @@ extension ImageProcessorConfiguration {
             }
         }
         if try field["do_rescale"].bool(default: true) {
-            rescaleFactor = try field["rescale_factor"].double(default: 1.0 / 255)
+            rescaleFactor = try field["rescale_factor"].positiveNumber(default: 1.0 / 255)
         }
         if try field["do_normalize"].bool(default: true) {
             mean = try Self.channels(field["image_mean"]) ?? defaults.mean
             standardDeviation = try Self.channels(field["image_std"]) ?? defaults.standardDeviation
             if standardDeviation?.contains(0) == true { throw field["image_std"].failure("holds 0") }
-        }
-    }
-
-    private static let supportedFlags: Set = [
-        "do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb",
-    ]
-    private static let unsupportedSettings = [
-        "image_grid_pinpoints", "pad_size", "size_divisor", "crop_pct", "use_square_size", "max_image_tiles",
-    ]
-
-    private static func refuseUnsupported(_ field: JSONField) throws(MISPError) {
-        for key in try field.object().keys {
-            let isFlag = key.hasPrefix("do_") && !supportedFlags.contains(key) && field[key].value?.bool != false
-            if (isFlag || unsupportedSettings.contains(key)) && field[key].isPresent {
-                throw field[key].failure(
-                    "is not supported", remedy: "use a model whose images are only resized and cropped")
+            for (key, values) in [("image_mean", mean), ("image_std", standardDeviation)] {
+                guard values?.allSatisfy(\.isFinite) ?? true else { throw field[key].failure("is not finite") }
             }
         }
     }
@@ -181,4 +170,29 @@ extension ImageProcessorConfiguration {
         guard values.count == 3 else { throw field.failure("has \(values.count) values, not 3") }
         return values
     }
+}
+
+extension KeyTable {
+    /// Keys of preprocessor_config.json, for the classes that are read. The harmless ones say how tensors are passed on;
+    /// every picture is converted to RGB whatever do_convert_rgb says.
+    package static let imageProcessor = KeyTable(
+        read: [
+            "image_processor_type", "feature_extractor_type", "do_resize", "size", "default_to_square", "resample",
+            "do_center_crop", "crop_size", "do_rescale", "rescale_factor", "do_normalize", "image_mean", "image_std",
+        ],
+        harmless: [
+            "_processor_class", "_valid_processor_keys", "data_format", "device", "disable_grouping", "do_convert_rgb",
+            "image_seq_length", "input_data_format", "processor_class", "return_tensors", "use_fast",
+        ],
+        fixed: ["do_pad": [false], "pad_size": []])
+
+    /// processor_config.json around its `image_processor`. How many rows a picture takes follows from the model.
+    package static let processor = KeyTable(
+        read: ["image_processor"],
+        harmless: [
+            "_processor_class", "audio_token", "chat_template", "image_seq_length", "image_token",
+            "num_additional_image_tokens", "patch_size", "processor_class", "tokenizer", "video_processor",
+            "video_token",
+            "vision_feature_select_strategy",
+        ])
 }

@@ -1,34 +1,44 @@
 extension Float {
-    public static func softmax(_ scores: Matrix<Float>, scale: Float, visible: Int, logSumExp: Pointer) {
+    public static func softmax(
+        _ scores: Matrix<Float>, scale: Float, visible: Int, window: Int?, logSumExp: Pointer
+    ) {
         for i in 0..<scores.rows {
-            let row = scores.row(i)
-            let width = min(visible + i, scores.columns)
-            let highest = largest(of: row, times: scale, count: width)
+            let seen = AttentionWindow.columns(row: i, of: scores.columns, visible: visible, window: window)
+            let row = scores.row(i) + seen.lowerBound
+            let highest = largest(of: row, times: scale, count: seen.count)
             var sum = Sum8()
             @inline(__always) func body(_ j: Int, _ n: Int) {
                 let e = Float8.exponential(scale * Float8(row + j, n) - highest)
                 e.store(row + j, n)
                 sum.add(e, n)
             }
-            forEachEight(width, body)
+            forEachEight(seen.count, body)
             logSumExp[i] = highest + naturalLogarithm(sum.total)
             let share = 1 / sum.total
-            forEachEight(width) { j, n in (Float8(row + j, n) * share).store(row + j, n) }
-            (row + width).update(repeating: 0, count: scores.columns - width)
+            forEachEight(seen.count) { j, n in (Float8(row + j, n) * share).store(row + j, n) }
+            clear(scores, row: i, but: seen)
         }
     }
 
-    public static func softmaxAgain(_ scores: Matrix<Float>, scale: Float, visible: Int, logSumExp: Pointer) {
+    public static func softmaxAgain(
+        _ scores: Matrix<Float>, scale: Float, visible: Int, window: Int?, logSumExp: Pointer
+    ) {
         for i in 0..<scores.rows {
-            let row = scores.row(i)
-            let width = min(visible + i, scores.columns)
+            let seen = AttentionWindow.columns(row: i, of: scores.columns, visible: visible, window: window)
+            let row = scores.row(i) + seen.lowerBound
             let total = logSumExp[i]
             @inline(__always) func body(_ j: Int, _ n: Int) {
                 Float8.exponential(scale * Float8(row + j, n) - total).store(row + j, n)
             }
-            forEachEight(width, body)
-            (row + width).update(repeating: 0, count: scores.columns - width)
+            forEachEight(seen.count, body)
+            clear(scores, row: i, but: seen)
         }
+    }
+
+    private static func clear(_ scores: Matrix<Float>, row: Int, but seen: Range<Int>) {
+        let start = scores.row(row)
+        start.update(repeating: 0, count: seen.lowerBound)
+        (start + seen.upperBound).update(repeating: 0, count: scores.columns - seen.upperBound)
     }
 
     public static func rowDots(_ x: Matrix<Float>, _ y: Matrix<Float>, into dots: Pointer) {

@@ -18,28 +18,33 @@ extension Reference {
         }
     }
 
-    /// Row i sees its first `visible + i` keys (capped at the width): p = exp(scale·s − lse), 0 beyond, in place.
-    package static func softmax<S: Scalar>(_ scores: Matrix<S>, scale: S, visible: Int, logSumExp: S.Pointer) {
+    /// Row i sees its first `visible + i` keys (capped at the width), of these the last `window` alone where there is one:
+    /// p = exp(scale·s − lse), 0 elsewhere, in place.
+    package static func softmax<S: Scalar>(
+        _ scores: Matrix<S>, scale: S, visible: Int, window: Int? = nil, logSumExp: S.Pointer
+    ) {
         for i in 0..<scores.rows {
             let row = scores.row(i)
-            let width = min(visible + i, scores.columns)
+            let seen = AttentionWindow.columns(row: i, of: scores.columns, visible: visible, window: window)
             var largest = -S.infinity
-            for j in 0..<width { largest = max(largest, scale * row[j]) }
+            for j in seen { largest = max(largest, scale * row[j]) }
             var sum: S = 0
-            for j in 0..<width { sum += S.exponential(scale * row[j] - largest) }
+            for j in seen { sum += S.exponential(scale * row[j] - largest) }
             logSumExp[i] = largest + S.naturalLogarithm(sum)
-            for j in 0..<width { row[j] = S.exponential(scale * row[j] - largest) / sum }
-            for j in width..<scores.columns { row[j] = 0 }
+            for j in seen { row[j] = S.exponential(scale * row[j] - largest) / sum }
+            for j in 0..<scores.columns where !seen.contains(j) { row[j] = 0 }
         }
     }
 
     /// The same probabilities again from the stored log-sum-exp: p = exp(scale·s − lse).
-    package static func softmaxAgain<S: Scalar>(_ scores: Matrix<S>, scale: S, visible: Int, logSumExp: S.Pointer) {
+    package static func softmaxAgain<S: Scalar>(
+        _ scores: Matrix<S>, scale: S, visible: Int, window: Int? = nil, logSumExp: S.Pointer
+    ) {
         for i in 0..<scores.rows {
             let row = scores.row(i)
-            let width = min(visible + i, scores.columns)
-            for j in 0..<width { row[j] = S.exponential(scale * row[j] - logSumExp[i]) }
-            for j in width..<scores.columns { row[j] = 0 }
+            let seen = AttentionWindow.columns(row: i, of: scores.columns, visible: visible, window: window)
+            for j in seen { row[j] = S.exponential(scale * row[j] - logSumExp[i]) }
+            for j in 0..<scores.columns where !seen.contains(j) { row[j] = 0 }
         }
     }
 

@@ -93,12 +93,16 @@ extension Scalar {
         Reference.activateBackward(kind, dy, x: x, into: dx)
     }
 
-    public static func softmax(_ scores: Matrix<Self>, scale: Self, visible: Int, logSumExp: Pointer) {
-        Reference.softmax(scores, scale: scale, visible: visible, logSumExp: logSumExp)
+    public static func softmax(
+        _ scores: Matrix<Self>, scale: Self, visible: Int, window: Int?, logSumExp: Pointer
+    ) {
+        Reference.softmax(scores, scale: scale, visible: visible, window: window, logSumExp: logSumExp)
     }
 
-    public static func softmaxAgain(_ scores: Matrix<Self>, scale: Self, visible: Int, logSumExp: Pointer) {
-        Reference.softmaxAgain(scores, scale: scale, visible: visible, logSumExp: logSumExp)
+    public static func softmaxAgain(
+        _ scores: Matrix<Self>, scale: Self, visible: Int, window: Int?, logSumExp: Pointer
+    ) {
+        Reference.softmaxAgain(scores, scale: scale, visible: visible, window: window, logSumExp: logSumExp)
     }
 
     public static func rowDots(_ x: Matrix<Self>, _ y: Matrix<Self>, into dots: Pointer) {

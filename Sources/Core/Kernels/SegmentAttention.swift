@@ -41,12 +41,15 @@ public struct SegmentAttention: Sendable {
     public let headSize: Int
     /// Row i of a segment sees rows 0…i of it; otherwise all of it.
     public let isCausal: Bool
+    /// Causal attention alone: a row sees so many keys, the last up to its own; nil for all of them.
+    public let window: Int?
 
-    public init(heads: Int, keyHeads: Int, headSize: Int, isCausal: Bool) {
+    public init(heads: Int, keyHeads: Int, headSize: Int, isCausal: Bool, window: Int? = nil) {
         self.heads = heads
         self.keyHeads = keyHeads
         self.headSize = headSize
         self.isCausal = isCausal
+        self.window = isCausal ? window : nil
     }
 
     /// Queries whose scores exist at once, for each of the heads that share a key head: whole strips of FloatProduct.
@@ -74,7 +77,7 @@ public struct SegmentAttention: Sendable {
                 setScores(scores, members.map { q.rows(block.rows).columns(columns($0)) }, k.columns(key), block)
                 for (head, scores) in zip(members, scores) {
                     let lse = logSumExp.row(head) + block.rows.lowerBound
-                    S.softmax(scores, scale: scale(), visible: block.visible, logSumExp: lse)
+                    S.softmax(scores, scale: scale(), visible: block.visible, window: window, logSumExp: lse)
                 }
                 let outputs = members.map { output.rows(block.rows).columns(columns($0)) }
                 for (keys, at) in block.keys {
@@ -96,15 +99,16 @@ public struct SegmentAttention: Sendable {
         let dv = Matrix<S>(zeros: saved.v.rows, saved.v.columns)
         for segment in segments {
             let blocks = blocks(segment)
-            guard let last = blocks.last else { continue }
+            guard !blocks.isEmpty else { continue }
+            let (keys, count) = Self.placed(segment.prefix + [segment.rows])
             for keyHead in 0..<keyHeads {
                 // D × keys: sums over blocks and heads, turned once.
-                let dKeys = Matrix<S>(zeros: headSize, last.keyCount)
-                let dValues = Matrix<S>(zeros: headSize, last.keyCount)
+                let dKeys = Matrix<S>(zeros: headSize, count)
+                let dValues = Matrix<S>(zeros: headSize, count)
                 for block in blocks {
                     backward(block, keyHead, dOutput, saved, dq: dq, dKeys: dKeys, dValues: dValues)
                 }
-                for (keys, at) in last.keys {
+                for (keys, at) in keys {
                     let (span, key) = (at..<at + keys.count, columns(keyHead))
                     S.addTransposed(dKeys.columns(span), to: dk.rows(keys).columns(key))
                     S.addTransposed(dValues.columns(span), to: dv.rows(keys).columns(key))
@@ -131,10 +135,11 @@ public struct SegmentAttention: Sendable {
             let (p, dS) = (probabilities[index], dScores[index])
             S.rowDots(dOutputs[index], saved.output.rows(block.rows).columns(columns(head)), into: delta.base)
             let lse = saved.logSumExp.row(head) + block.rows.lowerBound
-            S.softmaxAgain(p, scale: scale(), visible: block.visible, logSumExp: lse)
+            S.softmaxAgain(p, scale: scale(), visible: block.visible, window: window, logSumExp: lse)
             S.softmaxBackward(p, dP: dS, delta: delta.base, scale: scale())
-            dValues.columns(0..<block.keyCount).setProduct(dOutputs[index], transposeA: true, p, keep: 1)
-            dKeys.columns(0..<block.keyCount).setProduct(queries[index], transposeA: true, dS, keep: 1)
+            let span = block.hidden..<block.hidden + block.keyCount
+            dValues.columns(span).setProduct(dOutputs[index], transposeA: true, p, keep: 1)
+            dKeys.columns(span).setProduct(queries[index], transposeA: true, dS, keep: 1)
         }
         let dQueries = members.map { dq.rows(block.rows).columns(columns($0)) }
         for (keys, at) in block.keys {
@@ -153,7 +158,9 @@ extension SegmentAttention {
         /// Ranges of key rows, and where each begins among the block's score columns.
         let keys: [(rows: Range<Int>, column: Int)]
         let keyCount: Int
-        /// Keys that the block's first row sees; each further row sees one more.
+        /// Keys before these, which no row of the block sees.
+        let hidden: Int
+        /// Keys among these up to the first row's own; each further row has one more.
         let visible: Int
     }
 
@@ -163,15 +170,31 @@ extension SegmentAttention {
             let rows = segment.firstQuery + start..<segment.firstQuery + end
             let last = segment.rows.upperBound - (isCausal ? segment.asking - end : 0)
             let own = segment.rows.lowerBound..<last
-            let keys = Self.joined(segment.prefix + [own])
-            let count = keys.reduce(0) { $0 + $1.count }
-            var column = 0
-            let placed = keys.map { range in
-                defer { column += range.count }
-                return (rows: range, column: column)
-            }
-            return Block(
-                rows: rows, keys: placed, keyCount: count, visible: isCausal ? count - rows.count + 1 : count)
+            let ranges = segment.prefix + [own]
+            let count = ranges.reduce(0) { $0 + $1.count }
+            let visible = isCausal ? count - rows.count + 1 : count
+            let hidden = window.map { max(0, visible - $0) } ?? 0
+            let (keys, keyCount) = Self.placed(Self.dropping(hidden, of: ranges))
+            return Block(rows: rows, keys: keys, keyCount: keyCount, hidden: hidden, visible: visible - hidden)
+        }
+    }
+
+    /// Ranges of rows with the place of each among their columns, and how many columns there are.
+    private static func placed(_ ranges: [Range<Int>]) -> (keys: [(rows: Range<Int>, column: Int)], count: Int) {
+        var column = 0
+        let keys = joined(ranges).map { range in
+            defer { column += range.count }
+            return (rows: range, column: column)
+        }
+        return (keys, column)
+    }
+
+    private static func dropping(_ count: Int, of ranges: [Range<Int>]) -> [Range<Int>] {
+        var left = count
+        return ranges.map { range in
+            let dropped = min(left, range.count)
+            left -= dropped
+            return range.lowerBound + dropped..<range.upperBound
         }
     }
 

@@ -7,31 +7,69 @@ public struct LowRankAdapterFolder {
     /// By canonical name: `language_model.layers.0.self_attn.q_proj.lora_A.weight`.
     private let tensors: [String: StoredTensor]
 
+    /// - Throws: `MISPError` with the setting, file or tensor that is no plain LoRA of the language model
     public init(_ folder: URL) throws {
-        let config = try JSONField(contentsOf: folder.appending(path: "adapter_config.json"))
-        let type = try config["peft_type"].string(default: "LORA")
-        guard type == "LORA" else { throw config["peft_type"].failure("is \(type), which is not supported; LORA is") }
-        for flag in ["use_dora", "use_rslora", "fan_in_fan_out"] where try config[flag].bool(default: false) {
-            throw config[flag].failure("is true, which is not supported")
-        }
-        for map in ["rank_pattern", "alpha_pattern"] where config[map].value?.object?.count ?? 0 > 0 {
-            throw config[map].failure("is not empty, which is not supported")
-        }
-        let file = folder.appending(path: "adapter_model.safetensors")
+        let config = try AdapterConfiguration(JSONField(contentsOf: Self.configuration(in: folder)))
+        let file = try Self.weights(in: folder)
         place = file.relativePath
+        (tensors, settings) = try Self.read(SafetensorsFile(contentsOf: file), config, at: file.relativePath)
+    }
+
+    private static func configuration(in folder: URL) throws(MISPError) -> URL {
+        try ModelFolder.checkIsFolder(folder, kind: "adapter")
+        let file = folder.appending(path: "adapter_config.json")
+        guard FileManager.default.fileExists(atPath: file.path) else {
+            let isModel = FileManager.default.fileExists(atPath: folder.appending(path: "config.json").path)
+            throw MISPError(
+                isModel ? "is a model's folder, not an adapter's" : "has no adapter_config.json",
+                at: folder.relativePath, remedy: "give a folder that PEFT's save_pretrained wrote")
+        }
+        return file
+    }
+
+    private static func weights(in folder: URL) throws(MISPError) -> URL {
+        let file = folder.appending(path: "adapter_model.safetensors")
+        guard !FileManager.default.fileExists(atPath: file.path) else { return file }
+        let older = folder.appending(path: "adapter_model.bin")
+        guard FileManager.default.fileExists(atPath: older.path) else {
+            throw MISPError("does not exist", at: file.relativePath, remedy: "copy the adapter's folder whole")
+        }
+        throw MISPError(
+            "is pickled, and only safetensors are read", at: older.relativePath,
+            remedy: "load the adapter with PEFT and save it again (save_pretrained writes adapter_model.safetensors)")
+    }
+
+    private static func read(
+        _ file: SafetensorsFile, _ config: AdapterConfiguration, at place: String
+    ) throws(MISPError) -> ([String: StoredTensor], LowRankSettings) {
+        if let (name, format) = file.unread.min(by: { $0.key < $1.key }) {
+            throw SafetensorsFile.unreadable(name, format, at: place)
+        }
         var tensors: [String: StoredTensor] = [:]
-        for (name, tensor) in try SafetensorsFile(contentsOf: file).tensors {
-            tensors[TensorCatalog.canonical(name)] = tensor
+        var parts: [String: LowRankShape] = [:]
+        for (name, tensor) in file.tensors {
+            let part = try AdapterTensor(name, at: place)
+            tensors[part.name] = tensor
+            let shape = config.shape(of: part.writtenModule)
+            parts[part.module] = shape
+            guard tensor.shape.count == 2, tensor.shape[part.isA ? 0 : 1] == shape.r else {
+                throw MISPError(
+                    "the tensor \(name) has shape \(tensor.shape), but adapter_config.json gives it rank \(shape.r)",
+                    at: place)
+            }
         }
-        self.tensors = tensors
-        let modules = Set(tensors.keys.compactMap { $0.split(separator: ".").dropLast(2).last.map(String.init) })
-        guard modules.isSubset(of: LowRankSettings.modules), !modules.isEmpty else {
-            let strange = modules.subtracting(LowRankSettings.modules).min() ?? "nothing"
-            throw MISPError("adapts \(strange); only the language model's projections can be adapted", at: place)
+        guard !parts.isEmpty else { throw MISPError("has no tensors", at: place) }
+        for module in parts.keys.sorted() {
+            for half in ["lora_A", "lora_B"] where tensors["\(module).\(half).weight"] == nil {
+                throw MISPError("the tensor \(module).\(half).weight is missing", at: place)
+            }
         }
-        settings = LowRankSettings(
-            r: try config["r"].positive(default: 8), alpha: try config["lora_alpha"].double(default: 8),
-            targets: LowRankSettings.modules.filter(modules.contains))
+        let found = Set(parts.keys.compactMap { $0.split(separator: ".").last.map(String.init) })
+        let settings = LowRankSettings(
+            r: parts.values.map(\.r).max() ?? config.r, alpha: config.alpha,
+            targets: LowRankSettings.modules.filter(found.contains), isRankStabilized: config.isRankStabilized,
+            parts: parts)
+        return (tensors, settings)
     }
 
     /// Sets the model's adapters to this folder's.
@@ -54,8 +92,10 @@ public struct LowRankAdapterFolder {
     }
 
     /// Writes the model's adapters so that stock `peft` loads them.
+    ///
+    /// - Parameter layers: of the language model
     public static func write(
-        _ parameters: ParameterStore<Float>, settings: LowRankSettings, baseModel: String, to folder: URL
+        _ parameters: ParameterStore<Float>, settings: LowRankSettings, layers: Int, baseModel: String, to folder: URL
     ) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let entries = parameters.slots.filter { $0.name.contains(".lora_") }.map {
@@ -63,15 +103,81 @@ public struct LowRankAdapterFolder {
                 name: "base_model.model.model.\($0.name)", shape: $0.shape, matrix: parameters[$0])
         }
         try SafetensorsWriter.write(entries, to: folder.appending(path: "adapter_model.safetensors"))
-        let alpha: JSON = Int(exactly: settings.alpha).map { .integer($0) } ?? .number(settings.alpha)
-        // A pattern, because a bare "q_proj" would match the vision tower's projections too.
-        let config: JSON = [
-            "base_model_name_or_path": .string(baseModel), "bias": "none", "fan_in_fan_out": false,
-            "inference_mode": true, "lora_alpha": alpha, "lora_dropout": 0.0, "peft_type": "LORA",
-            "r": .integer(settings.r),
-            "target_modules": .string(".*language_model.*\\.(\(settings.targets.joined(separator: "|")))"),
-            "task_type": "CAUSAL_LM",
-        ]
+        let config = configuration(settings, layers: layers, baseModel: baseModel)
         try FileOutput.write(config.description + "\n", to: folder.appending(path: "adapter_config.json"))
+    }
+
+    private static func configuration(_ settings: LowRankSettings, layers: Int, baseModel: String) -> JSON {
+        let isUniform = settings.isUniform(layers: layers)
+        let parts = (settings.parts ?? [:]).map { path, shape in
+            (pattern: path.dropFirst("language_model.".count).replacing(".", with: "\\."), shape: shape)
+        }.sorted { $0.pattern < $1.pattern }
+        // A pattern, because a bare "q_proj" would match the vision tower's projections too.
+        let modules = isUniform ? settings.targets : parts.map { String($0.pattern) }
+        var config: JSON.Object = .init([
+            ("base_model_name_or_path", .string(baseModel)), ("bias", "none"), ("fan_in_fan_out", false),
+            ("inference_mode", true), ("lora_alpha", number(settings.alpha)), ("lora_dropout", 0.0),
+            ("peft_type", "LORA"), ("r", .integer(settings.r)),
+            ("target_modules", .string(".*language_model.*\\.(\(modules.joined(separator: "|")))")),
+            ("task_type", "CAUSAL_LM"),
+        ])
+        if settings.isRankStabilized { config["use_rslora"] = true }
+        if !isUniform {
+            let ranks = parts.filter { $0.shape.r != settings.r }
+            let alphas = parts.filter { $0.shape.alpha != settings.alpha }
+            config["rank_pattern"] = .object(.init(ranks.map { (String($0.pattern), .integer($0.shape.r)) }))
+            config["alpha_pattern"] = .object(.init(alphas.map { (String($0.pattern), number($0.shape.alpha)) }))
+        }
+        return .object(config)
+    }
+
+    private static func number(_ value: Double) -> JSON { Int(exactly: value).map { .integer($0) } ?? .number(value) }
+}
+
+/// A tensor of an adapter's file: which module it adapts.
+private struct AdapterTensor {
+    /// Canonical, with `.lora_A.weight` or `.lora_B.weight`.
+    let name: String
+    /// The canonical path, and the path as the file has it.
+    let module, writtenModule: String
+    let isA: Bool
+
+    init(_ written: String, at place: String) throws(MISPError) {
+        name = TensorCatalog.canonical(written)
+        let suffixes = [".lora_A.weight", ".lora_B.weight"]
+        guard let suffix = suffixes.first(where: name.hasSuffix) else {
+            throw Self.failure(written, at: place)
+        }
+        isA = suffix == suffixes[0]
+        module = String(name.dropLast(suffix.count))
+        let prefix = "base_model.model."
+        let rest = written.hasPrefix(prefix) ? written.dropFirst(prefix.count) : Substring(written)
+        writtenModule = String(rest.dropLast(suffix.count))
+        guard module.hasPrefix("language_model.layers."), let last = module.split(separator: ".").last,
+            LowRankSettings.modules.contains(String(last))
+        else {
+            let part =
+                module.hasPrefix("vision_tower.")
+                ? "the vision tower" : module.hasPrefix("multi_modal_projector.") ? "the projector" : module
+            throw MISPError(
+                "adapts \(part) (\(written)); only the language model's projections can be adapted", at: place,
+                remedy: AdapterConfiguration.mergeRemedy)
+        }
+    }
+
+    /// What a tensor is that belongs to no plain LoRA.
+    private static func failure(_ written: String, at place: String) -> MISPError {
+        let named = written.firstMatch(of: #/\.lora_[AB]\.([^.]+)\.weight$/#)
+        if let adapter = named?.output.1 {
+            return MISPError(
+                "the tensor \(written) has the adapter's name (.\(adapter).) in it, as a state_dict has, so PEFT would "
+                    + "not find it", at: place,
+                remedy: "save the adapter with PEFT's save_pretrained, or rename its tensors")
+        }
+        let what =
+            written.contains("lora_magnitude_vector")
+            ? "DoRA" : written.contains("lora_embedding") ? "adapted embeddings" : "no part of plain LoRA"
+        return MISPError(
+            "the tensor \(written) is \(what), which is not read", at: place, remedy: AdapterConfiguration.mergeRemedy)
     }
 }

@@ -19,21 +19,6 @@ public struct Trainable: Sendable, Equatable {
     }
 }
 
-/// LoRA's rank, scale and target modules, under PEFT's names.
-public struct LowRankSettings: Sendable, Equatable, Codable {
-    public static let modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-
-    public var r: Int
-    public var alpha: Double
-    public var targets: [String]
-
-    public init(r: Int = 64, alpha: Double = 128, targets: [String] = modules) {
-        self.r = r
-        self.alpha = alpha
-        self.targets = targets
-    }
-}
-
 /// A tensor of a built model with the name and shape under which files hold it.
 public struct NamedWeight<S: Scalar>: Sendable {
     public let name: String
@@ -93,43 +78,47 @@ final class ModelBuilder<S: Scalar> {
 
     /// A: uniform in ±1/√in (PEFT's Kaiming initialisation with a = √5); B: zero.
     func adapter(_ module: String, out: Int, in inputs: Int) -> LowRankAdapter<S>? {
-        let settings = trainable.lora
-        guard trainable.language == .lora, let target = module.split(separator: ".").last,
-            settings.targets.contains(String(target))
-        else { return nil }
+        guard trainable.language == .lora, let shape = trainable.lora.shape(of: module) else { return nil }
         let seed = seed
         let a = Weight(
-            "\(module).lora_A.weight", shape: [settings.r, inputs], rows: settings.r, columns: inputs, in: store
+            "\(module).lora_A.weight", shape: [shape.r, inputs], rows: shape.r, columns: inputs, in: store
         ) {
             var random = KeyedRandom(seed, "lora_A", module)
             let bound = 1 / Double(inputs).squareRoot()
             for i in 0..<$0.count { $0.base[i] = S(bound * (2 * random.uniform() - 1)) }
         }
-        let b = Weight("\(module).lora_B.weight", shape: [out, settings.r], rows: out, columns: settings.r, in: store) {
+        let b = Weight("\(module).lora_B.weight", shape: [out, shape.r], rows: out, columns: shape.r, in: store) {
             $0.setZero()
         }
-        return LowRankAdapter(a: a, b: b, scale: S(settings.alpha / Double(settings.r)))
+        return LowRankAdapter(a: a, b: b, scale: S(trainable.lora.scale(of: shape)))
     }
 }
 
 extension ModelBuilder {
     func languageModel(_ shape: TextConfiguration) throws -> LanguageModel<S> {
         let trained = trainable.language == .full
-        let embedding = try weight(
-            "language_model.embed_tokens.weight", [shape.vocabulary, shape.hiddenSize], trained: trained)
-        let layers = try (0..<shape.layers).map { try decoderLayer("language_model.layers.\($0)", shape) }
+        let size = [shape.vocabulary, shape.hiddenSize]
+        let (inputs, outputs) = ("language_model.embed_tokens.weight", "lm_head.weight")
+        // As transformers: of two tied tensors a file may hold either one.
+        let isHeadAlone = shape.isTied && !source.holds(inputs) && source.holds(outputs)
+        let embedding = try weight(isHeadAlone ? outputs : inputs, size, trained: trained)
+        let layers = try (0..<shape.layers).map { try decoderLayer("language_model.layers.\($0)", shape, layer: $0) }
         let norm = RMSNorm(
             weight: try weight("language_model.norm.weight", [shape.hiddenSize], trained: trained),
             epsilon: shape.normEpsilon)
-        let head =
-            shape.isTied
-            ? embedding : try weight("lm_head.weight", [shape.vocabulary, shape.hiddenSize], trained: trained)
+        var head = embedding
+        if !shape.isTied {
+            head = try weight(outputs, size, trained: trained)
+        } else if !isHeadAlone, source.holds(outputs) {
+            try source.checkTied(outputs, to: inputs, shape: size)
+            tensors.append(NamedWeight(name: source.writtenName(outputs), shape: size, weight: embedding))
+        }
         return LanguageModel(
             embedding: embedding, layers: layers, norm: norm, head: head, headSize: shape.headSize,
             rotaryBase: shape.rotaryBase, isTrained: trainable.language != .frozen)
     }
 
-    private func decoderLayer(_ name: String, _ shape: TextConfiguration) throws -> DecoderLayer<S> {
+    private func decoderLayer(_ name: String, _ shape: TextConfiguration, layer: Int) throws -> DecoderLayer<S> {
         let (width, inner) = (shape.hiddenSize, shape.intermediateSize)
         let (queries, keys) = (shape.heads * shape.headSize, shape.keyHeads * shape.headSize)
         let trained = trainable.language == .full
@@ -153,7 +142,8 @@ extension ModelBuilder {
                 value: try adapted("self_attn.v_proj", out: keys, in: width, bias: shape.hasQueryBias),
                 output: try adapted("self_attn.o_proj", out: width, in: queries, bias: shape.hasOutputBias),
                 attention: SegmentAttention(
-                    heads: shape.heads, keyHeads: shape.keyHeads, headSize: shape.headSize, isCausal: true)),
+                    heads: shape.heads, keyHeads: shape.keyHeads, headSize: shape.headSize, isCausal: true,
+                    window: shape.windows[layer])),
             networkNorm: try norm("post_attention_layernorm"),
             network: GatedNetwork(
                 gate: try adapted("mlp.gate_proj", out: inner, in: width),

@@ -18,14 +18,14 @@ public struct ModelConfiguration: Sendable, Equatable {
     public init(contentsOf url: URL) throws(MISPError) { try self.init(JSONField(contentsOf: url)) }
 
     /// - Parameter root: config.json
+    /// - Throws: `MISPError` that names the key which is missing, out of range or not implemented
     public init(_ root: JSONField) throws(MISPError) {
-        let type = try root["model_type"].string()
-        guard type == "llava" else {
-            throw root["model_type"].failure(
-                "is \(type), which is not supported", remedy: "use a LLaVA checkpoint (llava)")
-        }
-        text = try TextConfiguration(root["text_config"], tied: root["tie_word_embeddings"])
-        vision = try VisionConfiguration(root["vision_config"])
+        try Self.checkKind(root)
+        try root.check(.llava)
+        text = try TextConfiguration(root["text_config"])
+        // As transformers: a flag on either level ties.
+        if try root["tie_word_embeddings"].bool(default: false) { text.isTied = true }
+        vision = try VisionConfiguration(Self.vision(root))
         projectorActivation = try root["projector_hidden_act"].activation(default: .gelu)
         projectorHasBias = try root["multimodal_projector_bias"].bool(default: true)
         featureLayers = try Self.featureLayers(root["vision_feature_layer"], layers: vision.layers)
@@ -35,8 +35,51 @@ public struct ModelConfiguration: Sendable, Equatable {
         case let other:
             throw root["vision_feature_select_strategy"].failure("is \(other)", remedy: "it must be default or full")
         }
-        let tokenField = root["image_token_index"].isPresent ? root["image_token_index"] : root["image_token_id"]
-        imageToken = try tokenField.int(default: 32000)
+        imageToken = try Self.imageToken(root)
+    }
+
+    /// Tells what else a folder may be that people take for a LLaVA model.
+    private static func checkKind(_ root: JSONField) throws(MISPError) {
+        let type = try root["model_type"].string()
+        let key = root["mm_vision_tower"].isPresent ? "mm_vision_tower" : "model_type"
+        if key == "mm_vision_tower" || ["llava_llama", "llava_mistral", "llava_qwen"].contains(type) {
+            throw root[key].failure(
+                "is \(root[key].value?.shortDescription ?? ""): the original LLaVA layout, which is not read",
+                remedy: "take the checkpoint in transformers' layout (its name often ends in -hf), or convert this one "
+                    + "with transformers' convert_llava_weights_to_hf.py")
+        }
+        guard type == "llava" else {
+            let isText = TextConfiguration.types.contains(type)
+            throw root["model_type"].failure(
+                isText ? "is \(type), a language model without a vision tower" : "is \(type), which is not supported",
+                remedy: "use a LLaVA checkpoint (llava)")
+        }
+        guard root["text_config"].isPresent else {
+            throw root["text_config"].failure(
+                "is missing, so this is no LLaVA model as transformers saves it",
+                remedy: "convert a checkpoint of the original LLaVA layout with transformers' "
+                    + "convert_llava_weights_to_hf.py")
+        }
+    }
+
+    /// A model without `vision_config` has the tower that LLaVA's class stands for it: CLIP's ViT-L/14 at 336 pixels.
+    private static func vision(_ root: JSONField) -> JSONField {
+        let given = root["vision_config"]
+        guard !given.isPresent else { return given }
+        let standard: JSON = [
+            "model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24,
+            "num_attention_heads": 16, "image_size": 336, "patch_size": 14,
+        ]
+        return JSONField(standard, file: root.file, path: "vision_config")
+    }
+
+    private static func imageToken(_ root: JSONField) throws(MISPError) -> Int {
+        let (index, id) = (root["image_token_index"], root["image_token_id"])
+        let token = try index.tokenID(default: id.tokenID(default: 32000))
+        guard try id.tokenID(default: token) == token else {
+            throw id.failure("is \(try id.int()), but image_token_index is \(token)", remedy: "remove the wrong one")
+        }
+        return token
     }
 
     private static func featureLayers(_ field: JSONField, layers: Int) throws(MISPError) -> [Int] {
@@ -44,146 +87,44 @@ public struct ModelConfiguration: Sendable, Equatable {
         let listed = field.value?.array == nil ? [field] : try field.array()
         for entry in listed {
             let index = try entry.int(default: -2)
-            let state = index < 0 ? layers + 1 + index : index
+            let state = index < 0 && index >= -layers - 1 ? layers + 1 + index : index
             guard 0...layers ~= state else { throw entry.failure("is \(index), but the tower has \(layers) layers") }
             chosen.append(state)
         }
-        guard !chosen.isEmpty else { throw field.failure("is empty") }
+        guard 1...1024 ~= chosen.count else {
+            throw field.failure(chosen.isEmpty ? "is empty" : "lists \(chosen.count) layers; at most 1024 can be")
+        }
         return chosen
     }
 }
 
-/// A LLaMA, Mistral or Qwen2 decoder.
-public struct TextConfiguration: Sendable, Equatable {
-    public var hiddenSize: Int
-    public var intermediateSize: Int
-    public var layers: Int
-    public var heads: Int
-    public var keyHeads: Int
-    public var headSize: Int
-    public var vocabulary: Int
-    public var normEpsilon: Double
-    public var rotaryBase: Double
-    /// The longest sequence, in tokens.
-    public var maximumLength: Int
-    public var isTied: Bool
-    public var hasQueryBias: Bool
-    public var hasOutputBias: Bool
-    public var endOfSequence: Int?
-
-    init(_ field: JSONField, tied: JSONField) throws(MISPError) {
-        let type = try field["model_type"].string(default: "llama")
-        let isQwen = type == "qwen2"
-        guard ["llama", "mistral", "qwen2"].contains(type) else {
-            throw field["model_type"].failure(
-                "is \(type), which is not supported", remedy: "use llama, mistral or qwen2")
-        }
-        let activation = try field["hidden_act"].activation(default: .silu)
-        guard activation == .silu else { throw field["hidden_act"].failure("is not silu, which this decoder needs") }
-        hiddenSize = try field["hidden_size"].positive(default: 4096)
-        intermediateSize = try field["intermediate_size"].positive(
-            default: ["llama": 11008, "mistral": 14336, "qwen2": 22016][type] ?? 11008)
-        layers = try field["num_hidden_layers"].positive(default: 32)
-        heads = try field["num_attention_heads"].positive(default: 32)
-        keyHeads = try field["num_key_value_heads"].positive(default: type == "mistral" ? 8 : isQwen ? 32 : heads)
-        headSize = try field["head_dim"].positive(default: hiddenSize / max(heads, 1))
-        guard heads % keyHeads == 0 else {
-            throw field["num_key_value_heads"].failure("is \(keyHeads), which does not divide \(heads) heads")
-        }
-        guard headSize % 2 == 0 else { throw field["head_dim"].failure("is odd; rotary positions need pairs") }
-        vocabulary = try field["vocab_size"].positive(default: isQwen ? 151_936 : 32000)
-        normEpsilon = try field["rms_norm_eps"].double(default: 1e-6)
-        maximumLength = try field["max_position_embeddings"].positive(
-            default: ["llama": 2048, "mistral": 131_072, "qwen2": 32768][type] ?? 2048)
-        rotaryBase = try Self.rotaryBase(field)
-        isTied = try tied.bool(default: field["tie_word_embeddings"].bool(default: false))
-        let attentionBias = try field["attention_bias"].bool(default: false)
-        hasQueryBias = attentionBias || isQwen
-        hasOutputBias = attentionBias && !isQwen
-        guard try !field["mlp_bias"].bool(default: false) else {
-            throw field["mlp_bias"].failure("is true, which is not supported")
-        }
-        let end = field["eos_token_id"]
-        endOfSequence = end.value?.array?.first?.int ?? end.value?.int
-    }
-
-    private static func rotaryBase(_ field: JSONField) throws(MISPError) -> Double {
-        for key in ["rope_parameters", "rope_scaling"] where field[key].isPresent {
-            let scaling = field[key]
-            let kindField = scaling["rope_type"].isPresent ? scaling["rope_type"] : scaling["type"]
-            let kind = try kindField.string(default: "default")
-            guard kind == "default" else {
-                throw kindField.failure(
-                    "is \(kind), which is not supported", remedy: "use a checkpoint with default rotary positions")
-            }
-            if scaling["rope_theta"].isPresent { return try scaling["rope_theta"].double() }
-        }
-        return try field["rope_theta"].double(default: 10000)
-    }
-}
-
-/// A vision transformer of CLIP's, SigLIP's or DINOv2's shape.
-public struct VisionConfiguration: Sendable, Equatable {
-    public enum Shape: String, Sendable {
-        case clip = "clip_vision_model"
-        case siglip = "siglip_vision_model"
-        case dinov2
-    }
-
-    public var shape: Shape
-    public var hiddenSize: Int
-    public var intermediateSize: Int
-    public var layers: Int
-    public var heads: Int
-    /// The side, in pixels, for which the checkpoint has positions.
-    public var imageSide: Int
-    public var patchSide: Int
-    public var activation: Activation
-    public var normEpsilon: Double
-
-    init(_ field: JSONField) throws(MISPError) {
-        let type = try field["model_type"].string(default: "clip_vision_model")
-        guard let shape = Shape(rawValue: type) else {
-            throw field["model_type"].failure(
-                "is \(type), which is not supported", remedy: "use clip_vision_model, siglip_vision_model or dinov2")
-        }
-        self.shape = shape
-        hiddenSize = try field["hidden_size"].positive(default: 768)
-        let ratio = try field["mlp_ratio"].positive(default: 4)
-        intermediateSize =
-            shape == .dinov2 ? hiddenSize * ratio : try field["intermediate_size"].positive(default: 3072)
-        layers = try field["num_hidden_layers"].positive(default: 12)
-        heads = try field["num_attention_heads"].positive(default: 12)
-        guard hiddenSize % heads == 0 else {
-            throw field["num_attention_heads"].failure("is \(heads), which does not divide hidden_size \(hiddenSize)")
-        }
-        imageSide = try field["image_size"].positive(default: 224)
-        patchSide = try field["patch_size"].positive(default: shape == .clip ? 32 : shape == .siglip ? 16 : 14)
-        let defaults: (Activation, Double) =
-            switch shape {
-            case .clip: (.quickGelu, 1e-5)
-            case .siglip: (.geluTanh, 1e-6)
-            case .dinov2: (.gelu, 1e-6)
-            }
-        activation = try field["hidden_act"].activation(default: defaults.0)
-        normEpsilon = try field["layer_norm_eps"].double(default: defaults.1)
-        guard try field["num_channels"].int(default: 3) == 3 else {
-            throw field["num_channels"].failure("must be 3")
-        }
-        guard try !field["use_swiglu_ffn"].bool(default: false) else {
-            throw field["use_swiglu_ffn"].failure("is true, which is not supported")
-        }
-    }
-
-    /// Patches along a side of the pictures for which the checkpoint has positions.
-    public var grid: Int { imageSide / patchSide }
-    public var hasClassToken: Bool { shape != .siglip }
+/// The largest numbers that configurations may hold. Products of them fit 64 bits, and so no shape overflows before it is
+/// compared with a file's.
+enum SizeLimit {
+    static let width = 1 << 20
+    static let layers = 4096
+    static let vocabulary = 1 << 28
+    static let side = 16_384
 }
 
 extension JSONField {
-    func positive(default value: Int) throws(MISPError) -> Int {
+    /// A whole number from 1 to `limit`.
+    func size(default value: Int, to limit: Int = SizeLimit.width) throws(MISPError) -> Int {
         let number = try int(default: value)
-        guard 1...1 << 40 ~= number else { throw failure("is \(number); expected a positive number") }
+        guard 1...limit ~= number else { throw failure("is \(number), but must be from 1 to \(limit)") }
+        return number
+    }
+
+    /// A number above 0, such as a norm's epsilon.
+    func positiveNumber(default value: Double) throws(MISPError) -> Double {
+        let number = try double(default: value)
+        guard number > 0, number.isFinite else { throw failure("is \(number), but must be finite and above 0") }
+        return number
+    }
+
+    func tokenID(default value: Int) throws(MISPError) -> Int {
+        let number = try int(default: value)
+        guard 0...Int(Int32.max) ~= number else { throw failure("is \(number), which is no token id") }
         return number
     }
 

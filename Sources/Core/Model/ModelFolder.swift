@@ -11,10 +11,8 @@ public struct ModelFolder {
 
     public init(_ url: URL) throws {
         self.url = url
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder), isFolder.boolValue else {
-            throw MISPError("is not a folder", at: url.relativePath, remedy: "give a Hugging Face model folder")
-        }
+        try Self.checkIsFolder(url, kind: "Hugging Face model")
+        try Self.checkHasConfiguration(url)
         configuration = try ModelConfiguration(contentsOf: url.appending(path: "config.json"))
         tokenizer = try Tokenizer(contentsOf: url.appending(path: "tokenizer.json"))
         imageProcessor = try ImageProcessor(modelDirectory: url)
@@ -32,6 +30,42 @@ public struct ModelFolder {
         try VisionLanguageModel(
             configuration, from: TensorCatalog(folder: url), pixels: pixels, trainable: trainable, seed: seed,
             hasValues: hasValues)
+    }
+
+    /// Tells a folder from a file, and from the id of a model on the Hugging Face Hub.
+    static func checkIsFolder(_ url: URL, kind: String) throws(MISPError) {
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+        guard !(exists && isFolder.boolValue) else { return }
+        guard !exists else {
+            throw MISPError(
+                "is a file, not a folder", at: url.relativePath, remedy: "give the \(kind) folder that holds it")
+        }
+        let parent = url.deletingLastPathComponent()
+        let id = "\(parent.lastPathComponent)/\(url.lastPathComponent)"
+        let isID =
+            !FileManager.default.fileExists(atPath: parent.path)
+            && id.wholeMatch(of: #/[A-Za-z0-9_.\-]+\/[A-Za-z0-9_.\-]+/#) != nil
+        throw MISPError(
+            "is not a folder", at: url.relativePath,
+            remedy: isID
+                ? "if \(id) is a model of the Hugging Face Hub, download it first (hf download \(id) --local-dir DIR) and "
+                    + "give that folder"
+                : "give a \(kind) folder")
+    }
+
+    private static func checkHasConfiguration(_ url: URL) throws(MISPError) {
+        func holds(_ name: String) -> Bool {
+            FileManager.default.fileExists(atPath: url.appending(path: name).path)
+        }
+        guard !holds("config.json") else { return }
+        let remedy =
+            holds("adapter_config.json")
+            ? "this is an adapter: give its base as model.path and the adapter as model.adapter"
+            : holds("snapshots")
+                ? "this is the Hub's cache: give the folder below its snapshots/"
+                : "give the folder that transformers' save_pretrained wrote"
+        throw MISPError("has no config.json", at: url.relativePath, remedy: remedy)
     }
 
     /// tokenizer_config.json's `eos_token`, else config.json's `eos_token_id`.

@@ -6,6 +6,16 @@ public protocol TensorSource {
     func weight<S: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<S>
     /// The name under which the tensor is written to files.
     func writtenName(_ name: String) -> String
+    /// Whether a tensor of that name is there before it is asked for.
+    func holds(_ name: String) -> Bool
+    /// Fails where two tensors that the configuration ties are of different values.
+    func checkTied(_ name: String, to other: String, shape: [Int]) throws
+}
+
+extension TensorSource {
+    /// What makes tensors has all but a head, which tied embeddings go without.
+    public func holds(_ name: String) -> Bool { name != "lm_head.weight" }
+    public func checkTied(_ name: String, to other: String, shape: [Int]) throws {}
 }
 
 /// The tensors of a checkpoint folder under one canonical set of names, whatever generation wrote them.
@@ -15,38 +25,70 @@ public protocol TensorSource {
 public final class TensorCatalog: TensorSource {
     public let folder: String
     public let tensors: [String: StoredTensor]
+    /// Tensors in number formats that are not read, with the file and the format of each.
+    private let unread: [String: (file: String, format: String)]
     private var used: Set<String> = []
 
     /// Reads `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
     public init(folder url: URL) throws {
         folder = url.relativePath
         var tensors: [String: StoredTensor] = [:]
-        for file in try Self.files(in: url) {
-            for tensor in try SafetensorsFile(contentsOf: file).tensors.values {
+        var unread: [String: (file: String, format: String)] = [:]
+        let (files, listed) = try Self.files(in: url)
+        for url in files {
+            let file = try SafetensorsFile(contentsOf: url)
+            for (name, format) in file.unread { unread[Self.canonical(name)] = (url.relativePath, format) }
+            for tensor in file.tensors.values {
                 let name = Self.canonical(tensor.name)
                 guard tensors.updateValue(tensor, forKey: name) == nil else {
                     throw MISPError("occurs twice", at: "\(url.relativePath): \(tensor.name)")
                 }
             }
         }
+        for name in listed {
+            let canonical = Self.canonical(name)
+            guard tensors[canonical] == nil, unread[canonical] == nil else { continue }
+            throw MISPError(
+                "lists \(name), which is in none of its files",
+                at: url.appending(path: "model.safetensors.index.json").relativePath,
+                remedy: "copy or download the model again")
+        }
         self.tensors = tensors
+        self.unread = unread
     }
 
-    private static func files(in url: URL) throws -> [URL] {
+    /// The files, and the tensors that an index says are in them.
+    private static func files(in url: URL) throws -> ([URL], listed: [String]) {
         let single = url.appending(path: "model.safetensors")
         let index = url.appending(path: "model.safetensors.index.json")
-        if FileManager.default.fileExists(atPath: single.path) { return [single] }
-        guard FileManager.default.fileExists(atPath: index.path) else {
-            throw MISPError(
-                "has no model.safetensors and no model.safetensors.index.json", at: url.relativePath,
-                remedy: "give a Hugging Face folder with safetensors weights")
+        if FileManager.default.fileExists(atPath: single.path) { return ([single], []) }
+        guard FileManager.default.fileExists(atPath: index.path) else { throw noWeights(in: url) }
+        let map = try JSONField(contentsOf: index)["weight_map"]
+        var names: Set<String> = []
+        for key in try map.object().keys { names.insert(try map[key].string()) }
+        for name in names.sorted() {
+            guard !name.contains("/") else {
+                throw MISPError("names the shard \(name) outside the folder", at: index.relativePath)
+            }
+            guard FileManager.default.fileExists(atPath: url.appending(path: name).path) else {
+                throw MISPError(
+                    "lists \(name), which is not in the folder", at: index.relativePath,
+                    remedy: "copy or download the missing file")
+            }
         }
-        let map = try JSONField(contentsOf: index)["weight_map"].object()
-        let names = Set(map.members.compactMap { $0.value.string }).sorted()
-        for name in names where name.contains("/") {
-            throw MISPError("names the shard \(name) outside the folder", at: index.relativePath)
-        }
-        return names.map { url.appending(path: $0) }
+        return (names.sorted().map { url.appending(path: $0) }, try map.object().keys)
+    }
+
+    private static func noWeights(in url: URL) -> MISPError {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: url.path))?.sorted() ?? []
+        let others = [".bin", ".pth", ".pt", ".ckpt", ".gguf", ".h5", ".msgpack", ".onnx", ".npz"]
+        let other = names.first { name in others.contains { name.hasSuffix($0) } }
+        return MISPError(
+            "has no model.safetensors and no model.safetensors.index.json"
+                + (other.map { ", but \($0), which is not read" } ?? ""), at: url.relativePath,
+            remedy: other == nil
+                ? "give a Hugging Face folder with safetensors weights"
+                : "load the model with transformers and save it again: save_pretrained writes safetensors")
     }
 
     /// Maps both generations of Hugging Face's names, and PEFT's module paths, to the canonical ones.
@@ -72,23 +114,57 @@ public final class TensorCatalog: TensorSource {
     }
 
     public func writtenName(_ name: String) -> String { tensors[name]?.name ?? name }
+    public func holds(_ name: String) -> Bool { tensors[name] != nil || unread[name] != nil }
+
+    public func checkTied(_ name: String, to other: String, shape: [Int]) throws {
+        let (one, two) = (try tensor(name, shape: shape), try tensor(other, shape: shape))
+        guard one.hasValues(of: two) else {
+            throw MISPError(
+                "the tensors \(one.name) and \(two.name) differ, but config.json ties them (tie_word_embeddings)",
+                at: folder,
+                remedy: "set tie_word_embeddings to false, at the top and in text_config, if the head is one of its own"
+            )
+        }
+    }
 
     public func weight<S: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<S> {
-        guard let tensor = tensors[name] else {
-            let near = tensors.keys.filter { $0.hasSuffix(name.split(separator: ".").suffix(2).joined(separator: ".")) }
-            throw MISPError(
-                "the tensor \(name) is missing", at: folder,
-                remedy: near.isEmpty
-                    ? "is this the model that its config.json describes?"
-                    : "the folder has \(tensors.count) tensors, such as \(near.min() ?? "")")
-        }
+        Weight(stored: try tensor(name, shape: shape), rows: rows, columns: columns)
+    }
+
+    private func tensor(_ name: String, shape: [Int]) throws -> StoredTensor {
+        guard let tensor = tensors[name] else { throw missing(name) }
         guard tensor.shape == shape else {
             throw MISPError(
                 "the tensor \(tensor.name) has shape \(tensor.shape), but config.json asks for \(shape)",
                 at: tensor.file.path)
         }
         used.insert(name)
-        return Weight(stored: tensor, rows: rows, columns: columns)
+        return tensor
+    }
+
+    private func missing(_ name: String) -> MISPError {
+        if let (file, format) = unread[name] { return SafetensorsFile.unreadable(name, format, at: file) }
+        let module = name.split(separator: ".").dropLast().joined(separator: ".")
+        let packed = ["qweight", "weight_packed", "SCB", "weight.absmax"].first {
+            tensors["\(module).\($0)"] != nil || unread["\(module).\($0)"] != nil
+        }
+        if let packed {
+            return MISPError(
+                "the weights of \(module) are quantised (\(packed)), which is not read", at: folder,
+                remedy: "give the model in float32, float16 or bfloat16")
+        }
+        if name == "lm_head.weight" {
+            return MISPError(
+                "the tensor \(name) is missing", at: folder,
+                remedy: "set tie_word_embeddings to true in config.json if the embeddings are the head, too")
+        }
+        let ending = name.split(separator: ".").suffix(2).joined(separator: ".")
+        let near = tensors.keys.filter { $0.hasSuffix(ending) }
+        return MISPError(
+            "the tensor \(name) is missing", at: folder,
+            remedy: near.isEmpty
+                ? "is this the model that its config.json describes?"
+                : "the folder has \(tensors.count) tensors, such as \(near.min() ?? "")")
     }
 
     /// Fails on tensors that no part of the model asked for.
@@ -118,7 +194,6 @@ public struct RandomTensors: TensorSource {
     }
 
     public func writtenName(_ name: String) -> String { name }
-
     public func weight<S: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<S> {
         let matrix = Matrix<S>(zeros: rows, columns)
         if name.hasSuffix("norm.weight") || name.contains("norm1.weight") || name.contains("norm2.weight")

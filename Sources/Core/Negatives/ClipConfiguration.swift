@@ -16,12 +16,13 @@ public struct ClipConfiguration: Sendable, Equatable {
             throw root["model_type"].failure(
                 "is \(type), not clip", remedy: "give a CLIP checkpoint, or a LLaVA one with embedder: vision")
         }
+        try root.check(.clip)
         vision = try VisionConfiguration(Self.section("vision_config", of: root))
         guard vision.shape == .clip else {
             throw root["vision_config"]["model_type"].failure("is \(vision.shape.rawValue), not clip_vision_model")
         }
         text = try ClipTextConfiguration(Self.section("text_config", of: root))
-        projection = try root["projection_dim"].positive(default: 512)
+        projection = try root["projection_dim"].size(default: 512)
     }
 
     /// Where the older `text_config_dict` is given it counts, with the class's defaults for what it leaves out.
@@ -45,20 +46,24 @@ public struct ClipTextConfiguration: Sendable, Equatable {
     public var pooling: ClipPooling
 
     init(_ field: JSONField) throws(MISPError) {
-        hiddenSize = try field["hidden_size"].positive(default: 512)
-        intermediateSize = try field["intermediate_size"].positive(default: 2048)
-        layers = try field["num_hidden_layers"].positive(default: 12)
-        heads = try field["num_attention_heads"].positive(default: 8)
+        let type = try field["model_type"].string(default: "clip_text_model")
+        guard type == "clip_text_model" else {
+            throw field["model_type"].failure("is \(type), not clip_text_model")
+        }
+        try field.check(.clipText)
+        hiddenSize = try field["hidden_size"].size(default: 512)
+        intermediateSize = try field["intermediate_size"].size(default: 2048)
+        layers = try field["num_hidden_layers"].size(default: 12, to: SizeLimit.layers)
+        heads = try field["num_attention_heads"].size(default: 8)
         guard hiddenSize % heads == 0 else {
             throw field["num_attention_heads"].failure("is \(heads), which does not divide hidden_size \(hiddenSize)")
         }
-        vocabulary = try field["vocab_size"].positive(default: 49408)
-        maximumLength = try field["max_position_embeddings"].positive(default: 77)
+        vocabulary = try field["vocab_size"].size(default: 49408, to: SizeLimit.vocabulary)
+        maximumLength = try field["max_position_embeddings"].size(default: 77)
         activation = try field["hidden_act"].activation(default: .quickGelu)
-        normEpsilon = try field["layer_norm_eps"].double(default: 1e-5)
-        let end = try field["eos_token_id"].int(default: 49407)
-        guard let id = Int32(exactly: end) else { throw field["eos_token_id"].failure("is no token id") }
-        pooling = id == 2 ? .highestToken : .firstEnd(id)
+        normEpsilon = try field["layer_norm_eps"].positiveNumber(default: 1e-5)
+        let end = try field["eos_token_id"].tokenID(default: 49407)
+        pooling = end == 2 ? .highestToken : .firstEnd(Int32(end))
     }
 }
 

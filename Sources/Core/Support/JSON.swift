@@ -65,11 +65,16 @@ public enum JSON: Sendable {
     }
 
     private static func read(_ url: URL) throws(MISPError) -> Data {
+        let data: Data
         do {
-            return try Data(contentsOf: url)
+            data = try Data(contentsOf: url)
         } catch {
             throw MISPError("cannot be read (\(error.localizedDescription))", at: url.relativePath)
         }
+        guard !data.withUnsafeBytes(LargeFilePointer.isStart) else {
+            throw LargeFilePointer.failure(at: url.relativePath)
+        }
+        return data
     }
 }
 

@@ -17,6 +17,22 @@ public struct StoredTensor: @unchecked Sendable {
         return matrix
     }
 
+    /// Whether both hold the same numbers, whatever their formats.
+    func hasValues(of other: StoredTensor) -> Bool {
+        guard shape == other.shape else { return false }
+        if format == other.format, memcmp(base, other.base, count * format.bytes) == 0 { return true }
+        let columns = max(shape.last ?? 1, 1)
+        let (one, two) = (Matrix<Float>(uninitialized: 1, columns), Matrix<Float>(uninitialized: 1, columns))
+        return (0..<count / columns).allSatisfy { row in
+            for (tensor, matrix) in [(self, one), (other, two)] {
+                let start = tensor.base + row * columns * tensor.format.bytes
+                Float.widen(start, tensor.format, into: matrix.base, count: columns)
+            }
+            return UnsafeBufferPointer(start: one.base, count: columns)
+                .elementsEqual(UnsafeBufferPointer(start: two.base, count: columns))
+        }
+    }
+
     /// Some rows of it, with `columns` elements in each.
     func rows(_ range: Range<Int>, columns: Int) -> StoredTensor {
         StoredTensor(
@@ -27,10 +43,11 @@ public struct StoredTensor: @unchecked Sendable {
 
 /// Reading the safetensors format: eight bytes with the header's length, a JSON header, the tensors' bytes.
 ///
-/// Only float32, float16 and bfloat16 tensors are offered; others (index buffers, say) are listed in `skipped`.
+/// Only float32, float16 and bfloat16 tensors are offered; others (index buffers, say) are listed in `unread`.
 public struct SafetensorsFile: Sendable {
     public let tensors: [String: StoredTensor]
-    public let skipped: [String]
+    /// Tensors of other number formats: name and format.
+    public let unread: [String: String]
     public let metadata: [String: String]
 
     /// The format's own limit on the header.
@@ -40,6 +57,9 @@ public struct SafetensorsFile: Sendable {
         let file = try MappedFile(url)
         guard file.count >= 8 else { throw Self.truncated(file, needs: 8) }
         let length = UInt64(littleEndian: file.base.loadUnaligned(as: UInt64.self))
+        guard !LargeFilePointer.isStart(UnsafeRawBufferPointer(start: file.base, count: file.count)) else {
+            throw LargeFilePointer.failure(at: file.path)
+        }
         guard length <= Self.longestHeader else {
             throw MISPError("has a header of \(length) bytes, so it is no safetensors file", at: file.path)
         }
@@ -50,7 +70,7 @@ public struct SafetensorsFile: Sendable {
         guard let entries = header.object else { throw MISPError("has a header that is no JSON object", at: file.path) }
 
         var tensors: [String: StoredTensor] = [:]
-        var skipped: [String] = []
+        var unread: [String: String] = [:]
         var metadata: [String: String] = [:]
         for (name, entry) in entries.members {
             if name == "__metadata__" {
@@ -58,11 +78,11 @@ public struct SafetensorsFile: Sendable {
             } else if let tensor = try Self.tensor(name, entry, file, start) {
                 tensors[name] = tensor
             } else {
-                skipped.append(name)
+                unread[name] = entry["dtype"]?.string ?? "of no dtype"
             }
         }
         self.tensors = tensors
-        self.skipped = skipped
+        self.unread = unread
         self.metadata = metadata
     }
 
@@ -91,6 +111,16 @@ public struct SafetensorsFile: Sendable {
         }
         return StoredTensor(
             name: name, format: format, shape: shape.compactMap { $0 }, file: file, base: file.base + start + begin)
+    }
+
+    /// The error about a tensor in a format that is not read.
+    static func unreadable(_ name: String, _ format: String, at place: String) -> MISPError {
+        let isQuantised = ["U8", "I8"].contains(format) || format.hasPrefix("F8") || format.hasPrefix("F4")
+        return MISPError(
+            "the tensor \(name) is \(format), which is not read"
+                + (isQuantised ? " (quantised weights)" : "") + "; F32, F16 and BF16 are", at: place,
+            remedy: "give the model in float32, float16 or bfloat16, as transformers' save_pretrained writes it after "
+                + "from_pretrained(folder, dtype=\"float32\")")
     }
 
     private static func truncated(_ file: MappedFile, needs: Int) -> MISPError {

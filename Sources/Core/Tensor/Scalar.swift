@@ -54,8 +54,8 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
     static func activateBackward(_ kind: Activation, _ dy: Matrix<Self>, x: Matrix<Self>, into dx: Matrix<Self>)
 
     // Attention
-    static func softmax(_ scores: Matrix<Self>, scale: Self, visible: Int, logSumExp: Pointer)
-    static func softmaxAgain(_ scores: Matrix<Self>, scale: Self, visible: Int, logSumExp: Pointer)
+    static func softmax(_ scores: Matrix<Self>, scale: Self, visible: Int, window: Int?, logSumExp: Pointer)
+    static func softmaxAgain(_ scores: Matrix<Self>, scale: Self, visible: Int, window: Int?, logSumExp: Pointer)
     /// Rows may be strided views.
     static func rowDots(_ x: Matrix<Self>, _ y: Matrix<Self>, into dots: Pointer)
     static func softmaxBackward(_ probabilities: Matrix<Self>, dP: Matrix<Self>, delta: Pointer, scale: Self)

@@ -62,6 +62,7 @@ extension LowRankSettings {
         self.init()
         r = try section["r"].int(default: r, from: 1)
         alpha = try section["alpha"].number(default: alpha, "greater than 0") { $0 > 0 }
+        isRankStabilized = try section["rslora"].bool(default: isRankStabilized)
         guard let list = try section["targets"].list() else { return }
         targets = []
         for item in list {

@@ -62,6 +62,7 @@ extension RunConfiguration {
             "lora": [
                 "r": .integer(trainable.lora.r), "alpha": .number(trainable.lora.alpha),
                 "targets": .array(trainable.lora.targets.map(JSON.string)),
+                "rslora": .bool(trainable.lora.isRankStabilized),
             ],
             "optimizer": optimizer.json,
             "checkpoint": ["every": .integer(checkpoint.every), "keep": .integer(checkpoint.keep)],

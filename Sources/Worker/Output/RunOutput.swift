@@ -78,8 +78,8 @@ final class RunOutput {
         var written: [String] = []
         if trainable.language == .lora {
             try LowRankAdapterFolder.write(
-                run.model.parameters, settings: trainable.lora, baseModel: run.configuration.model.path.path,
-                to: folder.appending(path: "adapter"))
+                run.model.parameters, settings: trainable.lora, layers: run.model.configuration.text.layers,
+                baseModel: run.configuration.model.path.path, to: folder.appending(path: "adapter"))
             written.append("adapter")
         }
         if trainable.language == .full || trainable.projector == .full || trainable.vision == .full {

@@ -22,10 +22,10 @@ import Testing
     @Test(arguments: [
         (#"{}"#, "image_processor_type: is missing"),
         (#"{"image_processor_type": "LlavaNextImageProcessor"}"#, "LlavaNextImageProcessor is not supported"),
-        (#"{"image_processor_type": "CLIPImageProcessor", "do_pad": true}"#, "do_pad: is not supported"),
+        (#"{"image_processor_type": "CLIPImageProcessor", "do_pad": true}"#, "do_pad: is true, which is not implemented; false is"),
         (
             #"{"image_processor_type": "CLIPImageProcessor", "do_something_new": 1}"#,
-            "do_something_new: is not supported"
+            "do_something_new: is 1"
         ),
         (#"{"image_processor_type": "CLIPImageProcessor", "image_grid_pinpoints": [[1, 2]]}"#, "image_grid_pinpoints"),
         (#"{"image_processor_type": "CLIPImageProcessor", "size": {"longest_edge": 5}}"#, "size: holds longest_edge"),

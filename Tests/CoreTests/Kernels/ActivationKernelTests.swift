@@ -62,7 +62,7 @@ private let extremes: [Float] = [
         let x = Matrix<Float>(uninitialized: 1, count)
         for i in 0..<count { x.base[i] = -110 + Float(i) * 1e-3 }
         let (fast, total) = (x.copied(), Matrix<Float>(zeros: 1, 1))
-        Float.softmaxAgain(fast, scale: 1, visible: count, logSumExp: total.base)
+        Float.softmaxAgain(fast, scale: 1, visible: count, window: nil, logSumExp: total.base)
         var worst = 0.0
         for i in 0..<count {
             let exact = Double.exponential(Double(x.base[i]))

@@ -10,9 +10,9 @@ import Testing
                 let s = numbers.matrix(rows, columns, size: 20)
                 let (fast, again, exact) = (s.copied(), s.copied(), doubled(s))
                 let (total, exactTotal) = (Matrix<Float>(zeros: 1, rows + 1), Matrix<Double>(zeros: 1, rows + 1))
-                Float.softmax(fast, scale: 0.37, visible: visible, logSumExp: total.base)
+                Float.softmax(fast, scale: 0.37, visible: visible, window: nil, logSumExp: total.base)
                 Reference.softmax(exact, scale: Double(Float(0.37)), visible: visible, logSumExp: exactTotal.base)
-                Float.softmaxAgain(again, scale: 0.37, visible: visible, logSumExp: total.base)
+                Float.softmaxAgain(again, scale: 0.37, visible: visible, window: nil, logSumExp: total.base)
                 let name = "\(rows) × \(columns), \(visible) visible"
                 try #require(difference(fast, exact) < 1e-6 && difference(total, exactTotal) < 3e-7, "\(name)")
                 try #require(difference(again, exact) < 2e-6, "\(name)")
@@ -54,7 +54,7 @@ import Testing
             for (value, expected) in [(-Float.infinity, Float(0)), (-1e4, 0), (1e4, 1)] {
                 let s = Matrix<Float>(zeros: 1, 13)
                 s.base[place] = value
-                Float.softmax(s, scale: 1, visible: 13, logSumExp: total.base)
+                Float.softmax(s, scale: 1, visible: 13, window: nil, logSumExp: total.base)
                 try #require(s.base[place] == expected)
                 let sum = s.elements.reduce(0, +)
                 try #require(abs(sum - 1) < 1e-6)
@@ -62,7 +62,7 @@ import Testing
             let s = Matrix<Float>(zeros: 2, 13)
             s[0, place] = .nan
             let totals = Matrix<Float>(zeros: 1, 2)
-            Float.softmax(s, scale: 1, visible: 13, logSumExp: totals.base)
+            Float.softmax(s, scale: 1, visible: 13, window: nil, logSumExp: totals.base)
             try #require(s.rows(0..<1).elements.allSatisfy(\.isNaN) && totals.base[0].isNaN)
             try #require(s.rows(1..<2).elements.allSatisfy { abs($0 - 1 / 13) < 1e-7 })
         }
@@ -72,8 +72,8 @@ import Testing
         let s = numbers.matrix(5, 21)
         let (a, b, total) = (s.copied(), s.copied(), Matrix<Float>(zeros: 1, 5))
         for i in 0..<5 { for j in 6 + i..<21 { b[i, j] = .nan } }
-        Float.softmax(a, scale: 1, visible: 6, logSumExp: total.base)
-        Float.softmax(b, scale: 1, visible: 6, logSumExp: total.base)
+        Float.softmax(a, scale: 1, visible: 6, window: nil, logSumExp: total.base)
+        Float.softmax(b, scale: 1, visible: 6, window: nil, logSumExp: total.base)
         try #require(sameBits(a, b))
     }
 }

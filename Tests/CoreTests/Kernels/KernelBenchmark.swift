@@ -89,13 +89,13 @@ private func attentionSpeed(_ numbers: inout SeededNumbers) {
     let causal = 2 * 4 * 344 * 345 / 2
     // Each run works on what the last one left, probabilities: the time does not depend on the values.
     measure("softmax 344×344, all visible", bytes: 2 * 4 * s.count) {
-        Float.softmax(s, scale: 0.125, visible: 344, logSumExp: total.base)
+        Float.softmax(s, scale: 0.125, visible: 344, window: nil, logSumExp: total.base)
     }
     measure("softmax 344×344, causal", bytes: causal) {
-        Float.softmax(s, scale: 0.125, visible: 1, logSumExp: total.base)
+        Float.softmax(s, scale: 0.125, visible: 1, window: nil, logSumExp: total.base)
     }
     measure("softmaxAgain 344×344, causal", bytes: causal) {
-        Float.softmaxAgain(s, scale: 0.125, visible: 1, logSumExp: total.base)
+        Float.softmaxAgain(s, scale: 0.125, visible: 1, window: nil, logSumExp: total.base)
     }
     measure("softmaxBackward 344×344", bytes: 3 * 4 * s.count) {
         Float.softmaxBackward(p, dP: s, delta: total.base, scale: 0.125)

@@ -96,6 +96,8 @@ struct LayerModel {
     var projector = "gelu"
 
     func build(_ tensors: LayerTensors = LayerTensors()) throws -> VisionLanguageModel<Double> {
+        let ratio = max(1, visionInner / visionWidth)
+        let inside = vision == "dinov2" ? #""mlp_ratio": \#(ratio)"# : #""intermediate_size": \#(visionInner)"#
         let json = """
             {"model_type": "llava", "vision_feature_layer": -1, "projector_hidden_act": "\(projector)",
              "image_token_index": 6,
@@ -103,7 +105,7 @@ struct LayerModel {
                "num_hidden_layers": 1, "num_attention_heads": \(heads), "num_key_value_heads": \(keyHeads),
                "vocab_size": 7, "rms_norm_eps": \(normEpsilon)},
              "vision_config": {"model_type": "\(vision)", "hidden_size": \(visionWidth),
-               "intermediate_size": \(visionInner), "mlp_ratio": \(max(1, visionInner / visionWidth)),
+               \(inside),
                "num_hidden_layers": 1, "num_attention_heads": \(visionHeads), "image_size": 4, "patch_size": 2,
                "layer_norm_eps": \(visionNormEpsilon)}}
             """

@@ -5,13 +5,14 @@ enum SmallModels {
     static func configuration(
         vision: String, layers: String = "-2", select: String = "default", tied: Bool = false, text: String = "llama"
     ) throws -> ModelConfiguration {
+        let inner = vision == "dinov2" ? #""mlp_ratio": 2"# : #""intermediate_size": 6"#
         let json = """
             {"model_type": "llava", "tie_word_embeddings": \(tied), "image_token_index": 9,
              "vision_feature_layer": \(layers), "vision_feature_select_strategy": "\(select)",
              "text_config": {"model_type": "\(text)", "hidden_size": 12, "intermediate_size": 10,
                "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4,
                "vocab_size": 11, "rms_norm_eps": 1e-5},
-             "vision_config": {"model_type": "\(vision)", "hidden_size": 8, "intermediate_size": 6, "mlp_ratio": 2,
+             "vision_config": {"model_type": "\(vision)", "hidden_size": 8, \(inner),
                "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 6, "patch_size": 2}}
             """
         return try ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json"))

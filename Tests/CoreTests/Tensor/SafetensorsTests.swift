@@ -64,7 +64,7 @@ func safetensors(_ header: String, _ data: [UInt8] = [], length: UInt64? = nil) 
         #expect(values(try #require(read.tensors["f"])) == [10])
         #expect(values(try #require(read.tensors["h"])) == [1, 0x1p-24])
         #expect(values(try #require(read.tensors["b"])) == [-10])
-        #expect(read.skipped == ["i"])
+        #expect(read.unread == ["i": "I64"])
     }
 
     static let damaged: [(name: String, bytes: [UInt8], message: String)] = [

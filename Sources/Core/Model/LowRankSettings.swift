@@ -1,0 +1,56 @@
+/// LoRA's rank, scale and target modules, under PEFT's names.
+public struct LowRankSettings: Sendable, Equatable, Codable {
+    public static let modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+    /// The largest rank among the modules.
+    public var r: Int
+    public var alpha: Double
+    /// Modules that have an adapter, in every layer unless `parts` says otherwise.
+    public var targets: [String]
+    /// Whether the scale is α/√r (Kalajdzievski, rsLoRA, arXiv 2312.03732) instead of α/r.
+    public var isRankStabilized: Bool
+    /// The modules of an adapter that was read, by canonical path (`language_model.layers.0.self_attn.q_proj`); nil: the
+    /// targets of all layers, alike.
+    public var parts: [String: LowRankShape]?
+
+    public init(
+        r: Int = 64, alpha: Double = 128, targets: [String] = modules, isRankStabilized: Bool = false,
+        parts: [String: LowRankShape]? = nil
+    ) {
+        self.r = r
+        self.alpha = alpha
+        self.targets = targets
+        self.isRankStabilized = isRankStabilized
+        self.parts = parts
+    }
+
+    /// Rank and α of the adapter at a module; nil where there is none.
+    public func shape(of path: String) -> LowRankShape? {
+        if let parts { return parts[path] }
+        guard let name = path.split(separator: ".").last, targets.contains(String(name)) else { return nil }
+        return LowRankShape(r: r, alpha: alpha)
+    }
+
+    /// What B·A is multiplied by.
+    public func scale(of shape: LowRankShape) -> Double {
+        shape.alpha / (isRankStabilized ? Double(shape.r).squareRoot() : Double(shape.r))
+    }
+
+    /// Whether all targets of that many layers have adapters of one rank and α.
+    package func isUniform(layers: Int) -> Bool {
+        guard let parts else { return true }
+        let standard = LowRankShape(r: r, alpha: alpha)
+        return parts.count == layers * targets.count && parts.values.allSatisfy { $0 == standard }
+    }
+}
+
+/// An adapter's rank and α.
+public struct LowRankShape: Sendable, Equatable, Codable {
+    public var r: Int
+    public var alpha: Double
+
+    public init(r: Int, alpha: Double) {
+        self.r = r
+        self.alpha = alpha
+    }
+}

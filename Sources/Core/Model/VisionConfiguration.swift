@@ -1,0 +1,69 @@
+/// A vision transformer of CLIP's, SigLIP's or DINOv2's shape.
+public struct VisionConfiguration: Sendable, Equatable {
+    public enum Shape: String, Sendable, CaseIterable {
+        case clip = "clip_vision_model"
+        case siglip = "siglip_vision_model"
+        case dinov2
+    }
+
+    public var shape: Shape
+    public var hiddenSize: Int
+    public var intermediateSize: Int
+    public var layers: Int
+    public var heads: Int
+    /// The side, in pixels, for which the checkpoint has positions.
+    public var imageSide: Int
+    public var patchSide: Int
+    public var activation: Activation
+    public var normEpsilon: Double
+
+    init(_ field: JSONField) throws(MISPError) {
+        let type = try field["model_type"].string(default: "clip_vision_model")
+        guard let shape = Shape(rawValue: type) else {
+            throw field["model_type"].failure(
+                "is \(type), which is not supported", remedy: "use clip_vision_model, siglip_vision_model or dinov2")
+        }
+        self.shape = shape
+        try field.check(.vision(shape))
+        hiddenSize = try field["hidden_size"].size(default: 768)
+        intermediateSize =
+            shape == .dinov2
+            ? hiddenSize * (try field["mlp_ratio"].size(default: 4, to: 1024))
+            : try field["intermediate_size"].size(default: 3072)
+        layers = try field["num_hidden_layers"].size(default: 12, to: SizeLimit.layers)
+        heads = try field["num_attention_heads"].size(default: 12)
+        guard hiddenSize % heads == 0 else {
+            throw field["num_attention_heads"].failure("is \(heads), which does not divide hidden_size \(hiddenSize)")
+        }
+        imageSide = try Self.side(field["image_size"], default: 224)
+        patchSide = try Self.side(
+            field["patch_size"], default: shape == .clip ? 32 : shape == .siglip ? 16 : 14)
+        guard patchSide <= imageSide else {
+            throw field["patch_size"].failure("is \(patchSide), more than image_size \(imageSide)")
+        }
+        let defaults: (Activation, Double) =
+            switch shape {
+            case .clip: (.quickGelu, 1e-5)
+            case .siglip: (.geluTanh, 1e-6)
+            case .dinov2: (.gelu, 1e-6)
+            }
+        activation = try field["hidden_act"].activation(default: defaults.0)
+        normEpsilon = try field["layer_norm_eps"].positiveNumber(default: defaults.1)
+        guard try field["num_channels"].int(default: 3) == 3 else {
+            throw field["num_channels"].failure("must be 3")
+        }
+    }
+
+    /// Some files give a side twice, as height and width.
+    private static func side(_ field: JSONField, default value: Int) throws(MISPError) -> Int {
+        guard let list = field.value?.array else { return try field.size(default: value, to: SizeLimit.side) }
+        guard list.count == 2, let first = list.first, list.allSatisfy({ $0.isSame(as: first) }) else {
+            throw field.failure("is \(field.value?.shortDescription ?? ""), but must be one number, or the same twice")
+        }
+        return try field[0].size(default: value, to: SizeLimit.side)
+    }
+
+    /// Patches along a side of the pictures for which the checkpoint has positions.
+    public var grid: Int { imageSide / patchSide }
+    public var hasClassToken: Bool { shape != .siglip }
+}
