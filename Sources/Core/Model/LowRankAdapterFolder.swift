@@ -16,7 +16,7 @@ public struct LowRankAdapterFolder {
     }
 
     private static func configuration(in folder: URL) throws(MISPError) -> URL {
-        try ModelFolder.checkIsFolder(folder, kind: "adapter")
+        try ModelFolder.checkIsFolder(folder, kind: "PEFT adapter")
         let file = folder.appending(path: "adapter_config.json")
         guard FileManager.default.fileExists(atPath: file.path) else {
             let isModel = FileManager.default.fileExists(atPath: folder.appending(path: "config.json").path)

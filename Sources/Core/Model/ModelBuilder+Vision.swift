@@ -73,6 +73,9 @@ extension ModelBuilder {
             dropsFirstRow: dropsFirstRow, patchSide: side)
     }
 
+    /// Of a picture whose size is not that of the checkpoint's positions: a table of patches × positions is kept.
+    private static var mostPatches: Int { 16_384 }
+
     private func resampling(
         _ shape: VisionConfiguration, _ pixels: (height: Int, width: Int)
     ) throws(MISPError) -> Matrix<S>? {
@@ -83,6 +86,11 @@ extension ModelBuilder {
                 "pictures of \(pixels.width) × \(pixels.height) pixels do not fit the vision tower's "
                     + "\(shape.imageSide) × \(shape.imageSide)", at: "preprocessor_config.json",
                 remedy: "set size and crop_size to \(shape.imageSide)")
+        }
+        guard height * width <= Self.mostPatches else {
+            throw MISPError(
+                "pictures of \(pixels.width) × \(pixels.height) pixels make \(height * width) patches; at most "
+                    + "\(Self.mostPatches) can be", at: "preprocessor_config.json", remedy: "set a smaller crop_size")
         }
         return PositionResampling.bicubic(from: shape.grid, toHeight: height, width: width)
     }

@@ -17,12 +17,18 @@ import Testing
         #expect(old.size == .shortestEdge(336) && old.cropWidth == 336 && old.resampling == .bicubic)
         let square = try configuration(#"{"image_processor_type": "ViTImageProcessor", "size": 64}"#)
         #expect(square.size == .exact(height: 64, width: 64) && square.cropHeight == nil)
+        let told = try configuration(
+            #"{"image_processor_type": "CLIPImageProcessor", "size": 64, "default_to_square": true}"#)
+        #expect(told.size == .exact(height: 64, width: 64))
     }
 
     @Test(arguments: [
         (#"{}"#, "image_processor_type: is missing"),
         (#"{"image_processor_type": "LlavaNextImageProcessor"}"#, "LlavaNextImageProcessor is not supported"),
-        (#"{"image_processor_type": "CLIPImageProcessor", "do_pad": true}"#, "do_pad: is true, which is not implemented; false is"),
+        (
+            #"{"image_processor_type": "CLIPImageProcessor", "do_pad": true}"#,
+            "do_pad: is true, which is not implemented"
+        ),
         (
             #"{"image_processor_type": "CLIPImageProcessor", "do_something_new": 1}"#,
             "do_something_new: is 1"
@@ -56,6 +62,10 @@ import Testing
         try Data(#"{"processor_class": "LlavaProcessor"}"#.utf8)
             .write(to: folder.appending(path: "processor_config.json"))
         #expect(try ImageProcessor(modelDirectory: folder).height == 100)
+        try Data(#"{"processor_class": "LlavaProcessor", "pad_to": 8}"#.utf8)
+            .write(to: folder.appending(path: "processor_config.json"))
+        let error = #expect(throws: MISPError.self) { try ImageProcessor(modelDirectory: folder) }
+        #expect(error?.description.contains("processor_config.json: pad_to: is 8") == true)
         try Data(#"{"image_processor": {"image_processor_type": "CLIPImageProcessor", "crop_size": 50}}"#.utf8)
             .write(to: folder.appending(path: "processor_config.json"))
         #expect(try ImageProcessor(modelDirectory: folder).height == 50)

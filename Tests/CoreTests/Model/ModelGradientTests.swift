@@ -9,9 +9,13 @@ import Testing
         var select = "default"
         var tied = false
         var text = "llama"
+        /// Further settings of the language model.
+        var more = ""
         var side = 6
         var trainable = Trainable(language: .full, projector: .full, vision: .full)
-        var testDescription: String { "\(vision) \(layers) \(select) \(text) tied=\(tied) \(trainable.language)" }
+        var testDescription: String {
+            "\(vision) \(layers) \(select) \(text)\(more) tied=\(tied) \(trainable.language)"
+        }
     }
 
     static let lora = LowRankSettings(r: 2, alpha: 3)
@@ -27,11 +31,26 @@ import Testing
             vision: "clip_vision_model",
             trainable: Trainable(language: .lora, projector: .frozen, vision: .frozen, lora: lora)),
         Case(vision: "clip_vision_model", trainable: Trainable(language: .frozen, projector: .full, vision: .full)),
+        Case(vision: "clip_vision_model", text: "mistral", more: #", "sliding_window": 3"#),
+        Case(
+            vision: "siglip_vision_model", tied: true, text: "qwen2",
+            more: #", "use_sliding_window": true, "sliding_window": 4, "max_window_layers": 1"#),
+        Case(
+            vision: "clip_vision_model", trainable: Trainable(projector: .full, lora: parts)),
     ]
+    /// An adapter of some modules, each with a rank and α of its own.
+    static let parts = LowRankSettings(
+        r: 3, alpha: 5, targets: ["q_proj", "o_proj", "up_proj"], isRankStabilized: true,
+        parts: [
+            "language_model.layers.0.self_attn.o_proj": LowRankShape(r: 1, alpha: 5),
+            "language_model.layers.1.self_attn.q_proj": LowRankShape(r: 3, alpha: 5),
+            "language_model.layers.1.mlp.up_proj": LowRankShape(r: 2, alpha: 0.5),
+        ])
 
     @Test(arguments: cases) func matchesCentralDifferences(_ one: Case) throws {
         let shape = try SmallModels.configuration(
-            vision: one.vision, layers: one.layers, select: one.select, tied: one.tied, text: one.text)
+            vision: one.vision, layers: one.layers, select: one.select, tied: one.tied, text: one.text,
+            more: one.more)
         let model = try VisionLanguageModel<Double>(
             shape, from: RandomTensors(seed: 3, deviation: 0.5), pixels: (one.side, one.side),
             trainable: one.trainable, seed: 5)

@@ -3,7 +3,8 @@ import Core
 /// Models small enough to differentiate numerically, of every shape that is supported.
 enum SmallModels {
     static func configuration(
-        vision: String, layers: String = "-2", select: String = "default", tied: Bool = false, text: String = "llama"
+        vision: String, layers: String = "-2", select: String = "default", tied: Bool = false, text: String = "llama",
+        more: String = ""
     ) throws -> ModelConfiguration {
         let inner = vision == "dinov2" ? #""mlp_ratio": 2"# : #""intermediate_size": 6"#
         let json = """
@@ -11,7 +12,7 @@ enum SmallModels {
              "vision_feature_layer": \(layers), "vision_feature_select_strategy": "\(select)",
              "text_config": {"model_type": "\(text)", "hidden_size": 12, "intermediate_size": 10,
                "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 4,
-               "vocab_size": 11, "rms_norm_eps": 1e-5},
+               "vocab_size": 11, "rms_norm_eps": 1e-5\(more)},
              "vision_config": {"model_type": "\(vision)", "hidden_size": 8, \(inner),
                "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 6, "patch_size": 2}}
             """
