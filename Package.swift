@@ -34,16 +34,19 @@ let package = Package(
         .systemLibrary(name: "LibWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"]), .brew(["webp"])]),
         .systemLibrary(
             name: "LibWebPDemux", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"]), .brew(["webp"])]),
+        .systemLibrary(
+            name: "LibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
         .target(name: "CMPI", dependencies: ["OpenMPI"], linkerSettings: [.linkedLibrary("mpi")]),
         .target(name: "COpenBLAS", dependencies: ["OpenBLAS"], linkerSettings: [.linkedLibrary("openblas")]),
         .target(
             name: "CImages", dependencies: ["LibPNG", "LibJPEG", "LibWebP", "LibWebPDemux"],
             linkerSettings: ["png", "jpeg", "webpdemux", "webp"].map { .linkedLibrary($0) }),
+        .target(name: "CCrypto", dependencies: ["LibCrypto"], linkerSettings: [.linkedLibrary("crypto")]),
         .target(name: "CVector", cSettings: vectorC),
         .target(name: "CProcessor", cSettings: processorC),
         .target(name: "CProduct"),
         .target(
-            name: "Core", dependencies: ["CImages", "COpenBLAS", "CProcessor", "CProduct", "CVector"],
+            name: "Core", dependencies: ["CCrypto", "CImages", "COpenBLAS", "CProcessor", "CProduct", "CVector"],
             swiftSettings: vectorSwift),
         .target(name: "Coordinator", dependencies: ["Core", "CMPI"], swiftSettings: vectorSwift),
         .executableTarget(

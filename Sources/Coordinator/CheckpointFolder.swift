@@ -25,7 +25,7 @@ enum CheckpointFolder {
         names(in: folder).filter { $0.hasPrefix(prefix) }.compactMap { Int($0.dropFirst(prefix.count)) }.sorted(by: >)
     }
 
-    /// A checkpoint whose files are as its manifest says.
+    /// A checkpoint whose files are as its manifest says, and are all there.
     struct Content {
         let step: Int
         let state: JSON
@@ -42,10 +42,12 @@ enum CheckpointFolder {
     }
 
     /// Nil where no checkpoint is whole.
-    static func newest(in folder: URL, tell: (String) -> Void) -> Content? {
+    ///
+    /// - Parameter buffers: names of those that a checkpoint has to hold
+    static func newest(in folder: URL, buffers: [String], tell: (String) -> Void) -> Content? {
         for step in steps(in: folder) {
             do {
-                return try read(folder.appending(path: name(step)), step: step)
+                return try read(folder.appending(path: name(step)), buffers: buffers)
             } catch {
                 tell("passing over a damaged checkpoint: \(error)")
             }
@@ -53,15 +55,9 @@ enum CheckpointFolder {
         return nil
     }
 
-    static func read(_ url: URL, step: Int) throws -> Content {
-        let content = try read(url)
-        guard content.step == step else {
-            throw MISPError("is of step \(content.step)", at: url.appending(path: manifest).relativePath)
-        }
-        return content
-    }
-
-    static func read(_ url: URL) throws -> Content {
+    /// - Throws: where a file is missing, is not vouched for, or is not what was written; where buffers differ in length;
+    ///   and where the folder's name is that of another step, or of a checkpoint that is not whole
+    static func read(_ url: URL, buffers: [String]) throws -> Content {
         guard FileManager.default.fileExists(atPath: url.appending(path: manifest).path) else {
             throw MISPError(
                 "is no checkpoint: there is no \(manifest) in it", at: url.relativePath,
@@ -70,16 +66,30 @@ enum CheckpointFolder {
         let manifest = try JSONField(contentsOf: url.appending(path: manifest))
         let format = try manifest["format"].int()
         guard format == Self.format else { throw manifest["format"].failure("is \(format), not \(Self.format)") }
+        let step = try manifest["step"].int()
+        let folder = url.lastPathComponent
+        guard step >= 0, !folder.hasPrefix(prefix) || folder == name(step) else {
+            throw MISPError("is of step \(step), but lies in \(folder)", at: manifest.file)
+        }
         let files = manifest["files"]
         for name in try files.object().keys {
+            guard !name.contains("/") else { throw files[name].failure("is no file of the checkpoint's folder") }
             let file = try MappedFile(url.appending(path: name))
             guard try file.count == files[name]["bytes"].int(),
                 try Checksum.of(file) == files[name]["checksum"].string()
             else { throw MISPError("is not what was written", at: file.path) }
         }
-        return Content(
-            step: try manifest["step"].int(), state: try JSON(contentsOf: url.appending(path: state)), url: url)
+        for name in [state] + buffers.map(file) where !files[name].isPresent {
+            throw MISPError("lacks \(name)", at: manifest.file)
+        }
+        guard Set(try buffers.map { try files[file($0)]["bytes"].int() }).count <= 1 else {
+            throw files.failure("lists \(buffers.joined(separator: ", ")) of different lengths")
+        }
+        return Content(step: step, state: try JSON(contentsOf: url.appending(path: state)), url: url)
     }
+
+    /// Of a buffer.
+    static func file(_ buffer: String) -> String { "\(buffer).f32" }
 
     /// Removes checkpoints of steps after `step`, and before it all but `keep` less the one of `step`; and what an abrupt end
     /// left half written.

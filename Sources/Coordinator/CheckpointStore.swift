@@ -16,7 +16,7 @@ public struct CheckpointStore {
             self.slice = slice
         }
 
-        fileprivate var file: String { "\(name).f32" }
+        fileprivate var file: String { CheckpointFolder.file(name) }
     }
 
     /// A checkpoint that was found whole.
@@ -90,10 +90,13 @@ public struct CheckpointStore {
     /// Returns when nothing is being written any more, whatever came of it. Not collective.
     public func wait() { writer.wait() }
 
-    /// The newest whole checkpoint; nil where there is none, whole or damaged. `tell` hears, on rank 0, of newer ones
-    /// that are damaged.
-    public func newest(tell: (String) -> Void) throws -> Saved? {
-        let content = isFirst ? CheckpointFolder.newest(in: folder, tell: tell) : nil
+    /// The newest whole checkpoint; nil where none is whole.
+    ///
+    /// - Parameters:
+    ///   - buffers: names of those that it has to hold
+    ///   - tell: hears, on rank 0, of newer ones that are damaged
+    public func newest(buffers: [String], tell: (String) -> Void) throws -> Saved? {
+        let content = isFirst ? CheckpointFolder.newest(in: folder, buffers: buffers, tell: tell) : nil
         guard try communicator.max([content == nil ? 0 : 1])[0] > 0 else { return nil }
         let text = try communicator.broadcast(Data((content?.state.description ?? "").utf8), from: 0)
         let step = try communicator.mergeDisjoint([Double(content?.step ?? 0)])[0]

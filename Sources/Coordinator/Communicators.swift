@@ -40,14 +40,16 @@ public enum Communicators {
             do { try communicator?.finish() } catch { report(error) }
             return failure.error.kind.rawValue
         } catch {
-            report(error)
+            // With others waiting it is worth knowing where to look.
+            let others = communicator.flatMap { $0.size > 1 ? " (\($0.whereabouts))" : nil }
+            report("\(error)\(others ?? "")")
             let status = (error as? MISPError)?.kind.rawValue ?? MISPError.Kind.defect.rawValue
             if let communicator, communicator.size > 1 { communicator.abort(status: status) }
             return status
         }
     }
 
-    private static func report(_ error: any Error) {
+    private static func report(_ error: Any) {
         FileHandle.standardError.write(Data("misp: \(error)\n".utf8))
     }
 }

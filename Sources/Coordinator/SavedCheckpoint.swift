@@ -9,9 +9,10 @@ public struct SavedCheckpoint {
     public let state: JSONField
     private let content: CheckpointFolder.Content
 
-    /// - Throws: `MISPError` where the folder is no checkpoint, or a file is not what its manifest says
-    public init(_ url: URL) throws {
-        content = try CheckpointFolder.read(url)
+    /// - Parameter buffers: names of those that it has to hold
+    /// - Throws: `MISPError` where the folder is no checkpoint, is not whole, or a file is not what its manifest says
+    public init(_ url: URL, buffers: [String]) throws {
+        content = try CheckpointFolder.read(url, buffers: buffers)
         step = content.step
         state = JSONField(content.state, file: url.appending(path: "state.json").relativePath)
     }
@@ -20,7 +21,7 @@ public struct SavedCheckpoint {
     ///
     /// - Throws: `MISPError` where there is no such buffer, or it has another size
     public func read(_ name: String, into target: UnsafeMutableBufferPointer<Float>) throws {
-        let file = try content.file("\(name).f32", floats: target.count)
+        let file = try content.file(CheckpointFolder.file(name), floats: target.count)
         UnsafeMutableRawBufferPointer(target).copyMemory(
             from: UnsafeRawBufferPointer(start: file.base, count: target.count * MemoryLayout<Float>.stride))
     }

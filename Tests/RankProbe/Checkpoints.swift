@@ -27,7 +27,7 @@ func checkCheckpoints(_ ranks: any Communicator, _ options: Options) throws {
         values.update(repeating: -1)
     }
     do { try store.settle() } catch { failure = error }
-    guard let saved = try store.newest(tell: { print("passed over: \($0)") }) else {
+    guard let saved = try store.newest(buffers: ["values"], tell: { print("passed over: \($0)") }) else {
         throw MISPError("there is no checkpoint", kind: .defect)
     }
     try store.restore(saved, elements: elements, buffers: buffers)

@@ -46,7 +46,9 @@ public struct Generator<S: Scalar> {
     /// Answers the requests together, each as if it were alone.
     ///
     /// - Parameter tell: called with a request's index and its next token as soon as that is known
-    public func answers(_ requests: [Request], tell: (Int, Int32) -> Void = { _, _ in }) -> [[Int32]] {
+    public func answers(
+        _ requests: [Request], tell: (Int, Int32) throws -> Void
+    ) rethrows -> [[Int32]] {
         var answers = [[Int32]](repeating: [], count: requests.count)
         guard limit > 0, !requests.isEmpty else { return answers }
         let (inputs, first) = prompts(requests)
@@ -61,7 +63,7 @@ public struct Generator<S: Scalar> {
             for sequence in running {
                 guard let token = sequence.answer.last, !stops.contains(token) else { continue }
                 answers[sequence.index].append(token)
-                tell(sequence.index, token)
+                try tell(sequence.index, token)
             }
             running.removeAll { stops.contains($0.answer.last ?? 0) || $0.answer.count == limit }
             if running.isEmpty { return answers }
@@ -70,6 +72,9 @@ public struct Generator<S: Scalar> {
                 running.enumerated().map { .init(rows: $0..<$0 + 1, cache: $1.cache) }, threads: threads)
         }
     }
+
+    /// Without a word on the way.
+    public func answers(_ requests: [Request]) -> [[Int32]] { answers(requests) { _, _ in } }
 
     private func choose(_ logits: S.Pointer, _ count: Int, _ sequence: Sequence) -> Int32 {
         if sampler.takesLargest { return Int32(S.firstLargest(logits, count: count)) }

@@ -64,6 +64,11 @@ public struct EmbedderContent: Sendable {
     /// How many parts there are to hash.
     public var partCount: Int { parts.count }
 
+    /// The same for the same piece of the same tensor, whatever others take part.
+    public func name(ofPart index: Int) -> String {
+        "\(parts[index].tensor.file.path): \(parts[index].tensor.name) from \(parts[index].bytes.lowerBound)"
+    }
+
     public func digest(ofPart index: Int) -> Digest {
         let part = parts[index]
         return SHA256.digest(

@@ -4,10 +4,15 @@ public struct MISPError: Error, CustomStringConvertible, Sendable, Equatable {
     public enum Kind: Int32, Sendable {
         /// The user's input is at fault: exit status 2.
         case input = 2
-        /// Stopped by a signal after a complete checkpoint: exit status 3.
+        /// Stopped by a signal, after a checkpoint or with other work kept that is gone on with: exit status 3.
         case interrupted = 3
+        /// Stopped by a signal before anything was kept: exit status 143, as a shell gives it for SIGTERM.
+        case stopped = 143
         /// A defect of the program or a failing machine: exit status 1.
         case defect = 1
+
+        /// Whether somebody asked for the end.
+        public var isEnd: Bool { self == .interrupted || self == .stopped }
     }
 
     public let kind: Kind

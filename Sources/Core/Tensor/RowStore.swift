@@ -7,17 +7,27 @@ import Foundation
 /// copy. A key must name everything that the row depends on, such as an image's bytes and the embedder; a row that is
 /// written twice is the same row.
 ///
+/// Each row has a checksum, which is looked at when the row is first read: a damaged row counts as absent.
+///
 /// A file: a header of 64 bytes (8 of magic, then format, width and number of rows as 64-bit little-endian integers, zeros),
-/// the keys (32 bytes each), the rows (width × float32).
+/// the keys (32 bytes each), the rows (width × float32), the rows' checksums (8 bytes each, over key and row).
 public final class RowStore {
     public let folder: URL
-    private var places: [Digest: (file: MappedFile, offset: Int, width: Int)] = [:]
-    private var mapped: Set<String> = []
-    /// Names of files that are no whole part of the store, with what is wrong; they count as absent.
+    private struct Place {
+        let file: MappedFile
+        let offset: Int
+        let width: Int
+        let checksum: UInt64
+        var isVerified = false
+    }
+
+    /// Where a row lies: in more than one file where an earlier one turned out damaged.
+    private var places: [Digest: [Place]] = [:]
+    /// Files and rows that cannot be used, with what is wrong; they count as absent.
     public private(set) var damaged: [String] = []
 
     fileprivate static let magic = Array("MISPROWS".utf8)
-    fileprivate static let format: UInt64 = 1
+    fileprivate static let format: UInt64 = 2
     fileprivate static let headerSize = 64
     fileprivate static let suffix = ".rows"
 
@@ -38,16 +48,38 @@ public final class RowStore {
 
     public func contains(_ key: Digest) -> Bool { places[key] != nil }
 
-    /// 1 × width, a view of the file; nil for an unknown key.
+    /// 1 × width, a view of the file; nil for an unknown key, and for a row that is not what was written.
     public subscript(key: Digest) -> Matrix<Float>? {
-        guard let place = places[key] else { return nil }
+        guard let place = verified(key) else { return nil }
         let base = UnsafeMutableRawPointer(mutating: place.file.base + place.offset).assumingMemoryBound(to: Float.self)
         return Matrix(owner: place.file, base: base, rows: 1, columns: place.width)
     }
 
+    /// The first place of a row that holds what was written there. Those before it are forgotten.
+    private func verified(_ key: Digest) -> Place? {
+        while let place = places[key]?.first {
+            if place.isVerified { return place }
+            let row = UnsafeRawBufferPointer(start: place.file.base + place.offset, count: 4 * place.width)
+            if Self.checksum(key, row) == place.checksum {
+                places[key]?[0].isVerified = true
+                return place
+            }
+            damaged.append("\(URL(filePath: place.file.path).lastPathComponent): a row is not what was written")
+            places[key]?.removeFirst()
+            if places[key]?.isEmpty == true { places[key] = nil }
+        }
+        return nil
+    }
+
+    fileprivate static func checksum(_ key: Digest, _ row: UnsafeRawBufferPointer) -> UInt64 {
+        var checksum = Checksum()
+        key.bytes.withUnsafeBytes { checksum.add($0) }
+        checksum.add(row)
+        return checksum.value
+    }
+
     /// Maps a file that a writer, here or on another rank, has told the name of.
     public func add(_ name: String) throws(MISPError) {
-        guard !mapped.contains(name) else { return }
         let before = damaged.count
         map(name)
         guard damaged.count == before else { throw MISPError(damaged[before], at: folder.relativePath) }
@@ -59,11 +91,14 @@ public final class RowStore {
             let (width, rows) = try Self.shape(of: file)
             let keys = file.base + Self.headerSize
             let first = Self.headerSize + Digest.size * rows
+            let checksums = file.base + first + 4 * width * rows
             for row in 0..<rows {
                 let key = Digest(bytes: UnsafeRawBufferPointer(start: keys + Digest.size * row, count: Digest.size))
-                if places[key] == nil { places[key] = (file, first + 4 * width * row, width) }
+                let checksum = UInt64(
+                    littleEndian: checksums.loadUnaligned(fromByteOffset: 8 * row, as: UInt64.self))
+                places[key, default: []].append(
+                    Place(file: file, offset: first + 4 * width * row, width: width, checksum: checksum))
             }
-            mapped.insert(name)
         } catch {
             damaged.append("\(name): \(error.what)")
         }
@@ -76,10 +111,12 @@ public final class RowStore {
         func number(_ index: Int) -> UInt64 {
             UInt64(littleEndian: file.base.loadUnaligned(fromByteOffset: 8 * index, as: UInt64.self))
         }
-        guard number(1) == format else { throw MISPError("has format \(number(1)), not \(format)", at: file.path) }
+        guard number(1) == format else {
+            throw MISPError("has format \(number(1)) of another version, not \(format)", at: file.path)
+        }
         let (width, rows) = (Int(clamping: number(2)), Int(clamping: number(3)))
         let (row, isWide) = width.multipliedReportingOverflow(by: 4)
-        let (bytes, isLong) = rows.multipliedReportingOverflow(by: row.addingReportingOverflow(Digest.size).0)
+        let (bytes, isLong) = rows.multipliedReportingOverflow(by: row.addingReportingOverflow(Digest.size + 8).0)
         guard !isWide, !isLong, width > 0, file.count - headerSize == bytes else {
             throw MISPError("has \(file.count) bytes, but speaks of \(rows) rows of \(width) floats", at: file.path)
         }
@@ -88,15 +125,19 @@ public final class RowStore {
 }
 
 extension RowStore {
-    /// Collects rows and writes them in files of some megabytes, so that what an abrupt end loses is little.
+    /// Collects rows and writes them in files of some megabytes, and at least once a minute, so that what an abrupt end
+    /// loses is little.
     ///
     /// Each rank has its own. Rows that were added are on the disk after `flush`.
     public final class Writer {
+        private static let interval = Duration.seconds(60)
+
         private let folder: URL
         private let width: Int
         private let limit: Int
         private var keys: [Digest] = []
         private var rows: [Float] = []
+        private var lastWrite = ContinuousClock.now
         /// Files written so far: what `RowStore.add` takes, on every rank.
         public private(set) var names: [String] = []
 
@@ -114,11 +155,19 @@ extension RowStore {
             precondition(row.count == width, "a row of \(row.count) floats in a store of \(width)")
             keys.append(key)
             rows += row.elements
-            if rows.count >= limit { try flush() }
+            if rows.count >= limit || ContinuousClock.now - lastWrite > Self.interval { try flush() }
+        }
+
+        /// Does work that adds rows, and writes what it added even where it fails or is stopped.
+        public func flushing(_ work: () throws -> Void) throws {
+            let outcome = Result { try work() }
+            try flush()
+            try outcome.get()
         }
 
         /// Writes what was added since the last file.
         public func flush() throws {
+            lastWrite = .now
             guard !keys.isEmpty else { return }
             let name = fileName
             do {
@@ -150,7 +199,13 @@ extension RowStore {
             header += [UInt8](repeating: 0, count: RowStore.headerSize - header.count)
             try header.withUnsafeBytes { try output.write($0) }
             for key in keys { try key.bytes.withUnsafeBytes { try output.write($0) } }
-            try rows.withUnsafeBytes { try output.write($0) }
+            try rows.withUnsafeBytes { rows in
+                try output.write(rows)
+                for (index, key) in keys.enumerated() {
+                    let row = UnsafeRawBufferPointer(rebasing: rows[4 * width * index..<4 * width * (index + 1)])
+                    try withUnsafeBytes(of: RowStore.checksum(key, row).littleEndian) { try output.write($0) }
+                }
+            }
         }
     }
 }

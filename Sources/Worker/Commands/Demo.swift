@@ -29,10 +29,12 @@ package struct Demo: ParsableCommand {
             throw MISPError("is \(seed), more than \(Int.max)", at: "--seed")
         }
         let status = Communicators.run { communicator in
-            try Demonstration(
-                folder: URL(filePath: output), seed: seed, size: short ? .short : .full, communicator: communicator
-            ).execute()
-            return 0
+            try OutputLock.holding(URL(filePath: output), communicator) {
+                try Demonstration(
+                    folder: URL(filePath: output), seed: seed, size: short ? .short : .full, communicator: communicator
+                ).execute()
+                return 0
+            }
         }
         throw ExitCode(status)
     }

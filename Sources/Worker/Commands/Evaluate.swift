@@ -52,7 +52,10 @@ package struct Evaluate: ParsableCommand {
         let configuration = try EvaluationConfiguration(contentsOf: URL(filePath: config), overrides: set)
         throw ExitCode(
             Communicators.run { communicator in
-                let results = try Evaluation(configuration: configuration, communicator: communicator).run()
+                Interruption.watch()
+                let results = try OutputLock.holding(configuration.output, communicator) {
+                    try Evaluation(configuration: configuration, communicator: communicator).run()
+                }
                 if communicator.rank == 0 { print(EvaluationReport(results).lines.joined(separator: "\n")) }
                 return 0
             })

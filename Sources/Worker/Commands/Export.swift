@@ -18,6 +18,9 @@ package struct Export: ParsableCommand {
     @Option(help: ArgumentHelp("The folder to write.", valueName: "DIR"))
     package var out: String
 
+    @Flag(help: "Replaces the model that the folder holds.")
+    var overwrite = false
+
     @Option(help: ArgumentHelp("A checkpoint of the run, in place of its result.", valueName: "folder"))
     var checkpoint: String?
 
@@ -49,9 +52,23 @@ package struct Export: ParsableCommand {
         if let place = loaded.places.first(where: { $0.standardizedFileURL.path == target.standardizedFileURL.path }) {
             throw MISPError("is what is exported: \(place.relativePath)", at: "--out", remedy: "name another folder")
         }
+        if let name = try Self.model(in: target), !overwrite {
+            throw MISPError(
+                "holds a model (\(name)), which the export would replace", at: out,
+                remedy: "name another folder, or let it be replaced by --overwrite")
+        }
         try loaded.model.write(
             to: target, besides: loaded.folder.url,
             ModelWriting(format: dtype.format, shardBytes: shardSize.bytes))
         RunOutput.say("exported \(loaded.origin) to \(out)")
+    }
+
+    /// A file by which a folder is a model's or an adapter's.
+    private static func model(in folder: URL) throws -> String? {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        return names.sorted().first { name in
+            ["config.json", "adapter_config.json", "tokenizer.json"].contains(name)
+                || [".safetensors", ".bin"].contains { name.hasSuffix($0) }
+        }
     }
 }

@@ -72,6 +72,7 @@ package struct Generate: ParsableCommand {
                 let model = try communicator.agree { try TrainedModel(configuration, weights: weights) }
                 if communicator.rank == 0 { RunOutput.say("answers of \(model.origin)") }
                 if let input, let out {
+                    Interruption.watch()
                     let questions = try communicator.agree {
                         try Question.read(URL(filePath: input), images: configuration.data.images)
                     }

@@ -12,7 +12,8 @@ package struct Mine: ParsableCommand {
 
               misp-worker mine --config mine.yaml --set pool=8
 
-            What is computed once is kept: the same command goes on where an earlier one was stopped.
+            What is computed once is kept: the same command goes on where an earlier one was stopped. Groups that an \
+            earlier mining has left are replaced by others only with --overwrite.
             """)
 
     @Option(help: ArgumentHelp("The configuration of the mining (YAML).", valueName: "mine.yaml"))
@@ -24,14 +25,21 @@ package struct Mine: ParsableCommand {
     )
     package var set: [String] = []
 
+    @Flag(help: "Lets the groups of an earlier mining in the output folder be replaced by others.")
+    package var overwrite = false
+
     package init() {}
 
     package func run() throws {
         let configuration = try MineConfiguration(contentsOf: URL(filePath: config), overrides: set)
         throw ExitCode(
             Communicators.run { communicator in
-                try MiningRun(configuration: configuration, communicator: communicator).execute()
-                return 0
+                Interruption.watch()
+                return try OutputLock.holding(configuration.output, communicator) {
+                    try MiningRun(configuration: configuration, communicator: communicator, overwrites: overwrite)
+                        .execute()
+                    return 0
+                }
             })
     }
 }

@@ -19,6 +19,9 @@ package struct Score: ParsableCommand {
     @Option(help: ArgumentHelp("The file to write (JSON lines).", valueName: "scores.jsonl"))
     package var out: String
 
+    @Flag(help: "Replaces the file where it is there already.")
+    var overwrite = false
+
     package init() {}
 
     package func run() throws {
@@ -27,7 +30,11 @@ package struct Score: ParsableCommand {
         configuration.objective = RunConfiguration.Objective()
         throw ExitCode(
             Communicators.run { communicator in
+                Interruption.watch()
+                try communicator.agree { if communicator.rank == 0 { try checkPlace() } }
                 let run = try TrainingRun(configuration, communicator: communicator)
+                // Every sequence of every group is asked for.
+                _ = try RunInput(run, pictures: run.train.groups.flatMap { [$0.image] + $0.negatives })
                 let reference = try Self.scores(run)
                 var policy = reference
                 if let adapter = configuration.model.adapter {
@@ -44,6 +51,11 @@ package struct Score: ParsableCommand {
                 }
                 return 0
             })
+    }
+
+    private func checkPlace() throws(MISPError) {
+        guard !overwrite, FileManager.default.fileExists(atPath: out) else { return }
+        throw MISPError("is there already", at: out, remedy: "name another --out, or replace it by --overwrite")
     }
 
     /// Collective. Every sequence of every group: chosen, rejected, and the whole pool.

@@ -20,15 +20,38 @@ package struct Train: ParsableCommand {
     @Flag(help: "Goes on as --resume does, or starts anew where there is no whole checkpoint.")
     package var resumeIfAny = false
 
+    @Flag(help: "Goes on as --resume does, even with other rows, pictures or weights than the run began with.")
+    package var resumeOnOtherInput = false
+
+    @Flag(help: "Lets a run that starts anew replace what an earlier one has left in the output folder.")
+    package var overwrite = false
+
     package init() {}
+
+    package func validate() throws {
+        if overwrite, resume, !resumeIfAny { throw ValidationError("--overwrite and --resume exclude each other") }
+    }
 
     package func run() throws {
         let configuration = try options.configuration()
+        let start = RunStart(
+            origin: resumeIfAny ? .resumingIfAny : resume || resumeOnOtherInput ? .resuming : .anew,
+            overwrites: overwrite, acceptsOtherInput: resumeOnOtherInput)
         let status = Communicators.run { communicator in
-            var run = try TrainingRun(configuration, communicator: communicator)
-            try run.execute(resumeIfAny ? .resumingIfAny : resume ? .resuming : .anew)
-            return 0
+            Interruption.watch()
+            return try OutputLock.holding(configuration.output, communicator, patience: patience(start)) {
+                var run = try TrainingRun(configuration, communicator: communicator)
+                try run.execute(start)
+                return 0
+            }
         }
         throw ExitCode(status)
+    }
+
+    /// Seconds for a run that still holds the output: one under supervision may be its own earlier start, whose ranks are
+    /// just ending, or whose host was lost and whose lock a file server gives back when the lease is over.
+    private func patience(_ start: RunStart) -> Double {
+        guard ProcessInfo.processInfo.environment[Heartbeat.variable] != nil else { return 0 }
+        return start.origin == .resumingIfAny ? 120 : 5
     }
 }

@@ -29,12 +29,13 @@ struct DemoRuns {
         ]
         let files = FileManager.default
         do {
-            let content = (try? files.contentsOfDirectory(atPath: folder.path)) ?? []
+            let content = ((try? files.contentsOfDirectory(atPath: folder.path)) ?? []).filter { $0 != OutputLock.name }
             guard content.isEmpty || content.contains(Self.marker) else {
                 throw MISPError(
                     "holds files that are not the demonstration's", at: folder.relativePath,
                     remedy: "name another folder with --output")
             }
+            if !content.isEmpty { RunOutput.say("replacing the demonstration in \(folder.relativePath)") }
             let isRepeated = (try? JSON(contentsOf: file(Self.marker))) == mark
             for entry in Self.entries where content.contains(entry) && !(isRepeated && entry == "pictures") {
                 try files.removeItem(at: file(entry))

@@ -47,7 +47,7 @@ struct Demonstration {
 
             Done in \(Progress.duration(clock.lap())). Pictures, data, models and metrics are in \
             \(runs.folder.relativePath).
-            A stage by itself: \(Program.name) train --config \(runs.file("misp.yaml").relativePath)
+            A stage by itself: \(Program.name) train --config \(runs.file("misp.yaml").relativePath) --overwrite
             Another seed: \(Program.name) --seed \(runs.seed + 1)
             """)
     }

@@ -48,14 +48,17 @@ struct Evaluation {
     private func prepareAnswers() throws -> (sheet: AnswerSheet, name: String)? {
         guard configuration.benchmarks.contains(where: { $0.answers == nil }) else { return nil }
         let model = try communicator.agree { try load() }
+        let weights = try AgreedInput(communicator) { try model.places.flatMap { try InputPiece.files(of: $0) } }
         try communicator.agree {
             guard communicator.rank == 0 else { return }
             let asked: JSON = [
-                "model": .string(model.origin), "weights": model.files, "answers": configuration.sampling.json,
+                "model": .string(model.origin), "weights": .string(weights.digest.description),
+                "answers": configuration.sampling.json,
             ]
             let file = configuration.output.appending(path: "asked.json")
             if FileManager.default.fileExists(atPath: file.path) {
-                guard try JSON(contentsOf: file) == asked else {
+                // Wherever it lies.
+                guard try JSON(contentsOf: file).without(["model"]) == asked.without(["model"]) else {
                     throw MISPError(
                         "the answers there are another model's, or were asked for differently",
                         at: configuration.output.relativePath, remedy: "remove them, or choose another output")

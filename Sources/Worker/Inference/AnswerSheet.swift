@@ -33,7 +33,9 @@ struct AnswerSheet {
         for start in stride(from: done, to: questions.count, by: round) {
             let part = start..<min(start + round, questions.count)
             let mine = part.filter { ($0 - start) % communicator.size == communicator.rank }
-            let lines = try communicator.agree { try answers(mine.map { questions[$0] }) }
+            let lines = try Interruption.keeping(kept(start, out)) {
+                try communicator.agree { try answers(mine.map { questions[$0] }) }
+            }
             let all = try communicator.allGather(Data(lines.joined(separator: "\n").utf8)).map {
                 $0.split(separator: 10)
             }
@@ -48,6 +50,14 @@ struct AnswerSheet {
         }
     }
 
+    /// What a signal leaves behind.
+    private func kept(_ answers: Int, _ out: URL) -> MISPError? {
+        guard answers > 0 else { return nil }
+        return MISPError(
+            "stopped; the \(answers) answers so far are kept", at: out.relativePath,
+            remedy: "go on with the same command", kind: .interrupted)
+    }
+
     /// A line of JSON for each question.
     private func answers(_ questions: [Question]) throws -> [String] {
         let requests = try questions.map { question in
@@ -56,7 +66,9 @@ struct AnswerSheet {
             try model.checkLength(request.prompt, answer: limit, at: question.place)
             return request
         }
-        return zip(questions, generator.answers(requests)).map { question, tokens in
+        let answers = try generator.answers(requests) { _, _ in try Interruption.check("while questions were answered")
+        }
+        return zip(questions, answers).map { question, tokens in
             let text = model.folder.tokenizer.decode(tokens, skipSpecialTokens: true)
             var line = JSON.Object([
                 ("id", .string(question.id)), ("answer", .string(text)), ("tokens", .integer(tokens.count)),

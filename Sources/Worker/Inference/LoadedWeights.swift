@@ -34,12 +34,12 @@ struct LoadedWeights {
 
     /// What the configuration's run had trained when it took a checkpoint.
     private init(_ configuration: RunConfiguration, checkpoint url: URL) throws {
-        let checkpoint = try SavedCheckpoint(url)
+        let checkpoint = try SavedCheckpoint(url, buffers: TrainingStep.bufferNames)
         folder = try ModelFolder(configuration.model.path)
         model = try folder.model(trainable: configuration.resolvedTrainable(), seed: configuration.seed)
         try Self.compare(model.parameters, with: checkpoint.state["parameters"])
         try checkpoint.read(
-            "parameters", into: .init(start: model.parameters.values, count: model.parameters.count))
+            TrainingStep.bufferNames[0], into: .init(start: model.parameters.values, count: model.parameters.count))
         origin = "\(configuration.model.path.relativePath) after step \(checkpoint.step) of \(url.relativePath)"
         places = [configuration.model.path, url]
     }

@@ -21,8 +21,8 @@ struct TrainedModel {
     let encoder: GroupEncoder
     /// What is loaded, in words.
     let origin: String
-    /// Its weights' files with size and time of change, by which to tell models apart.
-    let files: JSON
+    /// The folders that hold it.
+    let places: [URL]
 
     init(_ configuration: RunConfiguration, weights: Weights) throws {
         try self.init(LoadedWeights(configuration, weights), prompt: configuration.model.prompt)
@@ -39,22 +39,7 @@ struct TrainedModel {
         encoder = try GroupEncoder(
             folder, template: prompt,
             imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))
-        files = try Self.weightFiles(weights.places)
-    }
-
-    private static func weightFiles(_ folders: [URL]) throws -> JSON {
-        var files = JSON.Object()
-        for folder in folders {
-            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
-            for name in names.sorted() where name.hasSuffix(".safetensors") || name == "parameters.f32" {
-                let url = folder.appending(path: name)
-                let values = try FileManager.default.attributesOfItem(atPath: url.resolvingSymlinksInPath().path)
-                let size = (values[.size] as? Int) ?? 0
-                let time = (values[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
-                files[url.path] = ["bytes": .integer(size), "changed": .number(time)]
-            }
-        }
-        return .object(files)
+        places = weights.places
     }
 
     /// - Parameters:

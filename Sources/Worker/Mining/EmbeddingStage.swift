@@ -11,9 +11,6 @@ final class EmbeddingStage {
     /// What became of a picture: the name of its row, or why there is none.
     typealias Outcome = Result<Digest, MISPError>
 
-    /// Seconds after which a rank writes what it has, so that an abrupt end costs little.
-    private static let interval = 60.0
-
     let embedder: any Embedder
     let store: RowStore
     private let communicator: any Communicator
@@ -21,12 +18,14 @@ final class EmbeddingStage {
     /// Rows that this rank computed.
     private(set) var computed = 0
 
-    /// Collective: the ranks share the hashing of the embedder's weights.
-    init(_ embedder: any Embedder, store: URL, communicator: any Communicator) throws {
+    /// Collective: the ranks share the hashing of the embedder's weights, and agree on them.
+    init(_ embedder: any Embedder, of model: URL, store: URL, communicator: any Communicator) throws {
         self.embedder = embedder
         self.communicator = communicator
         self.store = try communicator.agree { try RowStore(store) }
-        identity = try WeightIdentity.compute(embedder.content, communicator)
+        let content = embedder.content
+        identity = content.identity(
+            Array(try AgreedInput(communicator) { InputPiece.weights(content, of: model) }.digests.dropFirst()))
     }
 
     /// Collective. The rows of pictures, by path in the order given.
@@ -44,7 +43,7 @@ final class EmbeddingStage {
         var progress = PhaseProgress("embedding prompts", of: tokens.count, isTold: communicator.rank == 0)
         let shared = try share(tokens.count, width: embedder.textWidth) { index, add in
             let key = self.key("prompt", tokens[index].withUnsafeBytes { SHA256.digest($0) })
-            if !self.store.contains(key) { add(key) { self.embedder.embed(tokens: tokens[index]) } }
+            if self.store[key] == nil { add(key) { self.embedder.embed(tokens: tokens[index]) } }
             progress.update(min(index + self.communicator.size, tokens.count))
             return .success(key)
         }
@@ -61,10 +60,20 @@ final class EmbeddingStage {
             throw MISPError("cannot be read (\(error.localizedDescription))", at: path)
         }
         let key = key("picture", SHA256.digest(data))
-        guard !store.contains(key) else { return key }
+        guard store[key] == nil else { return key }
         let picture = try ImageDecoder.decode(data, at: path)
         add(key) { embedder.embed(picture) }
         return key
+    }
+
+    /// A row that was computed or found before.
+    func row(_ key: Digest) throws(MISPError) -> Matrix<Float> {
+        guard let row = store[key] else {
+            throw MISPError(
+                "was damaged while it was in use", at: store.folder.relativePath, remedy: "start the command again",
+                kind: .defect)
+        }
+        return row
     }
 
     private func key(_ kind: String, _ content: Digest) -> Digest {
@@ -83,22 +92,19 @@ final class EmbeddingStage {
     ) throws -> [Outcome] {
         let (writer, outcomes) = try communicator.agree {
             let writer = RowStore.Writer(store.folder, width: width)
-            var (outcomes, own, failure) = ([Outcome](), Set<Digest>(), (any Error)?.none)
-            var lastWrite = ContinuousClock.now
-            for index in stride(from: communicator.rank, to: count, by: communicator.size) {
-                outcomes.append(
-                    work(index) { key, row in
-                        guard failure == nil, own.insert(key).inserted else { return }
-                        do { try writer.add(row(), for: key) } catch { failure = error }
-                    })
-                if let failure { throw failure }
-                if Interruption.isAsked || ContinuousClock.now - lastWrite > .seconds(Self.interval) {
-                    try writer.flush()
-                    lastWrite = .now
+            var (outcomes, own) = ([Outcome](), Set<Digest>())
+            try writer.flushing {
+                var failure: (any Error)?
+                for index in stride(from: communicator.rank, to: count, by: communicator.size) {
+                    outcomes.append(
+                        work(index) { key, row in
+                            guard failure == nil, own.insert(key).inserted else { return }
+                            do { try writer.add(row(), for: key) } catch { failure = error }
+                        })
+                    if let failure { throw failure }
+                    try MiningRun.endIfAsked(store.folder)
                 }
-                try MiningRun.endIfAsked(store.folder)
             }
-            try writer.flush()
             computed += own.count
             return (writer, outcomes)
         }

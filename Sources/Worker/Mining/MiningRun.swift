@@ -6,6 +6,8 @@ import Foundation
 struct MiningRun {
     let configuration: MineConfiguration
     let communicator: any Communicator
+    /// Whether groups of an earlier mining may be replaced by others.
+    let overwrites: Bool
 
     private var isFirst: Bool { communicator.rank == 0 }
 
@@ -13,16 +15,20 @@ struct MiningRun {
     func execute() throws {
         Interruption.watch()
         BLAS.setThreads(configuration.threads)
+        try onFirstRank { try checkEarlier() }
         let input = try MiningInput.read(configuration, communicator)
         let embedder = try communicator.agree { try makeEmbedder() }
         // Before the pictures: a prompt that is too long is known at once.
         let table = try communicator.agree { try PromptTable(input.groups, configuration, embedder) }
         try onFirstRank { try prepareOutput(input) }
 
-        let stage = try EmbeddingStage(embedder, store: configuration.store, communicator: communicator)
+        let stage = try EmbeddingStage(
+            embedder, of: configuration.model, store: configuration.store, communicator: communicator)
         var pictures = try PictureTable(input, configuration, stage, communicator)
         let texts = try stage.prompts(table.tokens)
         try tell(stage)
+        let identity = identity(input, pictures, texts)
+        try onFirstRank { try checkEarlier(identity) }
         let embeddings = try writeEmbeddings(pictures, texts, stage)
         try pictures.barNearExcluded(
             embeddings, limit: configuration.duplicateCosine, stage, communicator)
@@ -48,7 +54,7 @@ struct MiningRun {
         let statistics = MiningStatistics(
             configuration, input: input, groups: groups.count, pictures: pictures, table: table,
             training: autoencoder?.summary, picks: mined.map(\.statistics))
-        try onFirstRank { try write(mined, groups, statistics, autoencoder?.summary) }
+        try onFirstRank { try write(mined, groups, statistics, autoencoder?.summary, identity) }
     }
 
     /// Ends the run where a signal has asked for it. What one rank throws between collective calls all ranks hear of.
@@ -66,6 +72,52 @@ struct MiningRun {
         }
     }
 
+    private var groupsFile: URL { configuration.output.appending(path: "groups.jsonl") }
+
+    /// Of the configuration, what decides the groups: neither where things lie, nor threads, nor the page.
+    private static func deciding(_ configuration: MineConfiguration) -> JSON {
+        configuration.json.without([
+            "output", "store", "compute", "page_groups", "model.path", "data.prompts", "data.gallery", "data.exclude",
+            "data.images",
+        ])
+    }
+
+    /// Groups that are there are those of this configuration, or may be replaced.
+    private func checkEarlier() throws {
+        guard !overwrites, FileManager.default.fileExists(atPath: groupsFile.path) else { return }
+        let before = try? MineConfiguration(contentsOf: configuration.output.appending(path: "config.yaml"))
+        let difference = Self.deciding(configuration).firstDifference(from: before.map(Self.deciding))
+        guard let (key, _, _) = difference else { return }
+        throw earlier("with another \(key.isEmpty ? "configuration" : key)")
+    }
+
+    /// And they are those of this input: the same groups come out again.
+    private func checkEarlier(_ identity: Digest) throws {
+        guard !overwrites, FileManager.default.fileExists(atPath: groupsFile.path) else { return }
+        let before = try? JSON(contentsOf: configuration.output.appending(path: "statistics.json"))["input"]?.string
+        guard before != identity.description else { return }
+        throw earlier("from other pictures or groups")
+    }
+
+    private func earlier(_ how: String) -> MISPError {
+        MISPError(
+            "was mined \(how), and would be replaced", at: groupsFile.relativePath,
+            remedy: "choose another output, or let it be replaced by --overwrite")
+    }
+
+    /// Everything that the groups depend on.
+    private func identity(_ input: MiningInput, _ pictures: PictureTable, _ texts: [Digest]) -> Digest {
+        var hash = SHA256()
+        hash.add("\(Self.deciding(configuration))")
+        for group in input.groups {
+            for text in [group.id, group.prompt, group.chosen, group.rejected ?? ""] { hash.add(text) }
+            hash.add("\(pictures.row(of: group.image) ?? -1)")
+        }
+        for key in pictures.keys + texts { hash.add(key) }
+        hash.add("\(pictures.barred.sorted())")
+        return hash.finish()
+    }
+
     private func prepareOutput(_ input: MiningInput) throws {
         try OutputFolder.make(configuration.output)
         try FileOutput.write(
@@ -80,8 +132,11 @@ struct MiningRun {
     private func tell(_ stage: EmbeddingStage) throws {
         var computed = [Double(stage.computed)]
         try communicator.combine(&computed, .sum)
+        let faults = try communicator.allGather(Data(stage.store.damaged.joined(separator: "\n").utf8)).flatMap {
+            String(decoding: $0, as: UTF8.self).split(separator: "\n")
+        }
         guard isFirst else { return }
-        for fault in stage.store.damaged { RunOutput.say("passing over a damaged file of \(fault)") }
+        for fault in Set(faults).sorted() { RunOutput.say("passing over a damaged file of \(fault)") }
         RunOutput.say("embeddings: \(Int(computed[0])) computed, all others were in \(stage.store.folder.relativePath)")
     }
 
@@ -98,16 +153,16 @@ struct MiningRun {
     ) throws -> Embeddings {
         let file = configuration.output.appending(path: "embeddings.safetensors")
         try onFirstRank {
-            func gathered(_ keys: [Digest], _ width: Int) -> Matrix<Float> {
+            func gathered(_ keys: [Digest], _ width: Int) throws -> Matrix<Float> {
                 let matrix = Matrix<Float>(zeros: keys.count, width)
                 for (row, key) in keys.enumerated() {
-                    if let own = stage.store[key] { matrix.rows(row..<row + 1).copyElements(of: own) }
+                    matrix.rows(row..<row + 1).copyElements(of: try stage.row(key))
                 }
                 return matrix
             }
             var tables = [
-                ("images", gathered(pictures.keys, stage.embedder.imageWidth)),
-                ("texts", gathered(texts, stage.embedder.textWidth)),
+                ("images", try gathered(pictures.keys, stage.embedder.imageWidth)),
+                ("texts", try gathered(texts, stage.embedder.textWidth)),
             ]
             if configuration.isCentered {
                 let images = tables[0].1
@@ -146,7 +201,7 @@ struct MiningRun {
 
     private func write(
         _ mined: [MinedGroup], _ groups: [MiningInput.Group], _ statistics: MiningStatistics,
-        _ training: AutoencoderSummary?
+        _ training: AutoencoderSummary?, _ identity: Digest
     ) throws {
         let folder = configuration.output
         let partial = folder.appending(path: "groups.jsonl.partial")
@@ -160,8 +215,10 @@ struct MiningRun {
                 try line.withUnsafeBytes { try output.write($0) }
             }
         }
-        try FileOutput.move(partial, to: folder.appending(path: "groups.jsonl"))
-        try FileOutput.write("\(statistics.json)\n", to: folder.appending(path: "statistics.json"))
+        try FileOutput.move(partial, to: groupsFile)
+        var figures = statistics.json.object ?? .init()
+        figures["input"] = .string(identity.description)
+        try FileOutput.write("\(JSON.object(figures))\n", to: folder.appending(path: "statistics.json"))
         if configuration.pageGroups > 0 {
             try MiningGallery.write(
                 mined.compactMap(\.entry), training: training, title: "Negatives of \(folder.lastPathComponent)",

@@ -106,15 +106,18 @@ struct PictureTable {
         let images = embeddings.images
         guard !excludedKeys.isEmpty else { return }
         let others = Matrix<Float>(uninitialized: excludedKeys.count, images.columns)
-        for (row, key) in excludedKeys.enumerated() {
-            if let embedding = stage.store[key] { others.rows(row..<row + 1).copyElements(of: embedding) }
+        try communicator.agree {
+            for (row, key) in excludedKeys.enumerated() {
+                others.rows(row..<row + 1).copyElements(of: try stage.row(key))
+            }
         }
         embeddings.centre?.centre(others)
         var near = [Double](repeating: 0, count: images.rows)
         let blocks = NearDuplicates.blocks(images)
-        for block in stride(from: communicator.rank, to: blocks, by: communicator.size) {
+        for block in stride(from: communicator.rank, to: blocks, by: communicator.size) where !Interruption.isAsked {
             for row in NearDuplicates.rows(ofBlock: block, images, near: others, above: Float(limit)) { near[row] = 1 }
         }
+        try communicator.agree { try MiningRun.endIfAsked(stage.store.folder) }
         for (row, flag) in try communicator.mergeDisjoint(near).enumerated() where flag > 0 { bar(row) }
     }
 

@@ -41,9 +41,15 @@ final class RunOutput {
         let tensorboard = folder.appending(path: "tensorboard")
         if step == 0 { try? FileManager.default.removeItem(at: tensorboard) }
         events = try EventFile(in: tensorboard, continuingAfter: step)
-        Self.say(
-            "\(configuration.objective.kind.rawValue) on \(run.train.groups.count) groups, "
-                + "\(order.totalSteps) steps of \(order.groupsPerStep) groups, \(run.communicator.size) \(run.communicator.size == 1 ? "rank" : "ranks"); "
+    }
+
+    /// Says what is about to be done.
+    static func announce(_ run: TrainingRun, _ order: StepOrder) {
+        guard run.communicator.rank == 0 else { return }
+        let ranks = run.communicator.size == 1 ? "1 rank" : "\(run.communicator.size) ranks"
+        say(
+            "\(run.configuration.objective.kind.rawValue) on \(run.train.groups.count) groups, "
+                + "\(order.totalSteps) steps of \(order.groupsPerStep) groups, \(ranks); "
                 + "\(run.model.parameters.count) trained parameters")
     }
 
@@ -69,6 +75,14 @@ final class RunOutput {
         try evaluations?.append(["step": .integer(step), "loss": .number(loss)])
         try events?.append([("eval/loss", loss)], step: step)
         Self.say(String(format: "step %d: held-out loss %.4f", step, loss))
+    }
+
+    /// Collective. Whether the evaluation after so many steps is done and written; so it is where there is none to do.
+    func hasEvaluation(at step: Int, _ communicator: any Communicator) throws -> Bool {
+        guard evaluations != nil else { return try communicator.max([isFirst ? 1 : 0])[0] > 0 }
+        let lines = try? JSON.lines(contentsOf: folder.appending(path: "eval.jsonl"))
+        let isThere = (lines ?? []).contains { $0.value["step"]?.int == step }
+        return try communicator.max([isThere ? 1 : 0])[0] > 0
     }
 
     /// Writes what was trained: the adapter; and the whole model where more than an adapter was trained.

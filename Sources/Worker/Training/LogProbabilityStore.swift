@@ -12,6 +12,8 @@ final class LogProbabilityStore {
     private let writer: RowStore.Writer
     /// A Double takes two places of a row; a batch has at most two sequences.
     private static let width = 4
+    /// What was of no use there.
+    var damaged: [String] { store.damaged }
     private(set) var found = 0
     private(set) var computed = 0
 
@@ -45,7 +47,8 @@ final class LogProbabilityStore {
         return values
     }
 
-    func flush() throws { try writer.flush() }
+    /// Does work that asks for values; new ones are on the disk afterwards, also where it fails or is stopped.
+    func flushing(_ work: () throws -> Void) throws { try writer.flushing(work) }
 
     private func key(_ batch: GroupLayout.Batch, _ group: EncodedGroup) -> Digest? {
         var hash = SHA256()

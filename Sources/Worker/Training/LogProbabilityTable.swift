@@ -24,17 +24,22 @@ struct LogProbabilityTable {
         let wanted = groups.indices.compactMap { group in needed[group].map { (group, pool: $0) } }
         let mine = try communicator.agree {
             var table = [Double](repeating: 0, count: offsets[groups.count])
-            for place in stride(from: communicator.rank, to: wanted.count, by: communicator.size) {
-                let (index, pool) = wanted[place]
-                let values = try scorer.score(
-                    groups[index], negatives: pool, withRejected: withRejected, store: store)
-                table[offsets[index]] = values.chosen
-                table[offsets[index] + 1] = values.rejected ?? 0
-                for (negative, value) in zip(pool, values.negatives) { table[offsets[index] + 2 + negative] = value }
-                Pulse.note()
-                progress(place)
+            func compute() throws {
+                for place in stride(from: communicator.rank, to: wanted.count, by: communicator.size) {
+                    try Interruption.check("while log-probabilities were computed")
+                    let (index, pool) = wanted[place]
+                    let values = try scorer.score(
+                        groups[index], negatives: pool, withRejected: withRejected, store: store)
+                    table[offsets[index]] = values.chosen
+                    table[offsets[index] + 1] = values.rejected ?? 0
+                    for (negative, value) in zip(pool, values.negatives) {
+                        table[offsets[index] + 2 + negative] = value
+                    }
+                    Pulse.note()
+                    progress(place)
+                }
             }
-            try store?.flush()
+            if let store { try store.flushing(compute) } else { try compute() }
             return table
         }
         let table = try communicator.mergeDisjoint(mine)

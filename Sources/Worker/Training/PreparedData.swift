@@ -38,6 +38,7 @@ struct PreparedData {
     static func read(_ file: URL, images: URL, encoder: GroupEncoder) throws -> [EncodedGroup] {
         try PreferenceGroup.read(contentsOf: file, images: images).map {
             Pulse.note()
+            try Interruption.check("while groups were read")
             return try encoder.encode($0, at: file.relativePath)
         }
     }

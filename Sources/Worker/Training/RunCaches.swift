@@ -18,26 +18,38 @@ struct RunCaches {
     ///
     /// - Parameters:
     ///   - images: all pictures that the run will ask for
+    ///   - input: what the run reads, by content
     ///   - tell: says a line
-    init(_ run: TrainingRun, images: [ImageSource], tell: (String) -> Void) throws {
+    init(_ run: TrainingRun, images: [ImageSource], input: RunInput, tell: (String) -> Void) throws {
         folder = run.configuration.cache.folder
         communicator = run.communicator
-        let digests = try Self.digests(of: images, run.communicator)
+        let digests = Dictionary(
+            uniqueKeysWithValues: images.compactMap { image in
+                input.pictures[image.path].map { (image, image.digest(of: $0)) }
+            })
         pictures = digests
-        let identity = WeightIdentity(folder: folder, communicator: run.communicator)
-        if run.gradient.objective.usesReference {
-            let model = try identity.digest("model", of: run.folder.url) { _ in true }
-            let store = folder.appending(path: "references")
-            references = try communicator.agree { try LogProbabilityStore(store, model: model, pictures: digests) }
-        } else {
-            references = nil
+        let place = run.configuration.cache.folder
+        let store = place.appending(path: "references")
+        try communicator.agree {
+            do {
+                try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            } catch {
+                throw MISPError(
+                    "cannot be made (\(error.localizedDescription))", at: place.relativePath,
+                    remedy: "set cache.folder, or cache.enabled: false")
+            }
         }
-        try storeFeatures(run, images, identity, tell)
+        references = try communicator.agree {
+            guard run.gradient.objective.usesReference else { return nil }
+            let model = try input.identity("model", of: run.folder.url) { _ in true }
+            return try LogProbabilityStore(store, model: model, pictures: digests)
+        }
+        try storeFeatures(run, images, input, tell)
     }
 
     /// Collective. Computes the features that no earlier run has left and lets the run's model find them all.
     private func storeFeatures(
-        _ run: TrainingRun, _ images: [ImageSource], _ identity: WeightIdentity, _ tell: (String) -> Void
+        _ run: TrainingRun, _ images: [ImageSource], _ input: RunInput, _ tell: (String) -> Void
     ) throws {
         let cache = run.gradient.images
         guard !images.isEmpty, let shape = cache.featureShape else { return }
@@ -53,8 +65,10 @@ struct RunCaches {
             return
         }
         let withProjector = !run.model.projector.isTrained
-        let model = try identity.digest(withProjector ? "projected features" : "features", of: run.folder.url) {
-            $0.hasPrefix("vision_tower.") || (withProjector && $0.hasPrefix("multi_modal_projector."))
+        let model = try communicator.agree {
+            try input.identity(withProjector ? "projected features" : "features", of: run.folder.url) {
+                $0.hasPrefix("vision_tower.") || (withProjector && $0.hasPrefix("multi_modal_projector."))
+            }
         }
         let place = folder.appending(path: "features")
         let keys = pictures.mapValues { picture in
@@ -65,62 +79,63 @@ struct RunCaches {
             return hash.finish()
         }
         let store = try communicator.agree { try RowStore(place) }
-        // Hosts may see different files: only what none of them has to compute is left out.
+        // Hosts may have different caches: only what none of them has to compute is left out. Each of a host's ranks
+        // reads its share, so that what is damaged is known now and computed in parallel.
+        let (localRank, localSize) = (communicator.localRank, communicator.localSize)
         let wanted = try communicator.max(
-            images.map { image in keys[image].map { store.contains($0) ? 0.0 : 1 } ?? 0 })
-        let missing = images.indices.filter { wanted[$0] > 0 }.map { images[$0] }
+            images.enumerated().map { place, image in
+                guard let key = keys[image] else { return 0 }
+                let isThere = place % localSize == localRank ? store[key] != nil : store.contains(key)
+                return isThere ? 0.0 : 1
+            })
+        try tellOfDamage(store.damaged, in: place, tell)
+        try compute(images.indices.filter { wanted[$0] > 0 }.map { images[$0] }, keys, cache, shape, into: store)
+        cache.read(from: store, keys: keys)
+    }
+
+    /// Collective. Each rank its share; afterwards every rank finds them all.
+    private func compute(
+        _ missing: [ImageSource], _ keys: [ImageSource: Digest], _ cache: FeatureCache,
+        _ shape: (rows: Int, columns: Int), into store: RowStore
+    ) throws {
         var progress = PhaseProgress(
             "features of pictures", of: missing.count, isTold: communicator.rank == 0 && !missing.isEmpty)
         let names = try communicator.agree {
-            let writer = RowStore.Writer(place, width: shape.rows * shape.columns)
-            for index in stride(from: communicator.rank, to: missing.count, by: communicator.size) {
-                guard let key = keys[missing[index]] else { continue }
-                try writer.add(try cache.compute(missing[index]).reshaped(1, shape.rows * shape.columns), for: key)
-                Pulse.note()
-                progress.update(min(index + communicator.size, missing.count))
+            let writer = RowStore.Writer(store.folder, width: shape.rows * shape.columns)
+            try writer.flushing {
+                for index in stride(from: communicator.rank, to: missing.count, by: communicator.size) {
+                    try Interruption.check("while features of pictures were computed")
+                    guard let key = keys[missing[index]] else { continue }
+                    try writer.add(try cache.compute(missing[index]).reshaped(1, shape.rows * shape.columns), for: key)
+                    Pulse.note()
+                    progress.update(min(index + communicator.size, missing.count))
+                }
             }
-            try writer.flush()
             return writer.names
         }
         for list in try communicator.allGather(Data(names.joined(separator: "\n").utf8)) {
             for name in String(decoding: list, as: UTF8.self).split(separator: "\n") {
                 // A file that this host cannot see holds features that it computes again.
-                if FileManager.default.fileExists(atPath: place.appending(path: String(name)).path) {
+                if FileManager.default.fileExists(atPath: store.folder.appending(path: String(name)).path) {
                     try store.add(String(name))
                 }
             }
         }
-        cache.read(from: store, keys: keys)
     }
 
-    /// Collective. Each rank reads its share of the files.
-    private static func digests(
-        of images: [ImageSource], _ communicator: any Communicator
-    ) throws -> [ImageSource: Digest] {
-        var places: [String: Int] = [:]
-        var paths: [String] = []
-        for image in images where places[image.path] == nil {
-            places[image.path] = paths.count
-            paths.append(image.path)
+    /// Collective. After the reference's log-probabilities were asked for: what was found damaged among them.
+    func tellOfDamagedReferences(_ tell: (String) -> Void) throws {
+        try tellOfDamage(references?.damaged ?? [], in: folder.appending(path: "references"), tell)
+    }
+
+    /// Collective. What lies in a cache and is of no use, as any rank has found.
+    private func tellOfDamage(_ faults: [String], in place: URL, _ tell: (String) -> Void) throws {
+        let all = try communicator.allGather(Data(faults.joined(separator: "\n").utf8)).flatMap {
+            String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init)
         }
-        let mine = try communicator.agree {
-            var bytes = Data()
-            for index in stride(from: communicator.rank, to: paths.count, by: communicator.size) {
-                let file = try MappedFile(URL(filePath: paths[index]))
-                bytes += SHA256.digest(UnsafeRawBufferPointer(start: file.base, count: file.count)).bytes
-                Pulse.note()
-            }
-            return bytes
-        }
-        let all = try communicator.allGather(mine)
-        return Dictionary(
-            uniqueKeysWithValues: images.map { image in
-                let index = places[image.path] ?? 0
-                let start = index / communicator.size * Digest.size
-                let content = Digest(
-                    bytes: all[index % communicator.size].dropFirst(start).prefix(Digest.size))
-                return (image, image.digest(of: content))
-            })
+        let different = Set(all).sorted()
+        for fault in different.prefix(3) { tell("passing over \(place.relativePath)/\(fault); it is computed again") }
+        if different.count > 3 { tell("passing over \(different.count - 3) more in \(place.relativePath)") }
     }
 }
 

@@ -3,59 +3,85 @@ import Core
 import Foundation
 
 /// Where a run begins.
-enum RunStart {
-    /// At the first step; checkpoints of an earlier run go.
-    case anew
-    /// At the newest whole checkpoint; without one the run is refused.
-    case resuming
-    /// At the newest whole checkpoint, or at the first step where there is none.
-    case resumingIfAny
+struct RunStart {
+    enum Origin {
+        /// At the first step.
+        case anew
+        /// At the newest whole checkpoint; without one the run is refused.
+        case resuming
+        /// At the newest whole checkpoint, or at the first step where there is none.
+        case resumingIfAny
+    }
+
+    var origin = Origin.anew
+    /// Whether a run that starts anew may replace what an earlier one left.
+    var overwrites = false
+    /// Whether a run may go on with other rows, pictures or weights than it began with.
+    var acceptsOtherInput = false
 }
 
 /// When a run writes checkpoints, and what one must agree with to be resumed. Order, draws and learning rate are pure
 /// functions of configuration and step, so besides parameters and moments there is nothing to keep. Calls are collective.
 final class RunCheckpoints {
     private let store: CheckpointStore
-    private let settings: RunConfiguration.Checkpoint
+    private let configuration: RunConfiguration
     private let communicator: any Communicator
-    /// On rank 0; null elsewhere.
+    private let input: RunInput
+    /// What a run that goes on has to have in common with the one that wrote the checkpoint.
     private let state: JSON
     /// The step of the checkpoint taken or read last.
     private var latest: Int?
 
-    init(_ run: TrainingRun) throws {
+    init(_ run: TrainingRun, _ input: RunInput) {
         communicator = run.communicator
-        settings = run.configuration.checkpoint
+        configuration = run.configuration
+        self.input = input
         store = CheckpointStore(
             run.configuration.output.appending(path: "checkpoints"), communicator: run.communicator)
-        state = try run.communicator.agree { run.communicator.rank == 0 ? try Self.state(run) : nil }
+        let slots = run.model.parameters.slots.map { slot -> JSON in
+            ["name": .string(slot.name), "shape": .array(slot.shape.map(JSON.integer))]
+        }
+        state = [
+            "configuration": run.configuration.json.without(RunConfiguration.runKeys), "input": input.kept,
+            "parameters": .array(slots),
+        ]
     }
 
-    /// The checkpoint to go on from; in a run that starts anew, none, and those of an earlier run are removed.
+    /// The checkpoint to go on from; in a run that starts anew, none, and what an earlier run left is out of the way.
     func begin(_ start: RunStart) throws -> CheckpointStore.Saved? {
-        var saved: CheckpointStore.Saved?
-        if start != .anew { saved = try store.newest(tell: RunOutput.say) }
-        guard let saved else {
-            if start == .resuming {
-                try communicator.agree {
-                    throw MISPError(
-                        "there is no whole checkpoint to go on from", at: store.folder.relativePath,
-                        remedy: "start the run without --resume, or with --resume-if-any")
-                }
-            }
-            if try store.removeAll() {
-                let reason = start == .anew ? "as --resume was not given" : "as none is whole"
-                RunOutput.say("removed the checkpoints of an earlier run, \(reason)")
-            }
+        var damaged: [String] = []
+        defer { for line in damaged { RunOutput.say(line) } }
+        guard start.origin != .anew,
+            let saved = try store.newest(buffers: TrainingStep.bufferNames, tell: { damaged.append($0) })
+        else {
+            try communicator.agree { if communicator.rank == 0 { try makeWay(for: start) } }
             return nil
         }
         try communicator.agree {
             guard communicator.rank == 0 else { return }
-            try Self.compare(state, with: saved.state)
+            try compare(with: saved.state, acceptsOtherInput: start.acceptsOtherInput)
             RunOutput.say("going on from \(saved.state.file)")
         }
         latest = saved.step
         return saved
+    }
+
+    private func makeWay(for start: RunStart) throws {
+        if start.origin == .resuming {
+            throw MISPError(
+                "there is no whole checkpoint to go on from", at: store.folder.relativePath,
+                remedy: "start the run without --resume, or with --resume-if-any")
+        }
+        let earlier = EarlierResults(configuration.output)
+        guard !earlier.isEmpty else { return }
+        guard start.origin == .resumingIfAny || start.overwrites else { throw earlier.refusal }
+        let reason = start.overwrites ? "as --overwrite was given" : "as no checkpoint of it is whole"
+        RunOutput.say("replacing \(earlier.description) of an earlier run, \(reason)")
+        try earlier.remove(sparing: [
+            ("model.path", configuration.model.path), ("model.adapter", configuration.model.adapter),
+            ("data.train", configuration.data.train), ("data.eval", configuration.data.eval),
+            ("cache.folder", configuration.cache.folder),
+        ])
     }
 
     func restore(_ saved: CheckpointStore.Saved, into step: TrainingStep) throws {
@@ -63,13 +89,14 @@ final class RunCheckpoints {
         try step.gatherParameters()
     }
 
-    func isDue(after steps: Int) -> Bool { steps % settings.every == 0 }
+    func isDue(after steps: Int) -> Bool { steps % configuration.checkpoint.every == 0 }
 
     /// Takes the checkpoint of `steps` steps, unless it is there, and has it written while the run goes on.
     func save(_ step: TrainingStep, after steps: Int) throws {
         guard latest != steps else { return }
         try store.save(
-            step: steps, state: state, elements: step.elements, buffers: step.buffers, keep: settings.keep,
+            step: steps, state: state, elements: step.elements, buffers: step.buffers,
+            keep: configuration.checkpoint.keep,
             written: { Pulse.note(saved: steps) })
         latest = steps
     }
@@ -86,6 +113,11 @@ final class RunCheckpoints {
     /// Ends the run with a checkpoint when any rank was asked to end.
     func endIfAsked(_ step: TrainingStep, after steps: Int, of total: Int, _ output: RunOutput) throws {
         guard try communicator.max([Interruption.isAsked ? 1 : 0])[0] > 0 else { return }
+        try end(step, after: steps, of: total, output)
+    }
+
+    /// Ends the run with a checkpoint.
+    func end(_ step: TrainingStep, after steps: Int, of total: Int, _ output: RunOutput) throws {
         output.pause()
         try save(step, after: steps)
         try settle()
@@ -95,49 +127,25 @@ final class RunCheckpoints {
                 remedy: "go on with --resume", kind: .interrupted)
         }
     }
-}
 
-/// What a run that goes on has to have in common with the one that wrote the checkpoint.
-extension RunCheckpoints {
-    /// Not the output, nor how the work is done; of the data the content rather than the place.
-    private static func state(_ run: TrainingRun) throws -> JSON {
-        let all = run.configuration.json
-        let keys = ["seed", "model", "objective", "negatives", "trainable", "lora", "optimizer"]
-        var configuration = JSON.Object(keys.compactMap { key in all[key].map { (key, $0) } })
-        configuration["data"] = [
-            "shuffle": .bool(run.configuration.data.shuffle),
-            "train": .string("content \(try Checksum.of(MappedFile(run.configuration.data.train)))"),
-        ]
-        let slots = run.model.parameters.slots.map { slot -> JSON in
-            ["name": .string(slot.name), "shape": .array(slot.shape.map(JSON.integer))]
-        }
-        return ["configuration": .object(configuration), "parameters": .array(slots)]
-    }
-
-    private static func compare(_ own: JSON, with saved: JSONField) throws {
-        if let (key, now, then) = difference(own["configuration"], saved["configuration"].value) {
+    private func compare(with saved: JSONField, acceptsOtherInput: Bool) throws {
+        let then = saved["configuration"].value?.without(RunConfiguration.runKeys)
+        if let (key, now, then) = state["configuration"]?.firstDifference(from: then) {
             throw MISPError(
                 "is \(now), but \(then) in \(saved.file)", at: key,
                 remedy: "change it back, or start anew without --resume")
         }
-        guard own["parameters"] == saved["parameters"].value else {
+        let others = try input.differences(from: saved["input"])
+        if let first = others.first, !acceptsOtherInput {
+            throw MISPError(
+                first.what, at: first.place,
+                remedy: "put back what the run began with, or go on all the same by --resume-on-other-input")
+        }
+        for other in others.prefix(5) { RunOutput.say("going on although \(other.place) \(other.what)") }
+        guard state["parameters"] == saved["parameters"].value else {
             throw MISPError(
                 "trains other tensors than those in \(saved.file)", at: "model.path",
                 remedy: "name the model that the run began with, or start anew without --resume")
         }
-    }
-
-    /// The first key with different values.
-    private static func difference(_ now: JSON?, _ then: JSON?) -> (key: String, now: String, then: String)? {
-        guard now != then else { return nil }
-        guard let members = now?.object?.members, let others = then?.object else {
-            return ("", now?.description ?? "absent", then?.description ?? "absent")
-        }
-        let keys = members.map(\.key) + others.keys
-        for key in keys {
-            guard let found = difference(now?[key], then?[key]) else { continue }
-            return (found.key.isEmpty ? key : "\(key).\(found.key)", found.now, found.then)
-        }
-        return nil
     }
 }

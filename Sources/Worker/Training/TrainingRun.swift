@@ -52,11 +52,15 @@ struct TrainingRun {
 
 extension TrainingRun {
     /// Collective. Trains from the first step, or from the newest checkpoint, to the last and writes the results.
-    mutating func execute(_ start: RunStart = .anew) throws {
+    mutating func execute(_ start: RunStart = RunStart()) throws {
         Interruption.watch()
         let order = StepOrder(groups: train.groups.count, configuration)
+        let epochs = order.epochs(from: 0)
+        let pictures = train.images(epochs: epochs)
+        let input = try Interruption.keeping(keptBefore(start)) { try RunInput(self, pictures: pictures) }
         let machineRate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
-        let checkpoints = try RunCheckpoints(self)
+        RunOutput.announce(self, order)
+        let checkpoints = RunCheckpoints(self, input)
         defer { checkpoints.wait() }
         let saved = try checkpoints.begin(start)
         let first = saved?.step ?? 0
@@ -64,10 +68,11 @@ extension TrainingRun {
         Pulse.note(step: first)
         Pulse.note(saved: first)
         let output = try communicator.agree { try RunOutput(self, order: order, continuingAfter: first) }
-        let epochs = order.epochs(from: first)
-        let caches = try openCaches(epochs: epochs, output)
-        try computeReferences(epochs: epochs, caches?.references, output)
-        try communicator.agree { try testFirstStep(order, first) }
+        try Interruption.keeping(kept(saved)) {
+            let rest = first == 0 ? epochs : order.epochs(from: first)
+            try prepare(rest, first == 0 ? pictures : train.images(epochs: rest), input, output)
+            try communicator.agree { try testFirstStep(order, first) }
+        }
         // Only now: the reference is the base model, without the adapter that training continues from.
         if let adapter = configuration.model.adapter {
             try communicator.agree { try LowRankAdapterFolder(adapter).load(into: model.parameters) }
@@ -76,7 +81,15 @@ extension TrainingRun {
             gradient, communicator: communicator, settings: configuration.optimizer, totalSteps: order.totalSteps,
             machineRate: machineRate)
         if let saved { try checkpoints.restore(saved, into: step) }
-        if first == 0 { try evaluate(at: 0, output) }
+        /// Evaluates, or ends the run with a checkpoint from which the evaluation is made up for.
+        func evaluate(after steps: Int) throws {
+            guard try isStopped(evaluatingAt: steps, output) else { return }
+            try checkpoints.end(step, after: steps, of: order.totalSteps, output)
+        }
+        // The last evaluation too, where a run was stopped in it.
+        if first == 0 || first == order.totalSteps, try !output.hasEvaluation(at: first, communicator) {
+            try evaluate(after: first)
+        }
         for index in first..<max(first, order.totalSteps) {
             try checkpoints.endIfAsked(step, after: index, of: order.totalSteps, output)
             let report = try step(index, order.groups(of: index), epoch: order.epoch(of: index), data: train)
@@ -87,7 +100,7 @@ extension TrainingRun {
             Pulse.note(step: index + 1)
             let isLast = index + 1 == order.totalSteps
             // The last checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do again.
-            if isLast { try evaluate(at: index + 1, output) }
+            if isLast { try evaluate(after: index + 1) }
             if isLast || checkpoints.isDue(after: index + 1) { try checkpoints.save(step, after: index + 1) }
         }
         try communicator.agree { try output.finish(self) }
@@ -95,22 +108,60 @@ extension TrainingRun {
         try step.close()
     }
 
+    /// Collective. What is computed before the first step.
+    ///
+    /// - Parameters:
+    ///   - epochs: by group, those in which the steps to come take it
+    ///   - pictures: those that they take
+    private mutating func prepare(
+        _ epochs: [[Int]], _ pictures: [ImageSource], _ input: RunInput, _ output: RunOutput
+    ) throws {
+        let caches = try openCaches(pictures, input)
+        try computeReferences(epochs: epochs, caches?.references, output)
+        try caches?.tellOfDamagedReferences { if communicator.rank == 0 { RunOutput.say($0) } }
+    }
+
+    /// What is there to go on with when a signal ends the run before its checkpoints were looked at.
+    private func keptBefore(_ start: RunStart) -> MISPError? {
+        let folder = configuration.output.appending(path: "checkpoints")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        guard start.origin != .anew, names.contains(where: { $0.hasPrefix("step-") }) else { return nil }
+        return MISPError(
+            "stopped before the first step; the checkpoints are as they were", at: folder.relativePath,
+            remedy: "go on with --resume", kind: .interrupted)
+    }
+
+    /// What is there when a signal ends it before the first step.
+    private func kept(_ saved: CheckpointStore.Saved?) -> MISPError? {
+        let what = "stopped before the first step; "
+        if let saved {
+            return MISPError(
+                what + "the checkpoint is as it was", at: saved.state.file, remedy: "go on with --resume",
+                kind: .interrupted)
+        }
+        guard configuration.cache.isEnabled else { return nil }
+        return MISPError(
+            what + "the features and log-probabilities computed so far are kept",
+            at: configuration.cache.folder.relativePath, remedy: "go on with the same command", kind: .interrupted)
+    }
+
     /// Each rank one group of the first step to come.
     private func testFirstStep(_ order: StepOrder, _ first: Int) throws {
         let groups = first < order.totalSteps ? order.groups(of: first) : []
         guard groups.indices.contains(communicator.rank) else { return }
+        try Interruption.check("before the first step")
         try SelfTest(scorer: gradient).run(train, group: groups[communicator.rank], epoch: order.epoch(of: first))
     }
 
     /// Collective.
-    /// - Parameter epochs: by group, those in which the steps to come take it
-    private func openCaches(epochs: [[Int]], _ output: RunOutput) throws -> RunCaches? {
+    /// - Parameter pictures: those of the training groups that the steps to come take
+    private func openCaches(_ pictures: [ImageSource], _ input: RunInput) throws -> RunCaches? {
         guard configuration.cache.isEnabled else { return nil }
         var seen: Set<ImageSource> = []
-        let images = (train.images(epochs: epochs) + (eval?.images(epochs: onceEach(eval)) ?? [])).filter {
+        let images = (pictures + (eval?.images(epochs: onceEach(eval)) ?? [])).filter {
             seen.insert($0).inserted
         }
-        return try RunCaches(self, images: images) { line in
+        return try RunCaches(self, images: images, input: input) { line in
             if communicator.rank == 0 { RunOutput.say(line) }
         }
     }
@@ -134,19 +185,23 @@ extension TrainingRun {
     private func onceEach(_ data: PreparedData?) -> [[Int]] { [[Int]](repeating: [0], count: data?.groups.count ?? 0) }
 
     /// Collective. The mean loss over the held-out groups, with the draws of epoch 0.
-    private func evaluate(at step: Int, _ output: RunOutput) throws {
-        guard let eval else { return }
-        let mine = try communicator.agree {
-            var losses = [Double](repeating: 0, count: eval.groups.count)
-            for index in stride(from: communicator.rank, to: losses.count, by: communicator.size) {
+    ///
+    /// - Returns: whether a signal stopped it
+    private func isStopped(evaluatingAt step: Int, _ output: RunOutput) throws -> Bool {
+        guard let eval else { return false }
+        var mine = [Double](repeating: 0, count: eval.groups.count)
+        try communicator.agree {
+            for index in stride(from: communicator.rank, to: mine.count, by: communicator.size)
+            where !Interruption.isAsked {
                 let draw = eval.draw(index, epoch: 0)
-                losses[index] = try gradient.loss(eval.groups[index], draw, reference: eval.reference(index, draw)).loss
+                mine[index] = try gradient.loss(eval.groups[index], draw, reference: eval.reference(index, draw)).loss
                 Pulse.note()
             }
-            return losses
         }
+        if try communicator.max([Interruption.isAsked ? 1 : 0])[0] > 0 { return true }
         let losses = try communicator.mergeDisjoint(mine)
         let mean = losses.reduce(0, +) / Double(losses.count)
         try communicator.agree { try output.reportEvaluation(mean, at: step) }
+        return false
     }
 }

@@ -57,12 +57,13 @@ final class TrainingStep {
 
     var elements: Int { parameters.count }
 
+    /// Of what a checkpoint keeps: the parameters first.
+    static let bufferNames = ["parameters", "first_moment", "second_moment"]
+
     /// What a checkpoint keeps: this rank's slices.
     var buffers: [CheckpointStore.Buffer] {
-        [
-            .init("parameters", slice: parameters.values + reduction.slice.lowerBound),
-            .init("first_moment", slice: firstMoment.base), .init("second_moment", slice: secondMoment.base),
-        ]
+        let slices = [parameters.values + reduction.slice.lowerBound, firstMoment.base, secondMoment.base]
+        return zip(Self.bufferNames, slices).map { .init($0, slice: $1) }
     }
 
     /// Collective. Makes the parameters, of which each rank has its slice, whole on every rank.

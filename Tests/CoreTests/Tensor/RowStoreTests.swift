@@ -95,4 +95,73 @@ import Testing
         try Data("in the way".utf8).write(to: place)
         #expect { try write(0..<1) } throws: { ($0 as? MISPError)?.place?.hasSuffix("rows") == true }
     }
+
+    /// A row that is not what was written is absent, wherever it was hit; those beside it are there, and one that is written
+    /// again is found, even in a file of the same name.
+    @Test(arguments: [0, 1, 2]) func damagedRowsCountAsAbsent(victim: Int) throws {
+        let name = try write(0..<3)[0]
+        let file = place.appending(path: name)
+        let whole = try Data(contentsOf: file)
+        // In the row's numbers, in its key, in its checksum.
+        for offset in [64 + 96 + 12 * victim + 5, 64 + 32 * victim + 7, 64 + 96 + 36 + 8 * victim + 2] {
+            var bytes = whole
+            bytes[offset] ^= 16
+            try bytes.write(to: file)
+            let store = try RowStore(place)
+            for index in 0..<3 {
+                #expect(store[key(index)]?.elements == (index == victim ? nil : row(index).elements), "\(offset)")
+            }
+            #expect(store[key(victim)] == nil)
+            let isKey = offset < 64 + 96
+            #expect(store.damaged.count == (isKey ? 0 : 1))
+            #expect(store.damaged.allSatisfy { $0 == "\(name): a row is not what was written" })
+            try whole.write(to: file)
+            try store.add(name)
+            for index in 0..<3 { #expect(store[key(index)]?.elements == row(index).elements) }
+        }
+    }
+
+    /// A second copy of a damaged row is taken.
+    @Test func anotherCopyOfADamagedRow() throws {
+        let names = [try write(0..<2)[0], try write(1..<3)[0]].sorted()
+        for name in names {
+            let file = place.appending(path: name)
+            let whole = try Data(contentsOf: file)
+            var bytes = whole
+            for offset in 128..<152 { bytes[offset] ^= 1 }
+            try bytes.write(to: file)
+            let store = try RowStore(place)
+            #expect(store[key(1)]?.elements == row(1).elements, "\(name)")
+            try whole.write(to: file)
+        }
+    }
+
+    /// What an earlier version wrote, without checksums, is told by its format and never misread.
+    @Test func filesOfAnotherFormatCountAsAbsent() throws {
+        let name = try write(0..<2)[0]
+        let file = place.appending(path: name)
+        let whole = try Data(contentsOf: file)
+        for (format, length) in [(1, whole.count - 16), (3, whole.count), (255, whole.count + 40)] {
+            var bytes = Data((whole + Data(count: 40)).prefix(length))
+            bytes[8] = UInt8(format)
+            try bytes.write(to: file)
+            let store = try RowStore(place)
+            #expect(store.count == 0 && store[key(0)] == nil)
+            #expect(store.damaged == ["\(name): has format \(format) of another version, not 2"])
+        }
+    }
+
+    /// What was added before work fails or is stopped is on the disk.
+    @Test func failedWorkKeepsItsRows() throws {
+        let writer = RowStore.Writer(place, width: 3)
+        #expect(throws: MISPError.self) {
+            try writer.flushing {
+                for index in 0..<5 {
+                    if index == 4 { throw MISPError("stopped") }
+                    try writer.add(row(index), for: key(index))
+                }
+            }
+        }
+        #expect(try RowStore(place).count == 4)
+    }
 }

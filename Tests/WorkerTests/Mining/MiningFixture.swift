@@ -32,11 +32,13 @@ struct MiningFixture {
     /// Runs `misp-worker mine` on so many ranks, or by itself, into the folder `output`.
     func mine(
         ranks: Int? = nil, output: String = "out", store: String = "store", _ overrides: String...,
-        meanwhile: (Int32) -> Void = { _ in }
+        arguments: [String] = [], meanwhile: (Int32) -> Void = { _ in }
     ) throws -> RankRun {
         try runRanks(
             ranks, "misp-worker",
-            ["mine", "--config", folder["mine.yaml"].path, "--set", "output=\(output)", "store=\(store)"] + overrides,
+            ["mine", "--config", folder["mine.yaml"].path] + arguments + [
+                "--set", "output=\(output)", "store=\(store)",
+            ] + overrides,
             limit: 240, meanwhile: meanwhile)
     }
 

@@ -1,5 +1,3 @@
-import Core
-
 /// A 64-bit checksum against damage on the way to and from a disk, not against intent: FNV-1a over little-endian 64-bit
 /// words, each step a bijection of the sum, so that no damage within one word goes unnoticed.
 ///
@@ -50,12 +48,17 @@ package struct Checksum {
         sum ^= sum >> 32
     }
 
-    /// Sixteen hexadecimal digits. The length counts as a last word.
-    package var hex: String {
+    /// The sum so far. The length counts as a last word.
+    package var value: UInt64 {
         var last = self
         last.mix(pending)
         last.mix(UInt64(count))
-        let digits = String(last.sum, radix: 16)
+        return last.sum
+    }
+
+    /// Sixteen hexadecimal digits.
+    package var hex: String {
+        let digits = String(value, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }
