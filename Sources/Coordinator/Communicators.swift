@@ -27,7 +27,16 @@ public enum Communicators {
         start: () throws -> any Communicator = Communicators.start, _ body: (any Communicator) throws -> Int32
     ) -> Int32 {
         let heart = Heartbeat.begin()
-        defer { heart?.end() }
+        let status = outcome(start, body) { heart?.end(status: $0) }
+        heart?.end(status: status)
+        return status
+    }
+
+    /// - Parameter beforeAbort: called with the status before the launcher ends this process and all others
+    private static func outcome(
+        _ start: () throws -> any Communicator, _ body: (any Communicator) throws -> Int32,
+        beforeAbort: (Int32) -> Void
+    ) -> Int32 {
         var communicator: (any Communicator)?
         do {
             let ranks = try start()
@@ -44,12 +53,15 @@ public enum Communicators {
             let others = communicator.flatMap { $0.size > 1 ? " (\($0.whereabouts))" : nil }
             report("\(error)\(others ?? "")")
             let status = (error as? MISPError)?.kind.rawValue ?? MISPError.Kind.defect.rawValue
-            if let communicator, communicator.size > 1 { communicator.abort(status: status) }
+            if let communicator, communicator.size > 1 {
+                beforeAbort(status)
+                communicator.abort(status: status)
+            }
             return status
         }
     }
 
     private static func report(_ error: Any) {
-        FileHandle.standardError.write(Data("misp: \(error)\n".utf8))
+        StandardStreams.tell("misp: \(error)\n")
     }
 }

@@ -57,6 +57,8 @@ package struct Beat: Codable, Equatable, Sendable {
     package var saved = 0
     /// The last beat of a rank that ends by itself.
     package var isLast = false
+    /// With the last beat: the exit status to come.
+    package var status: Int32?
 
     package init(token: String, rank: Int, host: String, process: Int32) {
         (self.token, self.rank, self.host, self.process) = (token, rank, host, process)
@@ -97,10 +99,11 @@ package final class Heartbeat: Sendable {
         (self.addresses, self.template) = (addresses, template)
     }
 
-    /// Tells the watcher that no more is to be expected.
-    package func end() { send(isLast: true) }
+    /// Tells the watcher that no more is to be expected, and what this rank ends with: of several ranks the launcher reports
+    /// one.
+    package func end(status: Int32) { send(last: status) }
 
-    private func send(isLast: Bool = false) {
+    private func send(last status: Int32? = nil) {
         var beat = template
         beat.work = pulse.work.load(ordering: .relaxed)
         beat.calls = pulse.calls.load(ordering: .relaxed)
@@ -108,7 +111,7 @@ package final class Heartbeat: Sendable {
         beat.hasBegun = pulse.hasBegun.load(ordering: .relaxed)
         beat.step = pulse.step.load(ordering: .relaxed)
         beat.saved = pulse.saved.load(ordering: .relaxed)
-        beat.isLast = isLast
+        (beat.isLast, beat.status) = (status != nil, status)
         guard let data = try? JSONEncoder().encode(beat) else { return }
         for address in addresses {
             var address = address

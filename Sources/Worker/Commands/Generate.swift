@@ -103,7 +103,7 @@ package struct Generate: ParsableCommand {
         if requests.count == 1 {
             var text = AnswerText(model.folder.tokenizer)
             _ = generator.answers(requests) { _, token in
-                FileHandle.standardOutput.write(Data(text.append(token).utf8))
+                StandardStreams.show(text.append(token))
             }
             print(text.finish())
         } else {

@@ -28,8 +28,26 @@ package struct Program: ParsableCommand {
 
     package init() {}
 
+    /// What the first rank tells a script of launch/ that set `MISP_ANNOUNCE`, and that keeps it to itself: from here on the
+    /// launcher has ranks to hand signals on to.
+    package static func announce() {
+        let environment = ProcessInfo.processInfo.environment
+        guard environment["MISP_ANNOUNCE"] != nil, environment["OMPI_COMM_WORLD_RANK"] == "0" else { return }
+        StandardStreams.tell("misp: the first rank has started\n")
+    }
+
     /// Runs what the arguments ask for and returns the exit status.
     package static func run(_ arguments: [String]) -> Int32 {
+        let status = execute(arguments)
+        guard status == 0 else { return status }
+        do { try StandardStreams.finish() } catch {
+            StandardStreams.tell("\(name): error: \(error)\n")
+            return error.kind.rawValue
+        }
+        return 0
+    }
+
+    private static func execute(_ arguments: [String]) -> Int32 {
         do {
             try checkCommand(arguments)
             var command = try parseAsRoot(arguments)
@@ -42,7 +60,7 @@ package struct Program: ParsableCommand {
                 if isFirstRank { print(message) }
             } else {
                 waitForFirstRank()
-                FileHandle.standardError.write(Data("\(name): error: \(message)\n".utf8))
+                StandardStreams.tell("\(name): error: \(message)\n")
             }
             return status
         }

@@ -117,6 +117,6 @@ struct Demonstration {
 
     private func say(_ text: String) {
         guard communicator.rank == 0 else { return }
-        FileHandle.standardOutput.write(Data("\(text)\n".utf8))
+        StandardStreams.show("\(text)\n")
     }
 }

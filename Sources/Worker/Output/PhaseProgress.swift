@@ -1,4 +1,5 @@
 import Coordinator
+import Core
 import Foundation
 
 /// Tells how far one phase of a command is: a line that is redrawn on a terminal; elsewhere a line every few seconds and
@@ -16,7 +17,7 @@ struct PhaseProgress {
     ///   - isTold: false says nothing: on all ranks but the first.
     init(
         _ name: String, of total: Int, isTold: Bool, isTerminal: Bool = isatty(STDERR_FILENO) == 1,
-        write: @escaping (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+        write: @escaping (String) -> Void = { StandardStreams.tell($0) }
     ) {
         self.name = name
         self.total = total

@@ -1,3 +1,4 @@
+import Core
 import Foundation
 
 /// Tells how far a run is: one line that is redrawn on a terminal; elsewhere a line every few seconds and one for the
@@ -21,7 +22,7 @@ package struct Progress {
     ///   - isTerminal: whether lines can be redrawn; asked of standard error by default.
     package init(
         steps: Int, isTerminal: Bool = isatty(STDERR_FILENO) == 1,
-        write: @escaping (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+        write: @escaping (String) -> Void = { StandardStreams.tell($0) }
     ) {
         self.steps = steps
         self.isTerminal = isTerminal

@@ -117,7 +117,7 @@ final class RunOutput {
         return name.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
     }
 
-    static func say(_ line: String) { FileHandle.standardError.write(Data("\(line)\n".utf8)) }
+    static func say(_ line: String) { StandardStreams.tell("\(line)\n") }
 }
 
 /// Tells of a phase before training, every few seconds.
