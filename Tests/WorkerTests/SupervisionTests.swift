@@ -59,6 +59,39 @@ import Worker
         #expect(found.text.hasPrefix("rank 3 did not start within 100 s"), "\(found.text)")
     }
 
+    /// All was stopped for a while, the watcher too: a laptop's lid, `scontrol suspend`.
+    @Test(arguments: [5, 60, 100_000]) func aWatcherThatWasStoppedAccusesNobody(gap: Int) {
+        var watchdog = Watchdog(ranks: 2, hangAfter: 10, start: 0)
+        func live(_ times: Range<Int>, from start: Int, heard: Set<Int> = [0, 1]) -> String? {
+            for time in times.map({ Double($0 + start) }) {
+                watchdog.look(at: time)
+                for rank in heard.sorted() { watchdog.hear(beat(rank, work: rank == 0 ? Int(time) : 5), at: time) }
+                if let verdict = watchdog.verdict(at: time) { return verdict.description }
+            }
+            return nil
+        }
+        #expect(live(0..<8, from: 0) == nil)
+        watchdog.look(at: Double(gap + 8))
+        #expect(watchdog.verdict(at: Double(gap + 8)) == nil)
+        // Rank 1 had stood still for 7 s of 10, and has 3 left.
+        #expect(live(0..<3, from: gap + 8) == nil)
+        #expect(live(3..<9, from: gap + 8)?.hasPrefix("rank 1 (host a, process 101) has got no further") == true)
+        // A rank that stays silent is named all the same.
+        #expect(live(9..<30, from: gap + 8, heard: [0])?.hasPrefix("rank 1 ") == true)
+    }
+
+    @Test func hearsWhatRanksEndedWith() {
+        for (statuses, isFault) in [([0, 0], false), ([1, 2], true), ([2, 2], true), ([137, 3], false)] {
+            var watchdog = Watchdog(ranks: 2, hangAfter: 10, start: 0)
+            for (rank, status) in statuses.enumerated() {
+                var beat = beat(rank, last: true)
+                beat.status = Int32(status)
+                watchdog.hear(beat, at: 1)
+            }
+            #expect(watchdog.foundInputFault == isFault, "\(statuses)")
+        }
+    }
+
     @Test func datagramsMayOvertakeEachOther() {
         var watchdog = Watchdog(ranks: 1, hangAfter: 10, start: 0)
         for (time, work) in [(0, 1), (1, 3), (2, 2), (3, 2), (4, 3)] {
@@ -73,12 +106,12 @@ import Worker
 
 @Suite struct RestartTests {
     @Test(arguments: [0, 2, 3] as [Int32]) func someEndingsAreFinal(status: Int32) {
-        var policy = RestartPolicy(limit: 5)
+        var policy = RestartPolicy(limit: 5, isLocal: true)
         #expect(policy.decide(status: status, wasAsked: false, saved: 1) == .end)
     }
 
     @Test func countsUpToTheLimitAndAnewAfterACheckpoint() {
-        var policy = RestartPolicy(limit: 2)
+        var policy = RestartPolicy(limit: 2, isLocal: false)
         #expect(policy.decide(status: 137, wasAsked: false, saved: 0) == .restart(number: 1, pause: 0))
         #expect(policy.decide(status: nil, wasAsked: false, saved: 0) == .restart(number: 2, pause: 2))
         #expect(policy.decide(status: 1, wasAsked: false, saved: 5) == .restart(number: 1, pause: 0))
@@ -96,26 +129,27 @@ import Worker
         #expect(Supervisor.arguments(["score", "--config", "x"], goingOn: true) == ["score", "--config", "x"])
     }
 
-    @Test func readsHostFiles() throws {
-        let hosts = try HostFile(parsing: "# two\n\nnode1 slots=8 max_slots=9\n node2 slots=4 # half\n", file: "h")
-        #expect(hosts.text == "node1 slots=8\nnode2 slots=4\n")
-        #expect(hosts.ranks(of: 12) == 12)
-        #expect(hosts.ranks(of: 64) == 8)
-        #expect(hosts.ranks(of: 63) == 12)
-        #expect(throws: MISPError("names no host", at: "h")) { try HostFile(parsing: "# none\n", file: "h") }
-        let wrong = #expect(throws: MISPError.self) { try HostFile(parsing: "\nnode1\n", file: "h") }
-        #expect(wrong?.description == "h:2: does not say how many ranks node1 takes; write node1 slots=8")
-    }
-
-    @Test func leavesOutHostsThatDoNotAnswer() throws {
-        let folder = try TemporaryFolder()
-        let agent = folder["agent"]
-        try Data("#!/bin/sh\ncase $1 in dead) exit 255;; mute) exec sleep 60;; esac\nshift\nexec \"$@\"\n".utf8)
-            .write(to: agent)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: agent.path)
-        let hosts = try HostFile(
-            parsing: ["localhost", "alive", "dead", "mute"].map { "\($0) slots=2\n" }.joined(), file: "h")
-        #expect(hosts.answering(agent: [agent.path], seconds: 2).hosts.map(\.name) == ["localhost", "alive"])
+    /// A crash is the program's own doing, and the same each time; a rank that was killed may live the next time.
+    @Test func aCrashThatRepeatsIsFinal() {
+        for status in [1, 134, 139] as [Int32] {
+            var policy = RestartPolicy(limit: 5, isLocal: true)
+            #expect(policy.decide(status: status, wasAsked: false, saved: 0) == .restart(number: 1, pause: 0))
+            #expect(policy.decide(status: status, wasAsked: false, saved: 4) == .restart(number: 1, pause: 0))
+            #expect(policy.decide(status: status, wasAsked: false, saved: 4) == .endAsRepeated, "\(status)")
+        }
+        for statuses in [[137, 137, 137], [nil, nil, nil], [139, 137, 139], [143, 143, 143]] as [[Int32?]] {
+            var policy = RestartPolicy(limit: 5, isLocal: true)
+            for (number, status) in statuses.enumerated() {
+                let decision = policy.decide(status: status, wasAsked: false, saved: 0)
+                #expect(decision == .restart(number: number + 1, pause: [0, 2, 4][number]), "\(statuses)")
+            }
+        }
+        // Between hosts a lost link ends ranks with 1 too.
+        var policy = RestartPolicy(limit: 5, isLocal: false)
+        for number in 1...3 {
+            let decision = policy.decide(status: 1, wasAsked: false, saved: 0)
+            #expect(decision == .restart(number: number, pause: [0, 2, 4][number - 1]))
+        }
     }
 }
 
@@ -203,10 +237,75 @@ import Worker
         #expect(!run.errors.contains("starting it again"), "\(run.errors)")
     }
 
-    @Test func aLauncherThatCannotStartIsNotTriedForLong() throws {
-        let run = try runRanks(nil, "misp-worker", ["supervise", "-n", "2", "--launcher=false", "--", "train"])
-        #expect(run.status == 1)
-        #expect(run.errors.components(separatedBy: "starting it again").count == 2, "\(run.errors)")
+    /// A launcher of the test's own: a script that is given `-n 2 misp-worker train …`.
+    private func launched(by script: String, _ options: [String] = [], _ set: [String] = []) throws -> RankRun {
+        try fixture.write("#!/bin/bash\n\(script)\n", to: "launcher")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: fixture.folder["launcher"].path)
+        return try runRanks(
+            nil, "misp-worker",
+            ["supervise", "-n", "2", "--launcher", fixture.folder["launcher"].path] + options
+                + ["--", "train", "--config", fixture.folder["run.yaml"].path, "--set", "output=out"] + set)
+    }
+
+    @Test(arguments: [1, 127, 243] as [Int32]) func aLauncherThatRefusesIsNotTriedAgain(status: Int32) throws {
+        let run = try launched(by: "echo no slots >&2; exit \(status)")
+        #expect(run.status == status)
+        #expect(!run.errors.contains("starting it again"), "\(run.errors)")
+        #expect(
+            run.errors.contains("launcher ended with status \(status) before any rank had started"), "\(run.errors)")
+    }
+
+    @Test func aLauncherThatIsNotThereIsTheUsersFault() throws {
+        for launcher in ["/nonexistent/mpirun", "no-such-launcher -x Y", " "] {
+            let run = try runRanks(nil, "misp-worker", ["supervise", "-n", "2", "--launcher", launcher, "--", "train"])
+            #expect(run.status == 2, "\(launcher): \(run.errors)")
+            #expect(run.errors.contains("--launcher: "), "\(run.errors)")
+        }
+    }
+
+    /// Whatever the launcher makes of ranks that end in different ways.
+    @Test(arguments: [1, 137, 0] as [Int32]) func aRanksWordThatTheInputIsAtFaultIsFinal(status: Int32) throws {
+        let run = try launched(by: "shift 2; \"$@\"; exit \(status)", [], ["data.train=nowhere.jsonl"])
+        #expect(run.status == 2, "\(run.errors)")
+        #expect(!run.errors.contains("starting it again"), "\(run.errors)")
+    }
+
+    @Test func aCrashAtTheSamePlaceIsNotTriedFiveTimes() throws {
+        let run = try launched(by: "shift 2; \"$@\"; exit 139", [], ["optimizer.steps=2"])
+        #expect(run.status == 139, "\(run.errors)")
+        #expect(run.errors.components(separatedBy: "starting it again").count == 3, "\(run.errors)")
+        #expect(run.errors.contains("a second time (after step 2), without a checkpoint between"), "\(run.errors)")
+    }
+
+    /// It ignores all that can be ignored, as mpirun does when it has lost a host or waits for an agent.
+    @Test func aLauncherThatHangsBeforeItsRanksStartIsEnded() throws {
+        var child: Int32?
+        let run = try runRanks(
+            nil, "misp-worker",
+            ["supervise", "-n", "2", "--launcher", try hangingLauncher().path, "--", "train"]
+        ) { process in
+            for _ in 0..<500 where !FileManager.default.fileExists(atPath: fixture.folder["pid"].path) {
+                usleep(10_000)
+            }
+            child = (try? String(contentsOf: fixture.folder["pid"], encoding: .utf8)).flatMap { Int32($0) }
+            kill(process, SIGTERM)
+        }
+        #expect(run.status == 128 + SIGTERM, "\(run.errors)")
+        #expect(run.seconds < 30)
+        #expect(kill(try #require(child), 0) != 0)
+    }
+
+    private func hangingLauncher() throws -> URL {
+        try fixture.write(
+            """
+            #!/bin/bash
+            trap '' TERM USR1 INT HUP
+            printf %s $$ >'\(fixture.folder["new"].path)' && mv '\(fixture.folder["new"].path)' '\(fixture.folder["pid"].path)'
+            while :; do sleep 0.2; done
+
+            """, to: "launcher")
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: fixture.folder["launcher"].path)
+        return fixture.folder["launcher"]
     }
 
     @Test func endsInterruptedWhenAsked() throws {

@@ -7,12 +7,16 @@ final class BeatListener {
     private let descriptor: Int32
     private let token = String(UInt64.random(in: .min ... .max), radix: 36)
     private let port: UInt16
+    private let isLocal: Bool
 
-    init() throws {
+    /// - Parameter isLocal: whether all ranks are on this host: then nothing from outside can reach the port.
+    init(isLocal: Bool) throws {
+        self.isLocal = isLocal
         let socket = Heartbeat.datagramSocket()
         descriptor = socket
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = (isLocal ? INADDR_LOOPBACK : INADDR_ANY).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isOpen = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -28,10 +32,8 @@ final class BeatListener {
     deinit { close(descriptor) }
 
     /// What the ranks need to find this listener: the value of `Heartbeat.variable`.
-    ///
-    /// - Parameter local: ranks of this host alone
-    func whereabouts(local: Bool) -> String {
-        let addresses = local ? ["127.0.0.1"] : Self.addresses + ["127.0.0.1"]
+    var whereabouts: String {
+        let addresses = isLocal ? ["127.0.0.1"] : Self.addresses + ["127.0.0.1"]
         return token + "@" + addresses.map { "\($0):\(port)" }.joined(separator: ",")
     }
 

@@ -7,10 +7,13 @@ import Synchronization
 /// becomes SIGUSR1.
 final class PassedSignals {
     var isAsked: Bool { asked.load(ordering: .relaxed) > 0 }
+    /// Seconds of `Supervisor`'s clock when an end was first asked for, and when it was to be at once, as far as `pass` saw.
+    private(set) var askedSince: Double?
+    private(set) var insistedSince: Double?
     private var passed = 0
 
     func watch() {
-        for number in [SIGTERM, SIGUSR1, SIGHUP] {
+        for number in [SIGTERM, SIGUSR1, SIGHUP] where !Interruption.isIgnored(number) {
             signal(number) { number in
                 asked.wrappingAdd(1, ordering: .relaxed)
                 if number == SIGTERM, asked.load(ordering: .relaxed) > 1 { insisted.store(true, ordering: .relaxed) }
@@ -30,7 +33,10 @@ final class PassedSignals {
         let count = asked.load(ordering: .relaxed)
         guard count > passed else { return }
         passed = count
-        kill(process, insisted.load(ordering: .relaxed) ? SIGTERM : SIGUSR1)
+        let isInsisted = insisted.load(ordering: .relaxed)
+        askedSince = askedSince ?? Supervisor.now
+        if isInsisted { insistedSince = insistedSince ?? Supervisor.now }
+        kill(process, isInsisted ? SIGTERM : SIGUSR1)
     }
 }
 

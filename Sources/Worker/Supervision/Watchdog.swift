@@ -1,4 +1,5 @@
 import Coordinator
+import Core
 
 /// Decides from the ranks' beats whether a run still moves, and if not, who holds it up. Knows no clock: it is told the time.
 package struct Watchdog {
@@ -17,16 +18,21 @@ package struct Watchdog {
     /// Seconds without a beat after which a rank counts as gone: its process stands still, or its host is cut off.
     package static let silence = 60.0
 
+    /// A watcher that looks several times a second and finds that more seconds than this have passed stood still itself: it
+    /// was stopped, or its machine was.
+    package static let gap = 3.0
+
     private let ranks: Int
     private let hangAfter: Double
     private let silentAfter: Double
     private var seen: [Int: Rank] = [:]
     private var start: Double
+    private var lastLook: Double
 
     /// - Parameters:
     ///   - hangAfter: seconds that a rank may take for a part of its work, or to start; 0 watches nothing
     package init(ranks: Int, hangAfter: Double, start: Double) {
-        (self.ranks, self.hangAfter, self.start) = (ranks, hangAfter, start)
+        (self.ranks, self.hangAfter, self.start, lastLook) = (ranks, hangAfter, start, start)
         silentAfter = min(hangAfter, Self.silence)
     }
 
@@ -49,6 +55,21 @@ package struct Watchdog {
             beat.work != known.beat.work || beat.calls != known.beat.calls || beat.isWaiting != known.beat.isWaiting
         seen[beat.rank] = Rank(beat: beat, heard: time, moved: hasMoved ? time : known.moved)
     }
+
+    /// To be called often, before anything is heard: time in which nobody looked counts against no rank.
+    package mutating func look(at time: Double) {
+        let passed = time - lastLook
+        lastLook = time
+        guard passed > Self.gap else { return }
+        start += passed
+        for rank in seen.keys {
+            seen[rank]?.heard += passed
+            seen[rank]?.moved += passed
+        }
+    }
+
+    /// Whether a rank has said that the input is at fault.
+    package var foundInputFault: Bool { seen.values.contains { $0.beat.status == MISPError.Kind.input.rawValue } }
 
     /// Nil while the run moves.
     package func verdict(at time: Double) -> Verdict? {
