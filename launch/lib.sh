@@ -15,11 +15,18 @@ export PATH=${PATH:-/usr/local/bin:/usr/bin:/bin}:/usr/sbin:/sbin
 set +o posix
 unset CDPATH GREP_OPTIONS POSIXLY_CORRECT
 
-ROOT=$(cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+ROOT=$(builtin cd -P -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 readonly SCRIPT=${BASH_SOURCE[1]:-${BASH_SOURCE[0]}}
 
 # A standard error that takes nothing more, such as a full disk, ends no script.
 say() { printf '%s\n' "$*" >&2 || true; }
+
+# Sourced into somebody's own shell, which the script's end would end: back to its prompt.
+if [[ $- == *i* ]]; then
+    say "run $SCRIPT, do not source it"
+    set +euo pipefail
+    kill -INT $$
+fi
 
 # Ends the script with status 2: something about the machine or the arguments has to be mended by the user.
 fail() {
@@ -63,7 +70,7 @@ read_options() {
 
 check_value() {
     case $1 in
-        -n | --threads) count "$1" "$2" ;;
+        -n | --threads | --steps | --groups-per-rank) count "$1" "$2" ;;
         --bind) [[ $2 == core || $2 == none ]] || fail "--bind wants core or none, not '$2'" ;;
         --restarts | --hang-after) [[ $2 =~ ^[0-9]{1,9}$ ]] || fail "$1 wants a number, not '$2'" ;;
         --hostfile) [[ -f $2 && -r $2 ]] || fail "--hostfile wants a file that can be read, not '$2'" ;;

@@ -102,7 +102,7 @@ check_tmpdir() {
     fi
     [[ -z $why ]] || fail "TMPDIR: the folder $folder $why: set TMPDIR to one that can be written"
     # The ranks may have another current folder.
-    if [[ -n ${TMPDIR:-} ]]; then TMPDIR=$(cd -- "$TMPDIR" && pwd) && export TMPDIR; fi
+    if [[ -n ${TMPDIR:-} ]]; then TMPDIR=$(builtin cd -- "$TMPDIR" && pwd) && export TMPDIR; fi
 }
 
 # A folder for what the ranks share, gone after the run even if they were killed. Each rank wants some MiB for messages;
@@ -220,7 +220,7 @@ ip -o -4 addr show up | while read -r _ name _ address _; do echo "$id $name ${a
 
 # Prints the addresses of the hosts that standard input names, a line each.
 own_addresses() {
-    local host agent i
+    local host agent i asked=0
     read -ra agent <<<"${OMPI_MCA_plm_rsh_agent:-ssh -o BatchMode=yes -o ConnectTimeout=10}"
     # Of several that may be there Open MPI takes the first.
     for ((i = 1; i < ${#agent[@]}; i++)); do [[ ${agent[i]} != : ]] || agent=("${agent[@]::i}"); done
@@ -230,6 +230,7 @@ own_addresses() {
         else
             timeout 15 "${agent[@]}" "$host" "sh -c '$ADDRESSES'"
         fi </dev/null 2>/dev/null &
+        ((++asked % 64)) || wait
     done
     wait
 }

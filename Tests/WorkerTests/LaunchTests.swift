@@ -94,6 +94,7 @@ import Testing
             "\(start) 'bin/misp here' -n 1 -- train '* \"x\"'",
             "cd a*; PATH=\"$PWD/../bin:$PATH\" launch/local train '* \"x\"'",
             "(\(start) \(script) 2>&-)", "(\(start) \(script) 2>/dev/full)", "\(start) nohup \(script) 2>/dev/null",
+            "\(start) BASH_ENV=\"$PWD/noisy\" \(script)",
         ] {
             let run = try runBash(command, in: folder.url)
             #expect(run.status == 0, "\(command): \(run.errors)")

@@ -18,14 +18,29 @@ package struct HostAnswers: Sendable {
         let errors: Pipe
     }
 
+    /// So many hosts are asked at a time: each takes processes and open files.
+    private static let batch = 64
+
     /// Runs `agent HOST true` for each host but this one.
     ///
-    /// - Parameter isAsked: whether to wait no longer
+    /// - Parameters:
+    ///   - seconds: for a batch of hosts
+    ///   - isAsked: whether to wait no longer
     package init(_ file: HostFile, agent: [String], seconds: Double, isAsked: () -> Bool = { false }) {
         answering = file
         let names = file.hosts.map(\.name).filter { !HostFile.isHere($0) }
+        for start in stride(from: 0, to: names.count, by: Self.batch) {
+            ask(names[start..<min(start + Self.batch, names.count)], agent, seconds, isAsked)
+        }
+        let left = Set(silent.map(\.name))
+        answering.hosts.removeAll { left.contains($0.name) }
+    }
+
+    private mutating func ask(
+        _ names: ArraySlice<String>, _ agent: [String], _ seconds: Double, _ isAsked: () -> Bool
+    ) {
         var questions: [Question] = []
-        for name in Set(names).sorted() {
+        for name in names {
             let process = Process()
             process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
             process.arguments = agent + [name, "true"]
@@ -50,8 +65,6 @@ package struct HostAnswers: Sendable {
                 silent.append(Silence(name: question.name, reason: Self.lastLine(question.errors)))
             }
         }
-        let left = Set(silent.map(\.name))
-        answering.hosts.removeAll { left.contains($0.name) }
     }
 
     /// What stands in the pipe now: a process that the agent left behind may hold it open for ever.
