@@ -48,6 +48,6 @@ public enum Communicators {
     }
 
     private static func report(_ error: any Error) {
-        FileHandle.standardError.write(Data("misp: \(error)\n".utf8))
+        FileHandle.standardError.write(Data("misp: \("\(error)".shown)\n".utf8))
     }
 }

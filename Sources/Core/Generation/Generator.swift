@@ -1,3 +1,11 @@
+/// A request's next token cannot be chosen, as its logits are not all finite.
+public struct NonFiniteLogits: Error {
+    /// The request's.
+    public let key: String
+    /// Of the answer, from 1.
+    public let token: Int
+}
+
 /// Answers of a vision-language model, token by token.
 public struct Generator<S: Scalar> {
     /// A prompt with its picture's features.
@@ -46,7 +54,10 @@ public struct Generator<S: Scalar> {
     /// Answers the requests together, each as if it were alone.
     ///
     /// - Parameter tell: called with a request's index and its next token as soon as that is known
-    public func answers(_ requests: [Request], tell: (Int, Int32) -> Void = { _, _ in }) -> [[Int32]] {
+    /// - Throws: `NonFiniteLogits`, and what `tell` throws
+    public func answers(
+        _ requests: [Request], tell: (Int, Int32) throws -> Void = { _, _ in }
+    ) throws -> [[Int32]] {
         var answers = [[Int32]](repeating: [], count: requests.count)
         guard limit > 0, !requests.isEmpty else { return answers }
         let (inputs, first) = prompts(requests)
@@ -54,6 +65,9 @@ public struct Generator<S: Scalar> {
         var logits = model.language.decode(inputs, first.map(\.place), threads: threads)
         while true {
             for row in running.indices {
+                guard S.sum(logits.row(row), count: logits.columns).isFinite else {
+                    throw NonFiniteLogits(key: running[row].key, token: running[row].answer.count + 1)
+                }
                 let next = choose(logits.row(row), logits.columns, running[row])
                 running[row].answer.append(next)
                 running[row].seen.insert(next)
@@ -61,7 +75,7 @@ public struct Generator<S: Scalar> {
             for sequence in running {
                 guard let token = sequence.answer.last, !stops.contains(token) else { continue }
                 answers[sequence.index].append(token)
-                tell(sequence.index, token)
+                try tell(sequence.index, token)
             }
             running.removeAll { stops.contains($0.answer.last ?? 0) || $0.answer.count == limit }
             if running.isEmpty { return answers }

@@ -42,7 +42,7 @@ extension VisionLanguageModel where S == Float {
     /// - Throws: `MISPError` that names the file which cannot be written, or the tensor that does not fit the format
     public func write(to folder: URL, besides source: URL, _ writing: ModelWriting = ModelWriting()) throws {
         do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
-            throw MISPError("cannot be made (\(error.localizedDescription))", at: folder.relativePath)
+            throw MISPError("cannot be made (\(SystemReason.text(error)))", at: folder.relativePath)
         }
         let isElsewhere = folder.standardizedFileURL.path != source.standardizedFileURL.path
         if isElsewhere { try Self.copyFiles(from: source, to: folder) }

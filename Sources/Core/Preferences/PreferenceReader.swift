@@ -14,8 +14,7 @@ extension PreferenceGroup {
     ///   repeated; no group at all; image files that do not exist.
     public static func read(contentsOf file: URL, images: URL) throws(MISPError) -> [PreferenceGroup] {
         let content = try PreferenceFile(contentsOf: file, images: images)
-        if let error = content.malformed.first ?? content.repeated.first { throw error }
-        try checkImages(of: content.groups, file: file, images: images)
+        try content.check(images: images)
         return content.groups.map(\.group)
     }
 
@@ -27,7 +26,7 @@ extension PreferenceGroup {
     }
 
     /// All missing files are counted before the first one is reported.
-    private static func checkImages(
+    fileprivate static func checkImages(
         of groups: [(line: Int, group: PreferenceGroup)], file: URL, images: URL
     ) throws(MISPError) {
         var checked: Set<String> = []
@@ -50,6 +49,14 @@ extension PreferenceGroup {
     private static func isFile(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
+    }
+}
+
+extension PreferenceFile {
+    /// - Throws: the first fault of a line, or `MISPError` for image files that do not exist
+    public func check(images: URL) throws(MISPError) {
+        if let error = malformed.first ?? repeated.first { throw error }
+        try PreferenceGroup.checkImages(of: groups, file: url, images: images)
     }
 }
 
@@ -102,6 +109,7 @@ private struct PreferenceRow {
 
     /// A path as the file system takes it: relative ones start from the image folder.
     private func path(_ field: JSONField) throws(MISPError) -> String {
+        _ = try PictureReference.path(field)
         let path = try filled(field.string(), field)
         return path.hasPrefix("/") ? path : "\(images)/\(path)"
     }

@@ -94,6 +94,9 @@ package struct Generate: ParsableCommand {
     private func answer(_ model: TrainedModel) throws {
         let requests = try image.enumerated().map { index, image in
             let prompt = prompt.count == 1 ? prompt[0] : prompt[index]
+            if let fault = PictureReference.fault(image) {
+                throw MISPError(fault.what, at: "--image", remedy: fault.remedy)
+            }
             let request = try model.request(prompt, image: image, key: "\(index)", at: "--prompt")
             try model.checkLength(request.prompt, answer: sampling.maxTokens, at: "--prompt")
             return request
@@ -101,13 +104,13 @@ package struct Generate: ParsableCommand {
         let generator = try sampling.sampling.generator(model)
         if requests.count == 1 {
             var text = AnswerText(model.folder.tokenizer)
-            _ = generator.answers(requests) { _, token in
-                FileHandle.standardOutput.write(Data(text.append(token).utf8))
+            _ = try model.answers(generator, requests) { _, token in
+                FileHandle.standardOutput.write(Data(text.append(token).shown.utf8))
             }
-            print(text.finish())
+            print(text.finish().shown)
         } else {
-            for answer in generator.answers(requests) {
-                print(model.folder.tokenizer.decode(answer, skipSpecialTokens: true))
+            for answer in try model.answers(generator, requests) {
+                print(model.folder.tokenizer.decode(answer, skipSpecialTokens: true).shown)
             }
         }
     }
@@ -136,7 +139,9 @@ package struct SamplingOptions: ParsableArguments {
     package init() {}
 
     package func validate() throws {
-        guard maxTokens > 0 else { throw ValidationError("--max-tokens is \(maxTokens), but must be at least 1") }
+        guard 1...1_000_000 ~= maxTokens else {
+            throw ValidationError("--max-tokens is \(maxTokens), but must be at least 1 and at most 1000000")
+        }
         guard temperature >= 0 else { throw ValidationError("--temperature is \(temperature), but must be 0 or more") }
         guard topK >= 0 else { throw ValidationError("--top-k is \(topK), but must be 0 or more") }
         guard topP > 0, topP <= 1 else {

@@ -42,7 +42,7 @@ package struct Program: ParsableCommand {
                 if isFirstRank { print(message) }
             } else {
                 waitForFirstRank()
-                FileHandle.standardError.write(Data("\(name): error: \(message)\n".utf8))
+                FileHandle.standardError.write(Data("\(name): error: \(message.shown)\n".utf8))
             }
             return status
         }

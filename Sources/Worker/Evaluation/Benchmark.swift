@@ -91,7 +91,7 @@ struct BenchmarkSource: Equatable {
         do {
             data = try Data(contentsOf: file)
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: file.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: file.relativePath)
         }
         if data.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == UInt8(ascii: "[") {
             return try JSONField(contentsOf: file).array()

@@ -27,7 +27,7 @@ struct CaptionBenchmark: Benchmark {
         do {
             words = CaptionWords(synonyms: try String(contentsOf: list, encoding: .utf8))
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: list.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: list.relativePath)
         }
         var objects: [String: Set<String>] = [:]
         for question in questions { objects[question.id] = [] }

@@ -52,6 +52,7 @@ struct Evaluation {
             guard communicator.rank == 0 else { return }
             let asked: JSON = [
                 "model": .string(model.origin), "weights": model.files, "answers": configuration.sampling.json,
+                "transparency": .string(model.images.processor.transparency.rawValue),
             ]
             let file = configuration.output.appending(path: "asked.json")
             if FileManager.default.fileExists(atPath: file.path) {
@@ -71,13 +72,16 @@ struct Evaluation {
 
     private func load() throws -> TrainedModel {
         if let model = configuration.model {
-            return try TrainedModel(model.path, adapter: model.adapter, prompt: model.prompt)
+            return try TrainedModel(
+                model.path, adapter: model.adapter, prompt: model.prompt, configuration.transparency ?? .white)
         }
         guard let run = configuration.run else {
             throw MISPError("there is nobody to answer", at: "evaluate", remedy: "set run, or model.path")
         }
+        var trained = try RunConfiguration(contentsOf: run)
+        trained.data.transparency = configuration.transparency ?? trained.data.transparency
         return try TrainedModel(
-            try RunConfiguration(contentsOf: run),
+            trained,
             weights: configuration.checkpoint.map { .checkpoint($0) } ?? (configuration.base ? .base : .newest))
     }
 
@@ -124,7 +128,7 @@ struct Evaluation {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         } catch {
             throw MISPError(
-                "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
+                "cannot be made (\(SystemReason.text(error)))", at: folder.relativePath,
                 remedy: "choose another output")
         }
     }

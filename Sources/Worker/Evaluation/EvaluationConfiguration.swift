@@ -13,6 +13,8 @@ package struct EvaluationConfiguration: Equatable {
     var checkpoint: URL?
     /// Answers with the run's model alone, whatever was trained.
     var base = false
+    /// Of the questions' pictures; the run's own unless given.
+    var transparency: Transparency?
     var sampling = Sampling()
     var threads = 1
     /// Rounds of the bootstrap and of permutations.
@@ -20,7 +22,7 @@ package struct EvaluationConfiguration: Equatable {
     var benchmarks: [BenchmarkSource] = []
 
     private static let keys = [
-        "seed", "output", "run", "model", "base", "checkpoint", "answers", "threads", "resamples", "benchmarks",
+        "seed", "output", "run", "model", "base", "checkpoint", "data", "answers", "threads", "resamples", "benchmarks",
     ]
     private static let modelKeys = ["path", "adapter", "prompt"]
     private static let answerKeys = ["max_tokens", "temperature", "top_k", "top_p", "repetition_penalty"]
@@ -51,8 +53,11 @@ package struct EvaluationConfiguration: Equatable {
                 base ? "is given beside base" : "is given without a run",
                 remedy: base ? "keep one of the two" : "set run to the configuration that it was trained with")
         }
-        threads = try root["threads"].int(default: threads, from: 1)
-        rounds = try root["resamples"].int(default: rounds, from: 0)
+        try root["data"].checkKeys(["transparency"])
+        let transparency = root["data"]["transparency"]
+        if transparency.isPresent { self.transparency = try transparency.choice(default: Transparency.white) }
+        threads = try root["threads"].int(default: threads, from: 1, to: 4096)
+        rounds = try root["resamples"].int(default: rounds, from: 0, to: 1_000_000)
         try root["answers"].checkKeys(Self.answerKeys)
         sampling = try Sampling(root["answers"], seed: seed)
         guard let list = try root["benchmarks"].list(), !list.isEmpty else {
@@ -103,7 +108,7 @@ extension Sampling {
     fileprivate init(_ section: ConfigurationField, seed: UInt64) throws(MISPError) {
         self.init()
         self.seed = seed
-        maxTokens = try section["max_tokens"].int(default: maxTokens, from: 1)
+        maxTokens = try section["max_tokens"].int(default: maxTokens, from: 1, to: 1_000_000)
         temperature = try section["temperature"].number(default: temperature, "0 or more") { $0 >= 0 }
         topK = try section["top_k"].int(default: topK, from: 0)
         topP = try section["top_p"].number(default: topP, "greater than 0 and at most 1") { $0 > 0 && $0 <= 1 }

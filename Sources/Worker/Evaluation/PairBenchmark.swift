@@ -92,7 +92,7 @@ struct CSV {
         do {
             text = try String(contentsOf: url, encoding: .utf8)
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: url.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: url.relativePath)
         }
         var records = Self.records(text)
         guard !records.isEmpty else { throw MISPError("is empty", at: url.relativePath) }

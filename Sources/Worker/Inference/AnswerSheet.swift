@@ -56,7 +56,7 @@ struct AnswerSheet {
             try model.checkLength(request.prompt, answer: limit, at: question.place)
             return request
         }
-        return zip(questions, generator.answers(requests)).map { question, tokens in
+        return zip(questions, try model.answers(generator, requests)).map { question, tokens in
             let text = model.folder.tokenizer.decode(tokens, skipSpecialTokens: true)
             var line = JSON.Object([
                 ("id", .string(question.id)), ("answer", .string(text)), ("tokens", .integer(tokens.count)),
@@ -95,7 +95,7 @@ private final class AnswerFile {
             file = try FileHandle(forWritingTo: url)
             try file.seekToEnd()
         } catch {
-            throw MISPError("cannot be written (\(error.localizedDescription))", at: path)
+            throw MISPError("cannot be written (\(SystemReason.text(error)))", at: path)
         }
     }
 
@@ -103,7 +103,7 @@ private final class AnswerFile {
         do {
             try file.write(contentsOf: line + [10])
         } catch {
-            throw MISPError("cannot be written (\(error.localizedDescription))", at: path)
+            throw MISPError("cannot be written (\(SystemReason.text(error)))", at: path)
         }
         count += 1
     }

@@ -23,19 +23,25 @@ struct TrainedModel {
     let origin: String
     /// Its weights' files with size and time of change, by which to tell models apart.
     let files: JSON
+    private let cause: NonFiniteCause
 
     init(_ configuration: RunConfiguration, weights: Weights) throws {
-        try self.init(LoadedWeights(configuration, weights), prompt: configuration.model.prompt)
+        try self.init(
+            LoadedWeights(configuration, weights), prompt: configuration.model.prompt,
+            configuration.data.transparency)
     }
 
     /// A model of a Hugging Face directory, with a PEFT adapter over it.
-    init(_ url: URL, adapter: URL?, prompt: PromptTemplate) throws {
-        try self.init(LoadedWeights(url, adapter: adapter), prompt: prompt)
+    init(_ url: URL, adapter: URL?, prompt: PromptTemplate, _ transparency: Transparency) throws {
+        try self.init(LoadedWeights(url, adapter: adapter), prompt: prompt, transparency)
     }
 
-    private init(_ weights: LoadedWeights, prompt: PromptTemplate) throws {
+    private init(_ weights: LoadedWeights, prompt: PromptTemplate, _ transparency: Transparency) throws {
         (folder, model, origin) = (weights.folder, weights.model, weights.origin)
-        images = FeatureCache(model, processor: folder.imageProcessor)
+        cause = NonFiniteCause(folder: folder.url, parameters: model.parameters)
+        var processor = folder.imageProcessor
+        processor.transparency = transparency
+        images = FeatureCache(model, processor: processor, cause: cause)
         encoder = try GroupEncoder(
             folder, template: prompt,
             imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))
@@ -69,6 +75,19 @@ struct TrainedModel {
         return .init(
             key: key, prompt: try encoder.encode(prompt: prompt, at: place),
             features: model.features(ofFixedPart: try images.features(of: ImageSource(path: image))))
+    }
+
+    /// Answers the requests; where logits are not finite the error names the tensor that is to blame.
+    func answers(
+        _ generator: Generator<Float>, _ requests: [Generator<Float>.Request],
+        tell: (Int, Int32) throws -> Void = { _, _ in }
+    ) throws -> [[Int32]] {
+        do {
+            return try generator.answers(requests, tell: tell)
+        } catch let error as NonFiniteLogits {
+            throw cause.failure(
+                "the logits of token \(error.token) of its answer are not finite", at: "question \(error.key)")
+        }
     }
 
     /// Tokens that end an answer: those of generation_config.json and the end-of-sequence token.

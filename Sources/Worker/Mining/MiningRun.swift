@@ -19,7 +19,9 @@ struct MiningRun {
         let table = try communicator.agree { try PromptTable(input.groups, configuration, embedder) }
         try onFirstRank { try prepareOutput(input) }
 
-        let stage = try EmbeddingStage(embedder, store: configuration.store, communicator: communicator)
+        let stage = try EmbeddingStage(
+            embedder, model: configuration.model, store: configuration.store,
+            transparency: configuration.data.transparency, communicator: communicator)
         var pictures = try PictureTable(input, configuration, stage, communicator)
         let texts = try stage.prompts(table.tokens)
         try tell(stage)
@@ -170,7 +172,7 @@ struct MiningRun {
         }
         let page = configuration.pageGroups > 0 ? ", gallery.html" : ""
         RunOutput.say("wrote groups.jsonl, statistics.json\(page) in \(folder.relativePath)")
-        for line in statistics.lines { print(line) }
+        RunOutput.show(statistics.lines)
     }
 
     /// Collective. Files appear once, and every rank knows that they are there.
@@ -186,7 +188,7 @@ enum OutputFolder {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         } catch {
             throw MISPError(
-                "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
+                "cannot be made (\(SystemReason.text(error)))", at: folder.relativePath,
                 remedy: "choose another output")
         }
     }

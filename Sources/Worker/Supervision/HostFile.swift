@@ -34,7 +34,7 @@ package struct HostFile: Equatable, Sendable {
     package init(contentsOf url: URL) throws {
         let text: String
         do { text = try String(contentsOf: url, encoding: .utf8) } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: url.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: url.relativePath)
         }
         try self.init(parsing: text, file: url.relativePath)
     }

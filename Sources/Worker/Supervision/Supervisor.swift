@@ -118,7 +118,7 @@ package struct Supervisor {
         let isHere = settings.hosts == nil && environment["SLURM_JOB_ID"] == nil
         process.environment = environment.merging([Heartbeat.variable: listener.whereabouts(local: isHere)]) { $1 }
         do { try process.run() } catch {
-            throw MISPError("cannot be started (\(error.localizedDescription))", at: launch[0])
+            throw MISPError("cannot be started (\(SystemReason.text(error)))", at: launch[0])
         }
         return watch(process, ranks: ranks)
     }

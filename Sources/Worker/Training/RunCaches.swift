@@ -22,7 +22,7 @@ struct RunCaches {
     init(_ run: TrainingRun, images: [ImageSource], tell: (String) -> Void) throws {
         folder = run.configuration.cache.folder
         communicator = run.communicator
-        let digests = try Self.digests(of: images, run.communicator)
+        let digests = try Self.digests(of: images, run.configuration.data.transparency, run.communicator)
         pictures = digests
         let identity = WeightIdentity(folder: folder, communicator: run.communicator)
         if run.gradient.objective.usesReference {
@@ -95,7 +95,7 @@ struct RunCaches {
 
     /// Collective. Each rank reads its share of the files.
     private static func digests(
-        of images: [ImageSource], _ communicator: any Communicator
+        of images: [ImageSource], _ transparency: Transparency, _ communicator: any Communicator
     ) throws -> [ImageSource: Digest] {
         var places: [String: Int] = [:]
         var paths: [String] = []
@@ -119,16 +119,17 @@ struct RunCaches {
                 let start = index / communicator.size * Digest.size
                 let content = Digest(
                     bytes: all[index % communicator.size].dropFirst(start).prefix(Digest.size))
-                return (image, image.digest(of: content))
+                return (image, image.digest(of: content, transparency))
             })
     }
 }
 
 extension ImageSource {
     /// - Parameter content: of the file
-    fileprivate func digest(of content: Digest) -> Digest {
+    fileprivate func digest(of content: Digest, _ transparency: Transparency) -> Digest {
         var hash = SHA256()
         hash.add(content)
+        if transparency == .white { hash.add("over white") }
         if let crop { hash.add("crop \([crop.area, crop.aspect, crop.x, crop.y].map(\.bitPattern))") }
         if let noise { hash.add("noise \(noise.seed) \(noise.step) \(noise.group)") }
         return hash.finish()

@@ -60,6 +60,7 @@ final class RunCheckpoints {
 
     func restore(_ saved: CheckpointStore.Saved, into step: TrainingStep) throws {
         try store.restore(saved, elements: step.elements, buffers: step.buffers)
+        step.parameters.isUpdated = true
         try step.gatherParameters()
     }
 
@@ -106,6 +107,7 @@ extension RunCheckpoints {
         var configuration = JSON.Object(keys.compactMap { key in all[key].map { (key, $0) } })
         configuration["data"] = [
             "shuffle": .bool(run.configuration.data.shuffle),
+            "transparency": .string(run.configuration.data.transparency.rawValue),
             "train": .string("content \(try Checksum.of(MappedFile(run.configuration.data.train)))"),
         ]
         let slots = run.model.parameters.slots.map { slot -> JSON in

@@ -45,7 +45,7 @@ struct WeightIdentity {
             try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
         } catch {
             throw MISPError(
-                "cannot be made (\(error.localizedDescription))", at: place.relativePath,
+                "cannot be made (\(SystemReason.text(error)))", at: place.relativePath,
                 remedy: "set cache.folder, or cache.enabled: false")
         }
         let partial = place.appending(path: "\(UUID().uuidString).partial")

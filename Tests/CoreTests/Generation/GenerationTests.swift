@@ -26,7 +26,7 @@ import Testing
         #expect(golden.count == requests.count)
         for (key, penalty) in [("greedy", 1.0), ("penalized", 1.3)] {
             var told = [[Int32]](repeating: [], count: requests.count)
-            let answers = Generator(
+            let answers = try Generator(
                 model, sampler: TokenSampler(repetitionPenalty: penalty), stops: [checkpoint.folder.endOfSequence],
                 limit: 64
             ).answers(requests) { told[$0].append($1) }
