@@ -19,6 +19,11 @@ struct TextNormalizer: Sendable {
 
     private mutating func append(_ field: JSONField) throws(MISPError) {
         let type = try field["type"].string()
+        let keys = [
+            "Sequence": ["normalizers"], "Strip": ["strip_left", "strip_right"], "Prepend": ["prepend"],
+            "Replace": ["pattern", "content"],
+        ]
+        try field.checkKeys(keys[type] ?? [])
         switch type {
         case "Sequence":
             for step in try field["normalizers"].array() { try append(step) }
