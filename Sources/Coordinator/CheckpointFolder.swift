@@ -121,7 +121,7 @@ enum CheckpointFolder {
     private static func delete(_ url: URL) throws {
         guard FileManager.default.fileExists(atPath: url.path) else { return }
         do { try FileManager.default.removeItem(at: url) } catch {
-            throw MISPError("cannot be removed (\(error.localizedDescription))", at: url.relativePath)
+            throw MISPError("cannot be removed (\(SystemReason.text(error)))", at: url.relativePath)
         }
     }
 }
@@ -158,7 +158,7 @@ extension CheckpointFolder {
         func begin(_ state: JSON) throws {
             try delete(url)
             do { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true) } catch {
-                throw MISPError("cannot be made (\(error.localizedDescription))", at: url.relativePath)
+                throw MISPError("cannot be made (\(SystemReason.text(error)))", at: url.relativePath)
             }
             try open(CheckpointFolder.state)
             try Array("\(state)\n".utf8).withUnsafeBytes { try write($0) }

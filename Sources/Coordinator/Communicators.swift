@@ -62,6 +62,6 @@ public enum Communicators {
     }
 
     private static func report(_ error: Any) {
-        StandardStreams.tell("misp: \(error)\n")
+        StandardStreams.tell("misp: \("\(error)".shown)\n")
     }
 }

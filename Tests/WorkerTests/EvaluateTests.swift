@@ -49,6 +49,7 @@ import Testing
         try fixture.write(
             """
             run: run.yaml
+            base: true
             resamples: 50
             answers: {max_tokens: 6}
             benchmarks:

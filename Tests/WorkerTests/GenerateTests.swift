@@ -21,7 +21,8 @@ import Worker
     }
 
     private func generate(_ fixture: TrainingFixture, ranks: Int? = nil, _ arguments: String...) throws -> RankRun {
-        try runRanks(ranks, "misp-worker", ["generate", "--config", fixture.folder["run.yaml"].path] + arguments)
+        try runRanks(
+            ranks, "misp-worker", ["generate", "--config", fixture.folder["run.yaml"].path, "--base"] + arguments)
     }
 
     /// Any number of ranks writes the same file; a stopped run is continued; answers to other questions are kept safe.
@@ -76,7 +77,8 @@ import Worker
         let image = fixture.checkpoint.appending(path: try row["image"].string()).path
         let arguments = ["--prompt", try row["prompt"].string(), "--image", image, "--max-tokens"]
         func run(_ arguments: [String]) throws -> RankRun {
-            try runRanks(nil, "misp-worker", ["generate", "--config", fixture.folder["run.yaml"].path] + arguments)
+            try runRanks(
+                nil, "misp-worker", ["generate", "--config", fixture.folder["run.yaml"].path, "--base"] + arguments)
         }
         let one = try run(arguments + ["7"])
         #expect(one.status == 0, "\(one.errors)")
@@ -96,7 +98,7 @@ import Worker
             (["--input", "absent.jsonl"], "--out"), (["--input", "absent.jsonl", "--out", "x"], "absent.jsonl"),
         ] {
             let run = try runRanks(
-                nil, "misp-worker", ["generate", "--config", fixture.folder["run.yaml"].path] + arguments)
+                nil, "misp-worker", ["generate", "--config", fixture.folder["run.yaml"].path, "--base"] + arguments)
             #expect(run.status == 2 && run.errors.contains(part), "\(arguments): \(run.errors)")
         }
     }

@@ -1,5 +1,6 @@
 import Core
 import Foundation
+import TestSupport
 import Testing
 import Worker
 
@@ -28,6 +29,73 @@ private func message(_ text: String, _ overrides: [String] = []) throws -> Strin
     let file = try ConfigurationFile(text)
     let error = #expect(throws: MISPError.self) { try file.read(overrides) }
     return error?.description.replacing(file.folder.path + "/", with: "") ?? ""
+}
+
+/// One value out of range for every number of the file, and two for those that size memory or time.
+@Test(arguments: [
+    "optimizer.steps=9223372036854775807", "optimizer.epochs=9223372036854775807", "optimizer.steps=1e18",
+    "optimizer.groups_per_step=4000000000000", "optimizer.groups_per_step=9223372036854775808",
+    "lora.r=9223372036854775807",
+    "lora.r=70000", "lora.alpha=1e300", "lora.alpha=.inf", "negatives.count=1000000000", "negatives.temperature=1e-300",
+    "negatives.temperature=1e40", "negatives.uniform_mix=1e-40", "objective.beta=1e200", "objective.text_weight=1e100",
+    "objective.anchor_weight=.nan", "objective.kl_weight=1e9", "objective.token_weight=1e30",
+    "optimizer.betas=[0.9, 1]", "optimizer.betas=[1, 0.9]", "optimizer.betas=[0.9, 0.99999999]", "optimizer.eps=0",
+    "optimizer.eps=1e-46", "optimizer.eps=2", "optimizer.learning_rate=.inf", "optimizer.weight_decay=-1",
+    "optimizer.max_grad_norm=.nan", "optimizer.warmup_ratio=1.5", "checkpoint.every=9223372036854775807",
+    "checkpoint.keep=9223372036854775807", "cache.features_gib=1e300", "compute.threads=1000000", "seed=-1",
+    "seed=99999999999999999999",
+])
+func numbersOutOfRangeAreRefusedByName(setting: String) throws {
+    let key = setting.prefix { $0 != "=" && $0 != "[" }
+    let text = try message(minimal, [setting])
+    #expect(text.contains("--set \(key)"), "\(text)")
+}
+
+@Test(arguments: [
+    "optimizer.steps=100000000", "lora.r=4096", "negatives.count=10000", "negatives.temperature=1e-6",
+    "optimizer.betas=[0, 0.9999]", "optimizer.eps=1e-12", "seed=9223372036854775807", "optimizer.learning_rate=0",
+])
+func largeAndSmallNumbersAreRead(setting: String) throws {
+    _ = try ConfigurationFile(minimal).read([setting])
+}
+
+/// What would take all memory or the stack, and what is merely not read.
+@Test func hostileYAMLIsRefused() throws {
+    let laughs = (1...30).map { "a\($0): &a\($0) [*a\($0 - 1), *a\($0 - 1), *a\($0 - 1)]" }.joined(separator: "\n")
+    for (text, part) in [
+        ("a0: &a0 x\n\(laughs)\n", "&a0 is an anchor"), (minimal + "seed: &s 3\n", "run.yaml:3: &s is an anchor"),
+        (minimal + "lora: &l {r: 4}\noptimizer: *l\n", "is an anchor"),
+        (String(repeating: "[", count: 100_000), "nests lists or sections too deep"),
+        (String(repeating: "{a: ", count: 100_000), "nests lists or sections too deep"),
+        (String(repeating: "- ", count: 100_000) + "x", "nests lists or sections too deep"),
+        (
+            (0..<3000).map { String(repeating: " ", count: $0) + "a:" }.joined(separator: "\n"),
+            "nests lists or sections"
+        ),
+        ("# " + String(repeating: "x", count: 1 << 20), "a configuration at most"),
+    ] {
+        let message = try message(text)
+        #expect(message.contains(part) && message.count < 600, "\(message)")
+    }
+}
+
+@Test func theDefaultRunHasTransformersSchedule() throws {
+    let golden = try JSONField(contentsOf: golden("optimization.json"))["schedules"].array()
+    let optimizer = try ConfigurationFile(minimal).read().optimizer
+    let same = try golden.filter {
+        try $0["schedule"].string() == optimizer.schedule.rawValue
+            && $0["warmup_ratio"].double() == optimizer.warmupRatio
+            && $0["steps"].int() == 10
+    }
+    #expect(same.count == 1)
+    let schedule = LearningRateSchedule(optimizer.schedule, peak: 1, warmupRatio: optimizer.warmupRatio, totalSteps: 10)
+    for (step, rate) in try same[0]["rates"].array().enumerated() {
+        #expect(abs(schedule.rate(at: step) - (try rate.double())) < 5e-9)
+    }
+    for name in ["constant", "constant_with_warmup", "linear", "cosine"] {
+        let read = try ConfigurationFile(minimal).read(["optimizer.schedule=\(name)"])
+        #expect(read.optimizer.schedule.rawValue == name)
+    }
 }
 
 private let documented = """
@@ -217,7 +285,7 @@ private let documented = """
         ("objective: {beta: nan}", "objective.beta: is 'nan', not a number"),
         ("objective: {beta: \"0.5\"}", "objective.beta: is a string in quotes, not a number"),
         ("objective: {beta: 1,5}", "objective.5: unknown key"),
-        ("objective: {text_weight: -1}", "objective.text_weight: is -1, but must be 0 or more"),
+        ("objective: {text_weight: -1}", "objective.text_weight: is -1, but must be between 0 and 1e6"),
         ("objective: {anchor_weight: -1}", "objective.anchor_weight: is -1"),
         ("negatives: {count: 0}", "negatives.count: is 0, but must be 1 or more"),
         ("negatives: {count: 2.5}", "negatives.count: is 2.5, not a whole number"),
@@ -226,8 +294,8 @@ private let documented = """
             "negatives: {sampling: importence}",
             "did you mean importance? known: subset, uniform, importance, replacement"
         ),
-        ("negatives: {temperature: 0}", "negatives.temperature: is 0, but must be greater than 0"),
-        ("negatives: {uniform_mix: 0}", "negatives.uniform_mix: is 0, but must be greater than 0 and at most 1"),
+        ("negatives: {temperature: 0}", "negatives.temperature: is 0, but must be between 1e-6 and 1e6"),
+        ("negatives: {uniform_mix: 0}", "negatives.uniform_mix: is 0, but must be between 1e-9 and 1"),
         ("negatives: {uniform_mix: 1.5}", "negatives.uniform_mix: is 1.5"),
         ("trainable: {language: half}", "trainable.language: unknown value 'half'"),
         ("trainable: {language: frozen}", "run.yaml:3: trainable: everything is frozen"),

@@ -8,6 +8,8 @@ struct TrainingFixture {
     let folder: TemporaryFolder
     let checkpoint: URL
 
+    /// The goldens' pictures were read without their alpha.
+    ///
     /// - Parameter settings: what the configuration has besides model, data and output.
     init(_ checkpoint: String, settings: String, adapter: Bool = true) throws {
         folder = try TemporaryFolder()
@@ -18,7 +20,7 @@ struct TrainingFixture {
         try write(
             """
             model: {path: '\(self.checkpoint.path)', \(adapterLine)prompt: \(template)}
-            data: {train: '\(self.checkpoint.path)/groups.jsonl', images: '\(self.checkpoint.path)'}
+            data: {train: '\(self.checkpoint.path)/groups.jsonl', images: '\(self.checkpoint.path)', transparency: drop}
             \(settings)
 
             """, to: "run.yaml")

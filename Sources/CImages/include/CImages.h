@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Still pictures to 8-bit RGB, byte for byte what Pillow's Image.open(...).convert("RGB") holds: alpha dropped, not
-   composited; no EXIF rotation, gamma or colour profile; the first frame of an animation. The libraries' errors
-   (longjmp included) end here and come back as a status. */
+/* Still pictures to 8-bit RGB, byte for byte what Pillow's Image.open(...).convert("RGB") holds: no EXIF rotation, gamma
+   or colour profile; the first frame of an animation. Alpha is dropped, or the picture laid over white as Pillow's
+   alpha_composite does. The libraries' errors (longjmp included) end here and come back as a status. */
 
 typedef enum {
     MISP_IMAGE_OK = 0,
@@ -21,6 +21,8 @@ typedef enum { MISP_IMAGE_PNG = 0, MISP_IMAGE_JPEG = 1, MISP_IMAGE_WEBP = 2 } mi
 typedef struct {
     misp_image_format format;
     uint32_t width, height;
+    /* From the header: whether pixels may be transparent. After decoding over white: whether any is. */
+    uint8_t transparent;
 } misp_image_header;
 
 enum { MISP_IMAGE_MESSAGE = 256 };
@@ -31,7 +33,8 @@ misp_image_status misp_image_read_header(
 
 /* Writes height * width * 3 bytes to `rgb`; `header` is what misp_image_read_header gave for the same data. */
 misp_image_status misp_image_decode(
-    const uint8_t *data, size_t size, const misp_image_header *header, uint8_t *rgb, char message[MISP_IMAGE_MESSAGE]);
+    const uint8_t *data, size_t size, misp_image_header *header, int over_white, uint8_t *rgb,
+    char message[MISP_IMAGE_MESSAGE]);
 
 /* Encodes 8-bit RGB as PNG into `*png`, to be released with free. */
 misp_image_status misp_png_encode(

@@ -1,3 +1,11 @@
+/// A request's next token cannot be chosen, as its logits are not all finite.
+public struct NonFiniteLogits: Error {
+    /// The request's.
+    public let key: String
+    /// Of the answer, from 1.
+    public let token: Int
+}
+
 /// Answers of a vision-language model, token by token.
 public struct Generator<S: Scalar> {
     /// A prompt with its picture's features.
@@ -7,9 +15,12 @@ public struct Generator<S: Scalar> {
         public let prompt: PromptTokens
         /// As the projector gives them: a row for each of the prompt's image rows; nil for a prompt without a picture.
         public let features: Matrix<S>?
+        /// Tokens of its answer at the most; nil: as many as the generator allows.
+        public var limit: Int?
 
-        public init(key: String, prompt: PromptTokens, features: Matrix<S>?) {
+        public init(key: String, prompt: PromptTokens, features: Matrix<S>?, limit: Int? = nil) {
             self.key = key
+            self.limit = limit
             self.prompt = prompt
             self.features = features
         }
@@ -19,12 +30,16 @@ public struct Generator<S: Scalar> {
         let index: Int
         let key: String
         let cache: KeyValueCache<S>
-        var seen: Set<Int32>
-        var answer: [Int32] = []
+        let limit: Int
+        var history: TokenHistory
     }
+
+    /// Rows that a sequence's cache has room for at once, beyond its prompt; it grows with the answer.
+    private static var cachedRows: Int { 256 }
 
     private let model: VisionLanguageModel<S>
     private let sampler: TokenSampler
+    private let constraints: TokenConstraints
     private let stops: Set<Int32>
     private let limit: Int
     private let threads: Int
@@ -34,11 +49,13 @@ public struct Generator<S: Scalar> {
     ///   - limit: tokens of an answer at the most
     ///   - threads: of this process; no answer depends on their number
     public init(
-        _ model: VisionLanguageModel<S>, sampler: TokenSampler, stops: Set<Int32>, limit: Int, threads: Int = 1
+        _ model: VisionLanguageModel<S>, sampler: TokenSampler, constraints: TokenConstraints = TokenConstraints(),
+        stops: Set<Int32>, limit: Int, threads: Int = 1
     ) {
         self.model = model
         self.threads = threads
         self.sampler = sampler
+        self.constraints = constraints
         self.stops = stops
         self.limit = limit
     }
@@ -46,40 +63,46 @@ public struct Generator<S: Scalar> {
     /// Answers the requests together, each as if it were alone.
     ///
     /// - Parameter tell: called with a request's index and its next token as soon as that is known
+    /// - Throws: `NonFiniteLogits`, and what `tell` throws
     public func answers(
-        _ requests: [Request], tell: (Int, Int32) throws -> Void
-    ) rethrows -> [[Int32]] {
+        _ requests: [Request], tell: (Int, Int32) throws -> Void = { _, _ in }
+    ) throws -> [[Int32]] {
         var answers = [[Int32]](repeating: [], count: requests.count)
-        guard limit > 0, !requests.isEmpty else { return answers }
+        guard requests.allSatisfy({ ($0.limit ?? limit) > 0 }), !requests.isEmpty else { return answers }
         let (inputs, first) = prompts(requests)
         var running = first.map(\.sequence)
         var logits = model.language.decode(inputs, first.map(\.place), threads: threads)
         while true {
             for row in running.indices {
+                guard S.sum(logits.row(row), count: logits.columns).isFinite else {
+                    throw NonFiniteLogits(key: running[row].key, token: running[row].history.answer.count + 1)
+                }
                 let next = choose(logits.row(row), logits.columns, running[row])
-                running[row].answer.append(next)
-                running[row].seen.insert(next)
+                running[row].history.append(next)
             }
             for sequence in running {
-                guard let token = sequence.answer.last, !stops.contains(token) else { continue }
+                guard let token = sequence.history.answer.last, !stops.contains(token) else { continue }
                 answers[sequence.index].append(token)
                 try tell(sequence.index, token)
             }
-            running.removeAll { stops.contains($0.answer.last ?? 0) || $0.answer.count == limit }
+            running.removeAll { one in
+                let answer = one.history.answer
+                return answer.count == one.limit || answer.last.map(stops.contains) ?? false
+            }
             if running.isEmpty { return answers }
             logits = model.language.decode(
-                model.language.embed(running.compactMap(\.answer.last)),
+                model.language.embed(running.compactMap(\.history.answer.last)),
                 running.enumerated().map { .init(rows: $0..<$0 + 1, cache: $1.cache) }, threads: threads)
         }
     }
 
-    /// Without a word on the way.
-    public func answers(_ requests: [Request]) -> [[Int32]] { answers(requests) { _, _ in } }
-
     private func choose(_ logits: S.Pointer, _ count: Int, _ sequence: Sequence) -> Int32 {
-        if sampler.takesLargest { return Int32(S.firstLargest(logits, count: count)) }
+        if sampler.temperature == 0, constraints.changesNothing {
+            return Int32(S.firstLargest(logits, count: count))
+        }
         var floats = UnsafeBufferPointer(start: logits, count: count).map { Float($0) }
-        return sampler.next(&floats, seen: sequence.seen, key: sequence.key, step: sequence.answer.count)
+        constraints.apply(to: &floats, sequence.history)
+        return sampler.next(floats, key: sequence.key, step: sequence.history.answer.count)
     }
 
     /// All prompts row under row.
@@ -97,8 +120,11 @@ public struct Generator<S: Scalar> {
                 inputs.rows(rows.lowerBound + images.lowerBound..<rows.lowerBound + images.upperBound)
                     .copyElements(of: features)
             }
-            let cache = model.language.makeCache(capacity: rows.count + limit)
-            let sequence = Sequence(index: index, key: request.key, cache: cache, seen: Set(request.prompt.tokens))
+            let limit = request.limit ?? limit
+            let cache = model.language.makeCache(capacity: rows.count + min(limit, Self.cachedRows))
+            let sequence = Sequence(
+                index: index, key: request.key, cache: cache, limit: limit,
+                history: TokenHistory(prompt: request.prompt.tokens))
             return (sequence, LanguageModel<S>.Continuation(rows: rows, cache: cache))
         }
         return (inputs, places)

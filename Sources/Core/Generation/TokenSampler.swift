@@ -6,41 +6,28 @@ public struct TokenSampler: Sendable, Equatable {
     public var topK: Int
     /// The most probable tokens that together have this probability stay.
     public var topP: Double
-    /// Logits of tokens that occurred are divided by it where positive, multiplied where negative.
-    public var repetitionPenalty: Double
+    /// Tokens stay whose probability is at least this share of the largest; 0 keeps all.
+    public var minP: Double
     public var seed: UInt64
 
-    public init(
-        temperature: Double = 0, topK: Int = 0, topP: Double = 1, repetitionPenalty: Double = 1, seed: UInt64 = 0
-    ) {
+    public init(temperature: Double = 0, topK: Int = 0, topP: Double = 1, minP: Double = 0, seed: UInt64 = 0) {
         self.temperature = temperature
         self.topK = topK
         self.topP = topP
-        self.repetitionPenalty = repetitionPenalty
+        self.minP = minP
         self.seed = seed
     }
-
-    /// Whether the next token is the most probable one as the logits stand.
-    var takesLargest: Bool { temperature == 0 && repetitionPenalty == 1 }
 
     /// A pure function of its arguments: a sequence gets the same tokens in any batch and on any rank.
     ///
     /// - Parameters:
-    ///   - logits: V values; changed
-    ///   - seen: tokens of prompt and answer so far
+    ///   - logits: V values
     ///   - key: names the sequence
     ///   - step: tokens of the answer so far
-    public func next(_ logits: inout [Float], seen: Set<Int32>, key: String, step: Int) -> Int32 {
-        if repetitionPenalty != 1 {
-            let penalty = Float(repetitionPenalty)
-            for token in seen where logits.indices.contains(Int(token)) {
-                let value = logits[Int(token)]
-                logits[Int(token)] = value < 0 ? value * penalty : value / penalty
-            }
-        }
+    public func next(_ logits: [Float], key: String, step: Int) -> Int32 {
         if temperature == 0 { return Self.largest(logits) }
         var random = KeyedRandom(seed, "generate", key, "\(step)")
-        return pick(Self.candidates(logits, temperature, topK, topP), random.uniform())
+        return pick(Self.candidates(logits, temperature, topK, topP, minP: minP), random.uniform())
     }
 
     /// The first of equals.
@@ -50,9 +37,9 @@ public struct TokenSampler: Sendable, Equatable {
         return Int32(best)
     }
 
-    /// What top-k and then top-p leave, by falling probability, the probabilities not normalised.
+    /// What top-k, then top-p, then min-p leave, by falling probability, the probabilities not normalised.
     package static func candidates(
-        _ logits: [Float], _ temperature: Double, _ topK: Int, _ topP: Double
+        _ logits: [Float], _ temperature: Double, _ topK: Int, _ topP: Double, minP: Double = 0
     ) -> [(token: Int32, weight: Double)] {
         let highest = Double(logits.max() ?? 0)
         var all = logits.enumerated().map { token, value in
@@ -62,7 +49,8 @@ public struct TokenSampler: Sendable, Equatable {
             let threshold = all.map(\.weight).sorted(by: >)[topK - 1]
             all = all.filter { $0.weight >= threshold }
         }
-        guard topP < 1 else { return all }
+        // The largest weight is 1.
+        guard topP < 1 else { return minP > 0 ? all.filter { $0.weight >= minP } : all }
         all.sort { $0.weight != $1.weight ? $0.weight > $1.weight : $0.token < $1.token }
         let total = all.reduce(0) { $0 + $1.weight }
         var (kept, sum) = (0, 0.0)
@@ -70,7 +58,7 @@ public struct TokenSampler: Sendable, Equatable {
             sum += all[kept].weight
             kept += 1
         }
-        return Array(all.prefix(kept))
+        return all.prefix(kept).filter { $0.weight >= minP }
     }
 
     private func pick(_ candidates: [(token: Int32, weight: Double)], _ uniform: Double) -> Int32 {

@@ -1,9 +1,17 @@
 import CImages
 import Foundation
 
-/// Reads PNG, JPEG and WebP into RGB, byte for byte as Pillow's `Image.open(…).convert("RGB")`.
+/// What becomes of a picture's transparent pixels.
+public enum Transparency: String, Sendable, CaseIterable {
+    /// They are laid over white, as transformers (5.0 or later) does before it preprocesses a picture.
+    case white
+    /// Their alpha is dropped, as Pillow's `convert("RGB")` does.
+    case drop
+}
+
+/// Reads PNG, JPEG and WebP into RGB, byte for byte as Pillow's `Image.open(…).convert("RGB")`, over white or not.
 ///
-/// Alpha is dropped, not composited; EXIF orientation, gamma and colour profiles are not applied; of an animation the
+/// EXIF orientation, gamma and colour profiles are not applied; of an animation the
 /// first frame counts; 16-bit samples keep their high byte, except grey without alpha, which saturates at 255. The
 /// format is told by the content, never by the file's name. Errors name the file.
 public enum ImageDecoder {
@@ -17,6 +25,8 @@ public enum ImageDecoder {
     public struct Header: Sendable, Equatable {
         public let format: Format
         public let width, height: Int
+        /// Whether the format's header lets pixels be transparent.
+        public let mayBeTransparent: Bool
     }
 
     /// Pictures with more pixels are refused before memory is taken for them.
@@ -30,33 +40,50 @@ public enum ImageDecoder {
         if outcome.status == MISP_IMAGE_TRUNCATED, start.count == 1 << 18 {
             outcome = rawHeader(try read(url, limit: nil))
         }
-        return try checked(outcome, at: place)
+        return try checked(outcome, at: place, start)
     }
 
     public static func header(_ data: Data, at place: String) throws(MISPError) -> Header {
-        try checked(rawHeader(data), at: place)
+        try checked(rawHeader(data), at: place, data)
     }
 
-    public static func decode(contentsOf url: URL) throws(MISPError) -> RGBImage {
-        try decode(read(url, limit: nil), at: url.relativePath)
+    public static func decode(
+        contentsOf url: URL, transparency: Transparency = .white
+    ) throws(MISPError) -> RGBImage {
+        try decode(read(url, limit: nil), at: url.relativePath, transparency: transparency)
+    }
+
+    /// Whether any pixel of the picture is transparent, be it a little. Decodes it only where its header allows it.
+    public static func isTransparent(contentsOf url: URL) throws(MISPError) -> Bool {
+        guard try header(contentsOf: url).mayBeTransparent else { return false }
+        return try decoded(read(url, limit: nil), at: url.relativePath, transparency: .white).isTransparent
     }
 
     /// - Parameter place: what errors name, such as the file.
-    public static func decode(_ data: Data, at place: String) throws(MISPError) -> RGBImage {
+    public static func decode(
+        _ data: Data, at place: String, transparency: Transparency = .white
+    ) throws(MISPError) -> RGBImage {
+        try decoded(data, at: place, transparency: transparency).image
+    }
+
+    private static func decoded(
+        _ data: Data, at place: String, transparency: Transparency
+    ) throws(MISPError) -> (image: RGBImage, isTransparent: Bool) {
         var outcome = rawHeader(data)
-        let header = try checked(outcome, at: place)
+        let header = try checked(outcome, at: place, data)
         let pixels = [UInt8](unsafeUninitializedCapacity: header.width * header.height * 3) { buffer, count in
             (outcome.status, outcome.message) = withMessage { message in
                 data.withUnsafeBytes { bytes in
                     misp_image_decode(
                         bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, &outcome.header,
-                        buffer.baseAddress, message)
+                        transparency == .white ? 1 : 0, buffer.baseAddress, message)
                 }
             }
             count = outcome.status == MISP_IMAGE_OK ? buffer.count : 0
         }
-        if let error = failure(outcome, at: place) { throw error }
-        return RGBImage(width: header.width, height: header.height, pixels: pixels)
+        if let error = failure(outcome, at: place, data) { throw error }
+        let image = RGBImage(width: header.width, height: header.height, pixels: pixels)
+        return (image, outcome.header.transparent != 0)
     }
 }
 
@@ -96,8 +123,8 @@ extension ImageDecoder {
         return Outcome(status: status, header: header, message: message)
     }
 
-    private static func checked(_ outcome: Outcome, at place: String) throws(MISPError) -> Header {
-        if let error = failure(outcome, at: place) { throw error }
+    private static func checked(_ outcome: Outcome, at place: String, _ data: Data) throws(MISPError) -> Header {
+        if let error = failure(outcome, at: place, data) { throw error }
         let (width, height) = (Int(outcome.header.width), Int(outcome.header.height))
         guard width > 0, height > 0 else { throw MISPError("an empty \(outcome.format.rawValue)", at: place) }
         guard width <= maximumPixels / height else {
@@ -105,14 +132,15 @@ extension ImageDecoder {
                 "\(width)×\(height) pixels, more than the \(maximumPixels / 1_000_000) million allowed", at: place,
                 remedy: "scale the picture down")
         }
-        return Header(format: outcome.format, width: width, height: height)
+        return Header(
+            format: outcome.format, width: width, height: height, mayBeTransparent: outcome.header.transparent != 0)
     }
 
-    private static func failure(_ outcome: Outcome, at place: String) -> MISPError? {
+    private static func failure(_ outcome: Outcome, at place: String, _ data: Data) -> MISPError? {
         switch outcome.status {
         case MISP_IMAGE_OK: nil
         case MISP_IMAGE_UNRECOGNIZED:
-            MISPError("not a PNG, JPEG or WebP image", at: place, remedy: "convert it to one of these")
+            unrecognized(data, at: place)
         case MISP_IMAGE_TRUNCATED:
             MISPError("truncated \(outcome.format.rawValue)", at: place, remedy: "copy or download the file again")
         case MISP_IMAGE_NO_MEMORY:
@@ -121,13 +149,21 @@ extension ImageDecoder {
         }
     }
 
+    private static func unrecognized(_ data: Data, at place: String) -> MISPError {
+        if data.isEmpty { return MISPError("an empty file, not a PNG, JPEG or WebP image", at: place) }
+        guard let kind = FileKind(data) else {
+            return MISPError("not a PNG, JPEG or WebP image", at: place, remedy: "convert it to one of these")
+        }
+        return MISPError("\(kind.name), not a PNG, JPEG or WebP image", at: place, remedy: kind.remedy)
+    }
+
     private static func read(_ url: URL, limit: Int?) throws(MISPError) -> Data {
         do {
             let file = try FileHandle(forReadingFrom: url)
             defer { try? file.close() }
             return try (limit.map { try file.read(upToCount: $0) } ?? file.readToEnd()) ?? Data()
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: url.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: url.relativePath)
         }
     }
 }

@@ -6,6 +6,8 @@ public struct ImageProcessor: Sendable {
     public let configuration: ImageProcessorConfiguration
     /// The size of every picture that ``process(_:)`` returns.
     public let height, width: Int
+    /// How pictures that it is to be given are read.
+    public var transparency = Transparency.white
     /// What each of the 256 values of a channel becomes, `[channel * 256 + value]`.
     private let values: [Float]
 

@@ -14,13 +14,13 @@ public struct ImageSource: Hashable, Sendable {
 
     /// `pixel_values` as the vision tower reads them: `[3, height, width]`.
     public func pixels(_ processor: ImageProcessor) throws(MISPError) -> [Float] {
-        let pixels = processor.process(try load())
+        let pixels = processor.process(try load(processor.transparency))
         return noise?.added(to: pixels) ?? pixels
     }
 
     /// Decodes the file and cuts the crop out of it.
-    public func load() throws(MISPError) -> RGBImage {
-        let image = try RGBImage(contentsOf: URL(fileURLWithPath: path))
+    public func load(_ transparency: Transparency = .white) throws(MISPError) -> RGBImage {
+        let image = try RGBImage(contentsOf: URL(fileURLWithPath: path), transparency: transparency)
         guard let crop else { return image }
         let (columns, rows) = crop.range(width: image.width, height: image.height)
         var pixels: [UInt8] = []

@@ -15,8 +15,8 @@ public struct RGBImage: Sendable, Equatable {
     }
 
     /// Reads a PNG, JPEG or WebP file; see ``ImageDecoder``.
-    public init(contentsOf url: URL) throws(MISPError) {
-        self = try ImageDecoder.decode(contentsOf: url)
+    public init(contentsOf url: URL, transparency: Transparency = .white) throws(MISPError) {
+        self = try ImageDecoder.decode(contentsOf: url, transparency: transparency)
     }
 
     /// The picture as a PNG file.

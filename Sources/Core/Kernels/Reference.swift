@@ -75,10 +75,11 @@ extension Reference {
         }
     }
 
+    @discardableResult
     package static func adamW<S: Scalar>(
         _ parameters: S.Pointer, gradient: S.Pointer, firstMoment m: S.Pointer, secondMoment v: S.Pointer, count: Int,
         step: AdamWStep
-    ) {
+    ) -> Bool {
         let decay = S(1 - step.learningRate * step.weightDecay)
         let rate = S(step.learningRate / step.firstCorrection)
         let rootCorrection = S(step.secondCorrection.squareRoot())
@@ -90,5 +91,6 @@ extension Reference {
             v[i] = beta2 * v[i] + rest2 * g * g
             parameters[i] = parameters[i] * decay - rate * m[i] / (v[i].squareRoot() / rootCorrection + epsilon)
         }
+        return (0..<count).allSatisfy { parameters[$0].isFinite && v[$0].isFinite }
     }
 }

@@ -148,7 +148,7 @@ extension Scalar {
     public static func adamW(
         _ parameters: Pointer, gradient: Pointer, firstMoment: Pointer, secondMoment: Pointer, count: Int,
         step: AdamWStep
-    ) {
+    ) -> Bool {
         Reference.adamW(
             parameters, gradient: gradient, firstMoment: firstMoment, secondMoment: secondMoment, count: count,
             step: step)

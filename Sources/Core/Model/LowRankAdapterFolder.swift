@@ -84,7 +84,13 @@ public struct LowRankAdapterFolder {
                     "the tensor \(tensor.name) has shape \(tensor.shape), but the model asks for \(slot.shape)",
                     at: place)
             }
-            parameters[slot].copyElements(of: tensor.widened(rows: slot.rows, columns: slot.columns))
+            let values = tensor.widened(S.self, rows: slot.rows, columns: slot.columns)
+            guard tensor.isFinite else {
+                throw MISPError(
+                    "the tensor \(tensor.name) holds values that are not finite", at: place,
+                    remedy: "use an adapter whose training did not fail")
+            }
+            parameters[slot].copyElements(of: values)
             left.remove(slot.name)
         }
         guard let name = left.min() else { return }

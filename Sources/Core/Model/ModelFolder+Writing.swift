@@ -42,10 +42,10 @@ extension VisionLanguageModel where S == Float {
     /// - Throws: `MISPError` that names the file which cannot be written, or the tensor that does not fit the format
     public func write(to folder: URL, besides source: URL, _ writing: ModelWriting = ModelWriting()) throws {
         do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
-            throw MISPError("cannot be made (\(error.localizedDescription))", at: folder.relativePath)
+            throw MISPError("cannot be made (\(SystemReason.text(error)))", at: folder.relativePath)
         }
         let isElsewhere = folder.standardizedFileURL.path != source.standardizedFileURL.path
-        if isElsewhere { try Self.copyFiles(from: source, to: folder) }
+        if isElsewhere { try CompanionFiles.copy(from: source, to: folder) }
         let config = try JSON(contentsOf: source.appending(path: "config.json"))
         let described = config.describing(writing.format)
         if isElsewhere || described.description != config.description {
@@ -56,19 +56,6 @@ extension VisionLanguageModel where S == Float {
         }
         if isElsewhere { entries += try otherTensors(of: source) }
         try WeightFiles(folder).write(entries, writing)
-    }
-
-    private static func copyFiles(from source: URL, to folder: URL) throws {
-        for name in [
-            "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json",
-            "generation_config.json", "special_tokens_map.json", "chat_template.jinja", "chat_template.json",
-        ] {
-            let file = source.appending(path: name)
-            guard FileManager.default.fileExists(atPath: file.path) else { continue }
-            try FileOutput.create(folder.appending(path: name)) { output in
-                try Data(contentsOf: file).withUnsafeBytes { try output.write($0) }
-            }
-        }
     }
 
     /// What the files hold beside the parts that this model has, such as a tower's pooling head.

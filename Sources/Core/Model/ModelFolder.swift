@@ -14,7 +14,7 @@ public struct ModelFolder {
         try Self.checkIsFolder(url, kind: "Hugging Face model")
         try Self.checkHasConfiguration(url)
         configuration = try ModelConfiguration(contentsOf: url.appending(path: "config.json"))
-        tokenizer = try Tokenizer(contentsOf: url.appending(path: "tokenizer.json"))
+        tokenizer = try Tokenizer(folder: url)
         imageProcessor = try ImageProcessor(modelDirectory: url)
         endOfSequence = try Self.endOfSequence(url, tokenizer, configuration)
     }
@@ -68,24 +68,23 @@ public struct ModelFolder {
         throw MISPError("has no config.json", at: url.relativePath, remedy: remedy)
     }
 
-    /// tokenizer_config.json's `eos_token`, else config.json's `eos_token_id`.
+    /// The tokenizer's `eos_token`, else config.json's `eos_token_id`; the embeddings have a row for it.
     private static func endOfSequence(
         _ url: URL, _ tokenizer: Tokenizer, _ configuration: ModelConfiguration
     ) throws -> Int32 {
-        let file = url.appending(path: "tokenizer_config.json")
-        if FileManager.default.fileExists(atPath: file.path) {
-            let field = try JSONField(contentsOf: file)["eos_token"]
-            if let text = field.value?.string ?? field["content"].value?.string {
-                guard let id = tokenizer.id(of: text) else {
-                    throw field.failure("is \(text), which is no token of tokenizer.json")
-                }
-                return id
-            }
-        }
-        guard let id = configuration.text.endOfSequence else {
+        let config = url.appending(path: "config.json").relativePath
+        let text = configuration.text
+        let place = tokenizer.endOfSequence?.place.place ?? "\(config): text_config.eos_token_id"
+        guard let id = tokenizer.endOfSequence.map({ Int($0.id) }) ?? text.endOfSequence else {
             throw MISPError(
-                "names no end-of-sequence token", at: file.relativePath, remedy: "set eos_token there")
+                "names no end-of-sequence token", at: url.appending(path: "tokenizer_config.json").relativePath,
+                remedy: "set eos_token there")
         }
-        return Int32(id)
+        guard 0..<text.vocabulary ~= id, let token = Int32(exactly: id) else {
+            throw MISPError(
+                "the end-of-sequence token is \(id), but the model has \(text.vocabulary) embeddings", at: place,
+                remedy: "name a token that the model has, or resize its embeddings")
+        }
+        return token
     }
 }

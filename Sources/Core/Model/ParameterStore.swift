@@ -19,6 +19,8 @@ public final class ParameterStore<S: Scalar>: @unchecked Sendable {
     public private(set) var slots: [ParameterSlot] = []
     public private(set) var count = 0
     public private(set) var values: S.Pointer
+    /// Whether training has changed the values.
+    package var isUpdated = false
     private var owner: AnyObject
     private var initializers: [(Matrix<S>) throws -> Void] = []
 

@@ -127,6 +127,9 @@ public final class TensorCatalog: TensorSource {
         }
     }
 
+    /// Of all tensors, as they lie in the files.
+    public var bytes: Double { tensors.values.reduce(0) { $0 + Double($1.count) * Double($1.format.bytes) } }
+
     public func weight<S: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<S> {
         Weight(stored: try tensor(name, shape: shape), rows: rows, columns: columns)
     }

@@ -48,8 +48,8 @@ public struct PerturbedPositive: NegativeStrategy {
 extension ImageSource {
     /// The picture as 8-bit RGB. Noise, which training adds to preprocessed pixels, is added to pixels scaled to −1…1
     /// and cut off where 8 bits end.
-    public func rendered() throws(MISPError) -> RGBImage {
-        let image = try load()
+    public func rendered(_ transparency: Transparency) throws(MISPError) -> RGBImage {
+        let image = try load(transparency)
         guard let noise else { return image }
         let noised = noise.added(to: image.pixels.map { Float($0) / 127.5 - 1 })
         let bytes = noised.map { UInt8(min(max(($0 + 1) * 127.5, 0), 255).rounded()) }

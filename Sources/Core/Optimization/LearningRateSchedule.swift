@@ -7,9 +7,13 @@
 /// The learning rate of each optimiser step, as Hugging Face's schedulers give it (`get_scheduler`).
 ///
 /// The rate rises linearly over the warm-up steps (the very first step has rate 0 when there is a warm-up) and then
-/// stays, falls linearly to 0, or falls along half a cosine to 0.
+/// stays, falls linearly to 0, or falls along half a cosine to 0. `constant` has no warm-up, whatever the ratio says.
 public struct LearningRateSchedule: Sendable, Equatable {
-    public enum Kind: String, Sendable, CaseIterable { case constant, linear, cosine }
+    public enum Kind: String, Sendable, CaseIterable {
+        case constant
+        case constantWithWarmup = "constant_with_warmup"
+        case linear, cosine
+    }
 
     public var kind: Kind
     public var peak: Double
@@ -19,7 +23,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
     public init(_ kind: Kind, peak: Double, warmupRatio: Double, totalSteps: Int) {
         self.kind = kind
         self.peak = peak
-        warmupSteps = Int((Double(totalSteps) * warmupRatio).rounded(.up))
+        warmupSteps = kind == .constant ? 0 : Int((Double(totalSteps) * warmupRatio).rounded(.up))
         self.totalSteps = totalSteps
     }
 
@@ -28,7 +32,7 @@ public struct LearningRateSchedule: Sendable, Equatable {
         if step < warmupSteps { return peak * Double(step) / Double(max(1, warmupSteps)) }
         let progress = Double(step - warmupSteps) / Double(max(1, totalSteps - warmupSteps))
         switch kind {
-        case .constant: return peak
+        case .constant, .constantWithWarmup: return peak
         case .linear: return peak * max(0, 1 - progress)
         case .cosine: return peak * max(0, 0.5 * (1 + cos(.pi * progress)))
         }

@@ -45,19 +45,19 @@ public struct GroupEncoder: Sendable {
         endOfSequence = folder.endOfSequence
         vocabulary = folder.configuration.text.vocabulary
         maximumLength = folder.configuration.text.maximumLength
-        imageToken = Int32(folder.configuration.imageToken)
-        guard tokenizer.id(of: "<image>") == imageToken else {
+        guard let imageToken = tokenizer.id(of: "<image>"), Int(imageToken) == folder.configuration.imageToken else {
             throw MISPError(
-                "<image> is not token \(imageToken), which config.json gives as the image token",
+                "<image> is not token \(folder.configuration.imageToken), which config.json gives as the image token",
                 at: folder.url.appending(path: "tokenizer.json").relativePath,
                 remedy: "add <image> as a special token with that id")
         }
+        self.imageToken = imageToken
     }
 
     /// - Parameter place: what an error names, such as `groups.jsonl`.
     public func encode(_ group: PreferenceGroup, at place: String) throws(MISPError) -> EncodedGroup {
         let place = "\(place): \(group.id)"
-        let prompt = try encode(prompt: group.prompt, at: place)
+        let prompt = try encode(promptOf: group, at: place)
         let chosen = try encode(response: group.chosen, at: place)
         let rejected: [Int32]? = if let text = group.rejected { try encode(response: text, at: place) } else { nil }
         let longest = prompt.tokens.count + max(chosen.count, rejected?.count ?? 0)
@@ -72,12 +72,27 @@ public struct GroupEncoder: Sendable {
             negatives: group.negatives.map { ImageSource(path: $0.image) }, scores: group.negatives.map(\.score))
     }
 
+    private func encode(promptOf group: PreferenceGroup, at place: String) throws(MISPError) -> PromptTokens {
+        guard let message = group.message else { return try encode(prompt: group.prompt, at: place) }
+        let prompt = try Self.named(message.place) { () throws(MISPError) in try template.joined(message.parts) }
+        return try encode(prompt: prompt, system: message.system, at: message.place)
+    }
+
     /// The rendered prompt with its placeholders.
-    public func encode(prompt: String, at place: String) throws(MISPError) -> PromptTokens {
-        let (before, after) = try Self.named(place) { () throws(MISPError) in try template.render(prompt) }
+    ///
+    /// - Parameter system: what a system message says, for a template that has a place for it
+    public func encode(prompt: String, system: String? = nil, at place: String) throws(MISPError) -> PromptTokens {
+        let (before, after) = try Self.named(place) { () throws(MISPError) in
+            try template.render(prompt, system: system)
+        }
         let ids = tokenizer.encode("\(before)<image>\(after)", addSpecialTokens: true)
         guard let position = ids.firstIndex(of: imageToken), ids.lastIndex(of: imageToken) == position else {
-            throw MISPError("the tokenizer does not keep <image> as one token", at: place)
+            let count = ids.count { $0 == imageToken }
+            throw MISPError(
+                count == 0
+                    ? "the tokenizer does not keep <image> as one token"
+                    : "the tokenizer finds \(count) image tokens in the prompt, not 1", at: place,
+                remedy: count == 0 ? "add it to the tokenizer as a special token" : "remove them from the text")
         }
         try checkVocabulary(ids, at: place)
         let placeholders = [Int32](repeating: imageToken, count: imageRows)
@@ -105,11 +120,14 @@ public struct GroupEncoder: Sendable {
         }
     }
 
-    /// A response without special tokens, closed by the end-of-sequence token.
+    /// A response without special tokens, closed by the end-of-sequence token, unless it ends in one already.
     public func encode(response: String, at place: String) throws(MISPError) -> [Int32] {
         let ids = tokenizer.encode(response, addSpecialTokens: false)
         try checkVocabulary(ids, at: place)
-        return ids + [endOfSequence]
+        guard !ids.contains(imageToken) else {
+            throw MISPError("the response holds the image token", at: place, remedy: "remove it from the text")
+        }
+        return ids.last == endOfSequence ? ids : ids + [endOfSequence]
     }
 
     private func checkVocabulary(_ ids: [Int32], at place: String) throws(MISPError) {

@@ -40,6 +40,15 @@ public enum GroupSequence: Sendable, Equatable {
     case rejected
     /// The chosen response with the negative image of that place in the draw.
     case negative(Int)
+
+    /// For messages.
+    package var words: String {
+        switch self {
+        case .chosen: "its chosen response"
+        case .rejected: "its rejected response"
+        case .negative(let place): "its chosen response with negative picture \(place + 1)"
+        }
+    }
 }
 
 extension GroupValues {

@@ -14,9 +14,21 @@ public struct PreferenceGroup: Sendable, Equatable {
         }
     }
 
+    /// A prompt that the prompt template has to put together.
+    public struct Message: Sendable, Equatable {
+        /// What a system message says.
+        public let system: String?
+        /// The text parts of the question.
+        public let parts: [String]
+        /// File, line and field.
+        public let place: String
+    }
+
     /// Unique among the groups of a file.
     public let id: String
     public let prompt: String
+    /// The prompt as it was given, where that is more than one text.
+    public let message: Message?
     /// y_p, the response to be preferred.
     public let chosen: String
     /// y_n; without it a group has no text term.
@@ -27,9 +39,11 @@ public struct PreferenceGroup: Sendable, Equatable {
     public let negatives: [Negative]
 
     public init(
-        id: String, prompt: String, chosen: String, rejected: String?, image: String, negatives: [Negative] = []
+        id: String, prompt: String, chosen: String, rejected: String?, image: String, negatives: [Negative] = [],
+        message: Message? = nil
     ) {
         self.id = id
+        self.message = message
         self.prompt = prompt
         self.chosen = chosen
         self.rejected = rejected

@@ -4,9 +4,9 @@ extension PreferenceGroup {
     /// Reads groups from JSON lines, in the order of the file.
     ///
     /// A line is `{"id", "prompt", "chosen", "rejected", "image", "negatives": [{"image", "score"}]}`, or a row of
-    /// TRL's preference data: `"images": [one path]` for the image, and texts that may be lists of one message
-    /// (`[{"role", "content"}]`, content a string or parts of type text and image). `id`, `rejected`, `negatives` and
-    /// scores may be absent; an absent id becomes `line-12`. Other fields are ignored.
+    /// TRL's preference data: `"images": [one path]` for the image, and lists of messages for the texts
+    /// (`RowTexts`). `id`, `rejected`, `negatives` and scores may be absent; an absent id becomes `line-12`. Other
+    /// fields are ignored.
     ///
     /// - Parameters:
     ///   - images: the folder from which relative image paths start.
@@ -14,8 +14,7 @@ extension PreferenceGroup {
     ///   repeated; no group at all; image files that do not exist.
     public static func read(contentsOf file: URL, images: URL) throws(MISPError) -> [PreferenceGroup] {
         let content = try PreferenceFile(contentsOf: file, images: images)
-        if let error = content.malformed.first ?? content.repeated.first { throw error }
-        try checkImages(of: content.groups, file: file, images: images)
+        try content.check(images: images)
         return content.groups.map(\.group)
     }
 
@@ -27,7 +26,7 @@ extension PreferenceGroup {
     }
 
     /// All missing files are counted before the first one is reported.
-    private static func checkImages(
+    fileprivate static func checkImages(
         of groups: [(line: Int, group: PreferenceGroup)], file: URL, images: URL
     ) throws(MISPError) {
         var checked: Set<String> = []
@@ -53,6 +52,14 @@ extension PreferenceGroup {
     }
 }
 
+extension PreferenceFile {
+    /// - Throws: the first fault of a line, or `MISPError` for image files that do not exist
+    public func check(images: URL) throws(MISPError) {
+        if let error = malformed.first ?? repeated.first { throw error }
+        try PreferenceGroup.checkImages(of: groups, file: url, images: images)
+    }
+}
+
 /// One line of a preference file.
 private struct PreferenceRow {
     let row: JSONField
@@ -60,17 +67,17 @@ private struct PreferenceRow {
     let images: String
 
     func group() throws(MISPError) -> PreferenceGroup {
-        PreferenceGroup(
-            id: try id(), prompt: try text("prompt", by: "user"), chosen: try text("chosen", by: "assistant"),
-            rejected: row["rejected"].isPresent ? try text("rejected", by: "assistant") : nil,
-            image: try image(), negatives: try negatives())
+        let texts = try RowTexts(row)
+        return PreferenceGroup(
+            id: try id(), prompt: texts.prompt, chosen: texts.chosen, rejected: texts.rejected, image: try image(),
+            negatives: try negatives(), message: texts.message)
     }
 
     private func id() throws(MISPError) -> String {
         let field = row["id"]
         guard field.isPresent else { return "line-\(line)" }
         if case .integer(let number)? = field.value { return String(number) }
-        return try filled(field.string(), field)
+        return try field.filled()
     }
 
     private func image() throws(MISPError) -> String {
@@ -102,54 +109,17 @@ private struct PreferenceRow {
 
     /// A path as the file system takes it: relative ones start from the image folder.
     private func path(_ field: JSONField) throws(MISPError) -> String {
-        let path = try filled(field.string(), field)
+        _ = try PictureReference.path(field)
+        let path = try field.filled()
         return path.hasPrefix("/") ? path : "\(images)/\(path)"
     }
+}
 
-    /// A string, or a list of one message by `role`.
-    private func text(_ key: String, by role: String) throws(MISPError) -> String {
-        let field = row[key]
-        guard field.value?.array != nil else { return try checked(field.string(), field) }
-        let messages = try field.array()
-        guard messages.count == 1 else {
-            throw field.failure("holds \(messages.count) messages", remedy: "only one message by the \(role) is read")
-        }
-        let message = messages[0]
-        let writer = try message["role"].string()
-        guard writer == role else { throw message["role"].failure("is '\(writer)', expected '\(role)'") }
-        return try checked(content(message["content"]), field)
-    }
-
-    /// A message's text; a part of type image stands for the group's image, which the prompt template places.
-    private func content(_ field: JSONField) throws(MISPError) -> String {
-        guard field.value?.array != nil else { return try field.string() }
-        var text = ""
-        var pictures = 0
-        for part in try field.array() {
-            let kind = try part["type"].string()
-            switch kind {
-            case "text": text += try part["text"].string()
-            case "image": pictures += 1
-            default: throw part["type"].failure("is '\(kind)'; known: text, image")
-            }
-        }
-        guard pictures <= 1 else { throw field.failure("holds \(pictures) images; a group has exactly one") }
-        return text
-    }
-
-    private func checked(_ text: String, _ field: JSONField) throws(MISPError) -> String {
-        do {
-            try PromptTemplate.checkText(text)
-        } catch {
-            throw field.failure(error.what, remedy: error.remedy)
-        }
-        return try filled(text, field)
-    }
-
-    private func filled(_ text: String, _ field: JSONField) throws(MISPError) -> String {
-        guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
-            throw field.failure("is empty")
-        }
+extension JSONField {
+    /// A string that is more than white space.
+    func filled() throws(MISPError) -> String {
+        let text = try string()
+        guard text.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else { throw failure("is empty") }
         return text
     }
 }

@@ -69,7 +69,7 @@ public enum JSON: Sendable {
         do {
             data = try Data(contentsOf: url)
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: url.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: url.relativePath)
         }
         guard !data.withUnsafeBytes(LargeFilePointer.isStart) else {
             throw LargeFilePointer.failure(at: url.relativePath)

@@ -28,9 +28,15 @@ public struct MISPError: Error, CustomStringConvertible, Sendable, Equatable {
         self.kind = kind
     }
 
-    /// `place: what; remedy`, on one line.
+    /// Characters of each part that a message shows at the most.
+    private static let longest = (place: 300, what: 600, remedy: 400)
+
+    /// `place: what; remedy`, on one line of bounded length, without anything that a terminal would obey.
     public var description: String {
-        let line = [place.map { "\($0): " } ?? "", what, remedy.map { "; \($0)" } ?? ""].joined()
-        return line.split(whereSeparator: \.isNewline).joined(separator: " ")
+        let line = [
+            place.map { "\($0.shortened(to: Self.longest.place)): " } ?? "", what.shortened(to: Self.longest.what),
+            remedy.map { "; \($0.shortened(to: Self.longest.remedy))" } ?? "",
+        ].joined()
+        return line.split(whereSeparator: \.isNewline).joined(separator: " ").shown
     }
 }

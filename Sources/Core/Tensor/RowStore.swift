@@ -39,7 +39,7 @@ public final class RowStore {
             let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
             for name in names.filter({ $0.hasSuffix(Self.suffix) }).sorted() { map(name) }
         } catch {
-            throw MISPError("cannot be listed (\(error.localizedDescription))", at: folder.relativePath)
+            throw MISPError("cannot be listed (\(SystemReason.text(error)))", at: folder.relativePath)
         }
     }
 
@@ -173,7 +173,7 @@ extension RowStore {
             do {
                 try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             } catch {
-                throw MISPError("cannot be made (\(error.localizedDescription))", at: folder.relativePath)
+                throw MISPError("cannot be made (\(SystemReason.text(error)))", at: folder.relativePath)
             }
             let partial = folder.appending(path: "\(UUID().uuidString).partial")
             try FileOutput.create(partial) { try write(to: $0) }

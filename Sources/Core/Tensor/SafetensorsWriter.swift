@@ -26,20 +26,31 @@ public enum SafetensorsWriter {
     /// Writes beside the target first and renames, so that `url` is whole or absent.
     ///
     /// - Parameter format: what every element is rounded to, to nearest, ties to even
-    /// - Throws: `MISPError` that names the tensor where a value is too large for the format, or the file where it cannot
-    ///   be written
+    /// - Throws: `MISPError` that names the tensor where a value is not finite or too large for the format, or the file
+    ///   where it cannot be written; nothing is left of it then
     public static func write(
         _ entries: [Entry], as format: StoredFormat = .float32, metadata: [String: String] = ["format": "pt"],
         to url: URL
     ) throws {
         let partial = url.appendingPathExtension("partial")
-        try FileOutput.create(partial) { output in
+        do {
+            try writePartial(entries, format, metadata, to: partial)
+        } catch {
+            try? FileManager.default.removeItem(at: partial)
+            throw error
+        }
+        try FileOutput.move(partial, to: url)
+    }
+
+    private static func writePartial(
+        _ entries: [Entry], _ format: StoredFormat, _ metadata: [String: String], to url: URL
+    ) throws {
+        try FileOutput.create(url) { output in
             let text = header(entries, format, metadata)
             try withUnsafeBytes(of: UInt64(text.count).littleEndian) { try output.write($0) }
             try text.withUnsafeBytes { try output.write($0) }
             for entry in entries { try write(entry, as: format, to: output) }
         }
-        try FileOutput.move(partial, to: url)
     }
 
     private static func header(_ entries: [Entry], _ format: StoredFormat, _ metadata: [String: String]) -> [UInt8] {
@@ -64,6 +75,11 @@ public enum SafetensorsWriter {
     private static func write(_ entry: Entry, as format: StoredFormat, to output: FileOutput) throws {
         let matrix = entry.matrix
         precondition(matrix.count == entry.count, "\(entry.name): \(matrix.count) elements of \(entry.shape)")
+        guard matrix.isFinite else {
+            throw MISPError(
+                "holds values that are not finite", at: entry.name,
+                remedy: "nothing was written; what it was made from is damaged, or its training failed")
+        }
         var row = [UInt8](repeating: 0, count: format == .float32 ? 0 : format.bytes * matrix.columns)
         for r in 0..<matrix.rows {
             guard format != .float32 else {

@@ -74,9 +74,12 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
         coefficients: [Double])
 
     // Optimization
+    /// Returns whether all parameters and second moments are finite afterwards.
+    @discardableResult
     static func adamW(
         _ parameters: Pointer, gradient: Pointer, firstMoment: Pointer, secondMoment: Pointer, count: Int,
-        step: AdamWStep)
+        step: AdamWStep
+    ) -> Bool
 
     // Mining of negatives
     static func sigmoid(_ x: Matrix<Self>, bias: Pointer)

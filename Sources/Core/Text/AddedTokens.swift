@@ -1,49 +1,79 @@
-/// A token of the section `added_tokens`: found in the text as a whole, before the model sees it.
+/// A token that is found in the text as a whole, before the model sees it.
 struct AddedToken: Sendable {
     let content: String
-    let id: Int32
+    /// What `AddedTokenList` gives it.
+    fileprivate(set) var id: Int32 = 0
     /// What decoding leaves out on request.
-    let isSpecial: Bool
+    var isSpecial: Bool
     /// Found only where no word continues on either side.
-    let isSingleWord: Bool
+    var isSingleWord = false
     /// Takes the white space on its left, or right, with it.
-    let stripsLeft: Bool
-    let stripsRight: Bool
+    var stripsLeft = false
+    var stripsRight = false
     /// Found in the normalised text, in its own normalised form.
-    let isNormalized: Bool
+    var isNormalized: Bool
+
+    /// A token without flags, as transformers makes one of a bare string.
+    init(_ content: String, isSpecial: Bool) {
+        self.content = content
+        self.isSpecial = isSpecial
+        isNormalized = !isSpecial
+    }
+
+    private static let keys = KeyTable(
+        read: ["content", "single_word", "lstrip", "rstrip", "normalized", "special"], harmless: ["id", "__type"])
+
+    /// - Parameters:
+    ///   - entry: the token as an object; what it leaves out is as transformers has it
+    ///   - isAlwaysSpecial: whatever the object says
+    init(_ entry: JSONField, isAlwaysSpecial: Bool = false) throws(MISPError) {
+        try Self.keys.check(entry)
+        var isSpecial = try entry["special"].bool(default: false)
+        if isAlwaysSpecial { isSpecial = true }
+        self.init(try entry["content"].string(), isSpecial: isSpecial)
+        isSingleWord = try entry["single_word"].bool(default: false)
+        stripsLeft = try entry["lstrip"].bool(default: false)
+        stripsRight = try entry["rstrip"].bool(default: false)
+        isNormalized = try entry["normalized"].bool(default: isNormalized)
+    }
 }
 
-extension AddedToken {
-    /// The tokens of the section `added_tokens`.
-    ///
-    /// Their ids are those the `tokenizers` library gives, which does not rely on the ids in the file: the
-    /// vocabulary's id where it has the token, else the next free one behind the vocabulary.
-    static func read(_ field: JSONField, vocabulary: TokenTable) throws(MISPError) -> [AddedToken] {
-        guard field.isPresent else { return [] }
-        var tokens: [AddedToken] = []
-        var positions: [UTF8Key: Int] = [:]
-        var nextID = Int32(vocabulary.count)
-        for entry in try field.array() {
-            let content = try entry["content"].string()
-            if content.isEmpty { continue }
-            let position = positions[UTF8Key(content)]
-            let knownID = position.map { tokens[$0].id } ?? vocabulary.id(of: content)
-            let token = AddedToken(
-                content: content, id: knownID ?? nextID,
-                isSpecial: try entry["special"].bool(),
-                isSingleWord: try entry["single_word"].bool(default: false),
-                stripsLeft: try entry["lstrip"].bool(default: false),
-                stripsRight: try entry["rstrip"].bool(default: false),
-                isNormalized: try entry["normalized"].bool(default: true))
-            if knownID == nil { nextID += 1 }
-            if let position {
-                tokens[position] = token
-            } else {
-                positions[UTF8Key(content)] = tokens.count
-                tokens.append(token)
-            }
+/// Added tokens with their ids, which are those that the `tokenizers` library gives, whatever a file says: the
+/// vocabulary's id where it has the token, else the next free one behind vocabulary and added tokens.
+struct AddedTokenList: Sendable {
+    private(set) var tokens: [AddedToken] = []
+    private var positions: [UTF8Key: Int] = [:]
+    private let vocabulary: TokenTable
+
+    init(_ vocabulary: TokenTable) { self.vocabulary = vocabulary }
+
+    /// The tokens of tokenizer.json's section `added_tokens`.
+    init(_ section: JSONField, vocabulary: TokenTable) throws(MISPError) {
+        self.init(vocabulary)
+        guard section.isPresent else { return }
+        for entry in try section.array() { add(try AddedToken(entry)) }
+    }
+
+    func token(_ content: String) -> AddedToken? { positions[UTF8Key(content)].map { tokens[$0] } }
+
+    /// Adds a token, or gives the one that is there other flags; one that was special remains so.
+    mutating func add(_ token: AddedToken) {
+        guard !token.content.isEmpty else { return }
+        var token = token
+        if let position = positions[UTF8Key(token.content)] {
+            token.id = tokens[position].id
+            token.isSpecial = token.isSpecial || tokens[position].isSpecial
+            tokens[position] = token
+        } else {
+            token.id = vocabulary.id(of: token.content) ?? nextID
+            positions[UTF8Key(token.content)] = tokens.count
+            tokens.append(token)
         }
-        return tokens
+    }
+
+    private var nextID: Int32 {
+        let last = tokens.map(\.id).max() ?? -1
+        return last >= Int32(vocabulary.count) ? last + 1 : Int32(vocabulary.count)
     }
 }
 

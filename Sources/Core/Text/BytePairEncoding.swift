@@ -17,6 +17,10 @@ struct BytePairEncoding: Sendable {
 
     /// - Parameter model: the section `model` of tokenizer.json.
     init(_ model: JSONField) throws(MISPError) {
+        try model.checkKeys(
+            "dropout", "vocab", "merges", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+            "ignore_merges",
+            "unk_token", "byte_fallback")
         let type = try model["type"].string(default: "BPE")
         guard type == "BPE" else {
             throw model["type"].failure("tokenizer model \(type) is not supported; BPE is")

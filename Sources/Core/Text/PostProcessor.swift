@@ -16,13 +16,17 @@ struct PostProcessor: Sendable {
         let type = try field["type"].string()
         switch type {
         case "Sequence":
+            try field.checkKeys("processors")
             for processor in try field["processors"].array() { try append(processor) }
         case "ByteLevel":
-            break  // it concerns offsets only
+            // It concerns offsets only.
+            try field.checkKeys("add_prefix_space", "trim_offsets", "use_regex")
         case "RobertaProcessing", "BertProcessing":
+            try field.checkKeys("cls", "sep", "trim_offsets", "add_prefix_space")
             let first = try Self.id(field["cls"][1])
             templates.append([.special([first]), .sequence, .special([try Self.id(field["sep"][1])])])
         case "TemplateProcessing":
+            try field.checkKeys("single", "pair", "special_tokens")
             var template: [Element] = []
             for piece in try field["single"].array() {
                 if piece["Sequence"].isPresent {

@@ -35,8 +35,10 @@ struct PreTokenizer: Sendable {
         let type = try field["type"].string()
         switch type {
         case "Sequence":
+            try field.checkKeys("pretokenizers")
             for step in try field["pretokenizers"].array() { try append(step) }
         case "ByteLevel":
+            try field.checkKeys("add_prefix_space", "use_regex", "trim_offsets")
             if try field["add_prefix_space"].bool() { steps.append(.prependSpace) }
             if try field["use_regex"].bool(default: true) {
                 let pattern = try SplitPattern(Self.bytePattern, at: field)
@@ -44,18 +46,23 @@ struct PreTokenizer: Sendable {
             }
             steps.append(.spellBytes)
         case "Split":
+            try field.checkKeys("pattern", "invert", "behavior")
             let pattern = try SplitPattern(field: field["pattern"])
             let isInverted = try field["invert"].bool(default: false)
             steps.append(.split(pattern, try SplitBehavior(field["behavior"]), isInverted: isInverted))
         case "Digits":
+            try field.checkKeys("individual_digits")
             let individual = try field["individual_digits"].bool()
             steps.append(.split(SplitPattern(.rustNumber), individual ? .isolated : .contiguous, isInverted: false))
         case "Punctuation":
+            try field.checkKeys("behavior")
             let behavior = field["behavior"].isPresent ? try SplitBehavior(field["behavior"]) : .isolated
             steps.append(.split(SplitPattern(.splitPunctuation), behavior, isInverted: false))
         case "Whitespace":
+            try field.checkKeys()
             steps.append(.split(SplitPattern(runsOf: .rustWord, otherThan: .whitespace), .removed, isInverted: true))
         case "WhitespaceSplit":
+            try field.checkKeys()
             steps.append(.split(SplitPattern(.whitespace), .removed, isInverted: false))
         case "Metaspace":
             steps.append(.metaspace(try Metaspace(field)))
@@ -94,6 +101,7 @@ struct Metaspace: Sendable {
     let splits: Bool
 
     init(_ field: JSONField) throws(MISPError) {
+        try field.checkKeys("replacement", "prepend_scheme", "add_prefix_space", "split", "str_rep")
         replacement = try field["replacement"].string()
         let name = try field["prepend_scheme"].string(default: "always")
         guard let scheme = PrependScheme(rawValue: name) else {

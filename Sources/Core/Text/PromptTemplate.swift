@@ -51,10 +51,54 @@ public struct PromptTemplate: Sendable, Equatable {
 
     /// The text before the image and the text after it.
     ///
-    /// Throws if `prompt` itself holds `<image>`: it is the template that places the image.
-    public func render(_ prompt: String) throws(MISPError) -> (before: String, after: String) {
+    /// Throws if `prompt` itself holds `<image>`, since it is the template that places the image, and for a system
+    /// message where the template has no place for one.
+    public func render(
+        _ prompt: String, system: String? = nil
+    ) throws(MISPError) -> (before: String, after: String) {
         try Self.checkText(prompt)
-        return (Self.fill(before, prompt), Self.fill(after, prompt))
+        var opening = ""
+        if let system {
+            try Self.checkText(system)
+            guard let conversation else {
+                throw MISPError(
+                    "there is a system message, for which the prompt template has no place",
+                    remedy: "write its text into model.prompt and leave the message out, or use llava-1.5 or chatml")
+            }
+            opening = conversation.system.before + system + conversation.system.after
+        }
+        return (opening + Self.fill(before, prompt), Self.fill(after, prompt))
+    }
+
+    /// The text parts of one message as one text.
+    ///
+    /// Throws for several parts where it is not known how the model's chat template joins them.
+    public func joined(_ parts: [String]) throws(MISPError) -> String {
+        guard parts.count != 1 else { return parts[0] }
+        guard let conversation else {
+            throw MISPError(
+                "the message has \(parts.count) text parts, and how the prompt template joins them is not known",
+                remedy: "write them as one text, or use llava-1.5 or chatml")
+        }
+        return parts.joined(separator: conversation.joint)
+    }
+
+    /// What the chat template of a model's processor does with a conversation.
+    private struct Conversation {
+        /// Between the text parts of a message.
+        let joint: String
+        /// What stands around a system message, which is first.
+        let system: (before: String, after: String)
+    }
+
+    /// Of llava-hf's LLaVA 1.5 and LLaVA-OneVision; nil for templates of which it is not known. A literal template that is
+    /// a built-in one word by word is that.
+    private var conversation: Conversation? {
+        switch Self.builtIn.first(where: { $0.name == source || $0.text == source })?.name {
+        case "llava-1.5": Conversation(joint: " ", system: ("", " "))
+        case "chatml": Conversation(joint: "\n", system: ("<|im_start|>system\n", "<|im_end|>\n"))
+        default: nil
+        }
     }
 
     /// The text of a prompt about no picture: the image's mark is left out, with the line break behind it.

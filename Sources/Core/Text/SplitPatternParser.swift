@@ -7,6 +7,11 @@ struct SplitPatternParser {
 
     /// Groups may nest this deep.
     private static let maximumDepth = 32
+    /// Scalars of a pattern. Those of known tokenizers have some hundreds.
+    private static let maximumLength = 10_000
+    /// Repetitions one after the other, each of which may give back what it took: time grows with the text's length to this
+    /// power. Those of known tokenizers have two.
+    private static let maximumRepetitions = 3
 
     init(_ pattern: String, place: JSONField) {
         self.pattern = Array(pattern.unicodeScalars)
@@ -14,10 +19,26 @@ struct SplitPatternParser {
     }
 
     mutating func parse() throws(MISPError) -> SplitPattern.Node {
+        guard pattern.count <= Self.maximumLength else { throw unsupported("a pattern of \(pattern.count) characters") }
         let node = try parseAlternatives(depth: 0)
+        guard Self.repetitions(of: node) <= Self.maximumRepetitions else {
+            throw unsupported("more than \(Self.maximumRepetitions) repetitions in a row")
+        }
         guard position == pattern.count else { throw unsupported("an unmatched ')'") }
         if Self.matchesEmpty(node) { throw unsupported("a pattern that matches the empty text") }
         return node
+    }
+
+    /// The most long repetitions that a match goes through.
+    private static func repetitions(of node: SplitPattern.Node) -> Int {
+        switch node {
+        case .run(_, let minimum, let maximum, let isPossessive):
+            !isPossessive && maximum > 16 && maximum > minimum ? 1 : 0
+        case .lookAhead: 0
+        case .sequence(let nodes): nodes.reduce(0) { $0 + repetitions(of: $1) }
+        case .alternatives(let nodes): nodes.map(repetitions).max() ?? 0
+        case .optional(let node): repetitions(of: node)
+        }
     }
 
     private mutating func parseAlternatives(depth: Int) throws(MISPError) -> SplitPattern.Node {

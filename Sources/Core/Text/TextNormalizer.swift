@@ -12,6 +12,9 @@ struct TextNormalizer: Sendable {
     }
 
     private var steps: [Step] = []
+    /// How many times longer all steps together may make a text.
+    private var growth = 1.0
+    private static let maximumGrowth = 1e6
 
     init(_ field: JSONField) throws(MISPError) {
         if field.isPresent { try append(field) }
@@ -19,6 +22,11 @@ struct TextNormalizer: Sendable {
 
     private mutating func append(_ field: JSONField) throws(MISPError) {
         let type = try field["type"].string()
+        let keys = [
+            "Sequence": ["normalizers"], "Strip": ["strip_left", "strip_right"], "Prepend": ["prepend"],
+            "Replace": ["pattern", "content"],
+        ]
+        try field.checkKeys(keys[type] ?? [])
         switch type {
         case "Sequence":
             for step in try field["normalizers"].array() { try append(step) }
@@ -34,6 +42,10 @@ struct TextNormalizer: Sendable {
             steps.append(.prepend(Array(try field["prepend"].string().utf8)))
         case "Replace":
             let content = Array(try field["content"].string().utf8)
+            growth *= Double(max(content.count, 1))
+            guard growth <= Self.maximumGrowth else {
+                throw field["content"].failure("with the steps before it, makes a text a million times longer")
+            }
             steps.append(.replace(try SplitPattern(field: field["pattern"]), content))
         default:
             throw field["type"].failure("normalizer \(type) is not supported")

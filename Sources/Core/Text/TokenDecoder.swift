@@ -25,6 +25,12 @@ struct TokenDecoder: Sendable {
 
     private mutating func append(_ field: JSONField) throws(MISPError) {
         let type = try field["type"].string()
+        let keys = [
+            "Sequence": ["decoders"], "ByteLevel": ["add_prefix_space", "trim_offsets", "use_regex"],
+            "Metaspace": ["replacement", "prepend_scheme", "add_prefix_space", "split", "str_rep"],
+            "BPEDecoder": ["suffix"], "Replace": ["pattern", "content"], "Strip": ["content", "start", "stop"],
+        ]
+        try field.checkKeys(keys[type] ?? [])
         switch type {
         case "Sequence":
             for decoder in try field["decoders"].array() { try append(decoder) }

@@ -23,14 +23,32 @@ public struct Tokenizer: Sendable {
     /// What decoding starts from for added tokens whose normalised form differs from their content.
     private let normalizedContents: [Int32: [UInt8]]
     private let specialIDs: Set<Int32>
+    /// The token that tokenizer_config.json (or an older file beside it) says ends a sequence, and where it says so.
+    public private(set) var endOfSequence: (id: Int32, place: JSONField)?
 
-    /// Reads a tokenizer.json. Errors name the file and the key; so do parts of the format that are not supported.
+    private static let keys = KeyTable(
+        read: ["added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"],
+        harmless: ["version", "truncation", "padding"])
+
+    /// Reads a tokenizer.json alone. Errors name the file and the key; so do parts of the format that are not supported.
     public init(contentsOf url: URL) throws(MISPError) {
         try self.init(JSONField(contentsOf: url))
     }
 
+    /// Reads all files that make up the tokenizer of a LLaVA folder: tokenizer.json, tokenizer_config.json,
+    /// special_tokens_map.json and added_tokens.json.
+    public init(folder: URL) throws(MISPError) {
+        let settings = try TokenizerSettings(folder: folder)
+        try self.init(JSONField(contentsOf: folder.appending(path: "tokenizer.json")), settings: settings)
+        if let (text, place) = settings.endOfSequence, let id = id(of: text) { endOfSequence = (id, place) }
+    }
+
     /// - Parameter file: the root of a tokenizer.json.
-    public init(_ file: JSONField) throws(MISPError) {
+    public init(_ file: JSONField) throws(MISPError) { try self.init(file, settings: nil) }
+
+    /// - Parameter settings: what the files beside tokenizer.json add.
+    init(_ file: JSONField, settings: TokenizerSettings?) throws(MISPError) {
+        try Self.keys.check(file)
         let model = try BytePairEncoding(file["model"])
         let normalizer = try TextNormalizer(file["normalizer"])
         self.model = model
@@ -39,7 +57,9 @@ public struct Tokenizer: Sendable {
         postProcessor = try PostProcessor(file["post_processor"])
         decoder = try TokenDecoder(file["decoder"], endSuffix: model.endSuffix)
 
-        let added = try AddedToken.read(file["added_tokens"], vocabulary: model.vocabulary)
+        var list = try AddedTokenList(file["added_tokens"], vocabulary: model.vocabulary)
+        try settings?.add(to: &list)
+        let added = list.tokens
         var normalizedContents: [Int32: [UInt8]] = [:]
         var table = TokenTable(capacity: added.count)
         for token in added {

@@ -44,12 +44,12 @@ package struct GenerationBenchmark: ParsableCommand {
         let folder = try ModelFolder(URL(filePath: model))
         let model = try folder.model(trainable: Trainable(language: .frozen), seed: 0)
         let generator = Generator(model, sampler: TokenSampler(), stops: [], limit: tokens, threads: threads)
-        let rounds = (0...repeats).map { _ in
+        let rounds = try (0...repeats).map { _ in
             let clock = ContinuousClock()
             let start = clock.now
             var first: ContinuousClock.Instant?
             var last = start
-            let answers = generator.answers((0..<batch).map { request($0, folder, model) }) { index, _ in
+            let answers = try generator.answers((0..<batch).map { request($0, folder, model) }) { index, _ in
                 last = clock.now
                 if index == batch - 1, first == nil { first = last }
             }

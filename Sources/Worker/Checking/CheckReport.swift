@@ -7,11 +7,16 @@ struct CheckReport {
     let files: [CheckedFile]
     /// Different pictures of all files.
     let pictures: Int
+    /// Of these, how many have a transparent pixel.
+    let transparent: Int
     let ranks: Int
+    /// Ranks of the first rank's host.
+    let localRanks: Int
+    let host: HostMemory?
     /// Operations per second of all ranks together.
     let machineRate: Double
 
-    var lines: [String] { modelLines + files.flatMap(groupLines) + memoryLines + timeLines }
+    var lines: [String] { modelLines + files.flatMap(groupLines) + pictureLines + memoryLines + timeLines }
 
     private var modelLines: [String] {
         let text = subject.folder.configuration.text
@@ -43,6 +48,14 @@ struct CheckReport {
         return lines + Quantity.histogram(longest).map { "    \($0)" }
     }
 
+    private var pictureLines: [String] {
+        let fate = subject.configuration.data.transparency == .white ? "laid over white" : "read without their alpha"
+        return [
+            "pictures: \(pictures), \(transparent) of them with transparent pixels"
+                + (transparent > 0 ? ", which are \(fate) (data.transparency)" : "")
+        ]
+    }
+
     private var order: StepOrder { StepOrder(groups: files[0].groups.count, subject.configuration) }
 
     private var memoryLines: [String] {
@@ -61,7 +74,7 @@ struct CheckReport {
             "  activations: \(Quantity.bytes(joint)) with a group's members together, \(Quantity.bytes(streaming)) "
                 + "one at a time; this run: \(Quantity.bytes(used))",
             "  features of \(pictures) pictures: at most 2 GiB",
-        ]
+        ] + [host.flatMap { memory.warning(localRanks, on: $0, streaming: streaming) }].compactMap { $0 }
     }
 
     private var timeLines: [String] {

@@ -26,9 +26,7 @@ struct CheckSubject {
         self.trainable = trainable
         model = try folder.model(trainable: trainable, seed: configuration.seed, hasValues: false)
         objective = configuration.objective.function
-        fileBytes = try TensorCatalog(folder: folder.url).tensors.values.reduce(0) {
-            $0 + Double($1.count * $1.format.bytes)
-        }
+        fileBytes = try TensorCatalog(folder: folder.url).bytes
         imageRows = model.imageRows(height: folder.pixels.height, width: folder.pixels.width)
         encoder = try GroupEncoder(folder, template: configuration.model.prompt, imageRows: imageRows)
         scorer = try GroupGradient(model, folder, configuration)
@@ -55,7 +53,9 @@ struct CheckSubject {
             facts.fault = PossibleFault(error)
             return facts
         }
+        facts.odd = OddGroup(objective).faults(group, encoded)
         let data = PreparedData([encoded], configuration)
+        facts.lack = LearningSense.lack(of: data.groups[0], objective)
         let draw = data.draw(0, epoch: 0)
         facts.pool = group.negatives.count
         facts.hasText = objective.usesRejected && encoded.rejected != nil
@@ -86,6 +86,9 @@ struct CheckSubject {
 /// What is known of a group before anything is computed.
 struct GroupFacts: Codable {
     var fault = PossibleFault(nil)
+    /// What makes it teach little; what it lacks where it teaches nothing.
+    var odd: [String] = []
+    var lack: String?
     /// Negatives in the pool.
     var pool = 0
     /// Whether the objective at hand finds what its text term and its image term compare.
@@ -112,6 +115,19 @@ struct GroupFacts: Codable {
 struct CheckedFile {
     let place: String
     let groups: [GroupFacts]
+    let lines: [Int]
+    let sense: LearningSense
+
+    init(_ file: PreferenceFile, _ groups: [GroupFacts], _ objective: Objective) {
+        place = file.url.relativePath
+        (self.groups, lines) = (groups, file.groups.map(\.line))
+        sense = LearningSense(
+            objective, total: groups.count, lacks: groups.compactMap(\.lack), at: place, unread: file.unread)
+    }
 
     var faults: [MISPError] { groups.compactMap(\.fault.fault) }
+
+    var odd: [MISPError] {
+        zip(lines, groups).flatMap { line, group in group.odd.map { MISPError($0, at: "\(place):\(line)") } }
+    }
 }

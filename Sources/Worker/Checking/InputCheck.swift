@@ -23,26 +23,32 @@ package struct InputCheck {
         if report("ids given more than once", files.flatMap(\.repeated)) { return MISPError.Kind.input.rawValue }
 
         let pictures = PictureCheck(files)
-        let pictureFaults = try communicator.share(pictures.count) { PossibleFault(pictures.fault($0)) }
-        if report("pictures that cannot be read", pictureFaults.compactMap(\.fault)) {
+        let looks = try communicator.share(pictures.count) { pictures.look($0) }
+        if report("pictures that cannot be read", looks.compactMap(\.fault.fault)) {
             return MISPError.Kind.input.rawValue
         }
         var checked: [CheckedFile] = []
         for file in files {
-            checked.append(
-                CheckedFile(
-                    place: file.url.relativePath,
-                    groups: try communicator.share(file.groups.count) {
-                        try subject.facts(file.groups[$0].group, in: file)
-                    }))
+            let facts = try communicator.share(file.groups.count) {
+                try subject.facts(file.groups[$0].group, in: file)
+            }
+            checked.append(CheckedFile(file, facts, subject.objective))
         }
         if report("groups that the model cannot take", checked.flatMap(\.faults)) {
             return MISPError.Kind.input.rawValue
         }
+        try communicator.agree {
+            try checked.first?.sense.check()
+            try StepOrder.check(groups: checked[0].groups.count, subject.configuration)
+        }
+        if communicator.rank == 0 { checked.flatMap(\.sense.notes).forEach(RunOutput.say) }
+        _ = report("groups that teach little or nothing", checked.flatMap(\.odd))
         let rate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
         let summary = CheckReport(
-            subject: subject, files: checked, pictures: pictures.count, ranks: communicator.size, machineRate: rate)
-        if communicator.rank == 0 { print(summary.lines.joined(separator: "\n")) }
+            subject: subject, files: checked, pictures: pictures.count,
+            transparent: looks.count(where: \.isTransparent),
+            ranks: communicator.size, localRanks: communicator.localSize, host: HostMemory.current, machineRate: rate)
+        if communicator.rank == 0 { RunOutput.show(summary.lines) }
         return 0
     }
 

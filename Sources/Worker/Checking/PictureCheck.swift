@@ -1,6 +1,12 @@
 import Core
 import Foundation
 
+/// What a look at a picture's header, and where that tells of transparency at the picture, has found.
+struct PictureLook: Codable {
+    var fault = PossibleFault(nil)
+    var isTransparent = false
+}
+
 /// The headers of all pictures that files of groups name, each once.
 struct PictureCheck {
     private let pictures: [(path: String, place: String)]
@@ -21,17 +27,18 @@ struct PictureCheck {
     var count: Int { pictures.count }
 
     /// What is wrong with a picture, as its header tells; the place is the first line that names it.
-    func fault(_ index: Int) -> MISPError? {
+    func look(_ index: Int) -> PictureLook {
         let (path, place) = pictures[index]
         guard FileManager.default.fileExists(atPath: path) else {
-            return MISPError(
+            let error = MISPError(
                 "the image \(path) does not exist", at: place, remedy: "relative paths start from data.images")
+            return PictureLook(fault: PossibleFault(error))
         }
         do throws(MISPError) {
-            _ = try ImageDecoder.header(contentsOf: URL(fileURLWithPath: path))
-            return nil
+            return PictureLook(isTransparent: try ImageDecoder.isTransparent(contentsOf: URL(fileURLWithPath: path)))
         } catch {
-            return MISPError("the image \(path): \(error.what)", at: place, remedy: error.remedy)
+            let error = MISPError("the image \(path): \(error.what)", at: place, remedy: error.remedy)
+            return PictureLook(fault: PossibleFault(error))
         }
     }
 }

@@ -56,7 +56,7 @@ package struct Evaluate: ParsableCommand {
                 let results = try OutputLock.holding(configuration.output, communicator) {
                     try Evaluation(configuration: configuration, communicator: communicator).run()
                 }
-                if communicator.rank == 0 { print(EvaluationReport(results).lines.joined(separator: "\n")) }
+                if communicator.rank == 0 { RunOutput.show(EvaluationReport(results).lines) }
                 return 0
             })
     }
@@ -69,7 +69,7 @@ package struct Evaluate: ParsableCommand {
                     let comparison = try EvaluationComparison(
                         URL(filePath: compare[0]), URL(filePath: compare[1]),
                         Resampling(seed: 0, rounds: resamples))
-                    print(comparison.lines.joined(separator: "\n"))
+                    RunOutput.show(comparison.lines)
                     if let out { try FileOutput.write(comparison.json.description + "\n", to: URL(filePath: out)) }
                 }
                 return 0

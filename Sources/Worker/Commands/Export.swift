@@ -43,11 +43,6 @@ package struct Export: ParsableCommand {
 
     private func merge(_ configuration: RunConfiguration) throws {
         let loaded = try LoadedWeights(configuration, checkpoint.map { .checkpoint(URL(filePath: $0)) } ?? .newest)
-        guard loaded.places != [configuration.model.path] else {
-            throw MISPError(
-                "there is no adapter to merge", at: configuration.output.appending(path: "adapter").relativePath,
-                remedy: "train first, or set model.adapter, or name a --checkpoint")
-        }
         let target = URL(filePath: out)
         if let place = loaded.places.first(where: { $0.standardizedFileURL.path == target.standardizedFileURL.path }) {
             throw MISPError("is what is exported: \(place.relativePath)", at: "--out", remedy: "name another folder")

@@ -7,7 +7,8 @@ package struct Generate: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "generate", abstract: "Answers questions about pictures.",
         discussion: """
-            With the weights that the configuration's run has trained, or those named:
+            With the weights that the configuration's run has trained, or those named. What generation_config.json of \
+            the model says holds where no option says otherwise.
 
               misp-worker generate --config run.yaml --image cat.jpg --prompt "What is on the table?"
               misp-worker generate --config run.yaml --input questions.jsonl --out answers.jsonl
@@ -69,6 +70,10 @@ package struct Generate: ParsableCommand {
         throw ExitCode(
             Communicators.run { communicator in
                 DecodingThreads.set(atLeast: configuration.compute.threads)
+                let sampling = try communicator.agree {
+                    try Sampling(self.sampling.choice, ModelFolder(configuration.model.path))
+                }
+                if communicator.rank == 0 { sampling.lines.forEach(RunOutput.say) }
                 let model = try communicator.agree { try TrainedModel(configuration, weights: weights) }
                 if communicator.rank == 0 { RunOutput.say("answers of \(model.origin)") }
                 if let input, let out {
@@ -76,10 +81,10 @@ package struct Generate: ParsableCommand {
                     let questions = try communicator.agree {
                         try Question.read(URL(filePath: input), images: configuration.data.images)
                     }
-                    try AnswerSheet(model, sampling.sampling, writesTokenIds: tokenIds).fill(
+                    try AnswerSheet(model, sampling, writesTokenIds: tokenIds).fill(
                         questions, communicator: communicator, out: URL(filePath: out))
                 } else {
-                    try communicator.agree { if communicator.rank == 0 { try answer(model) } }
+                    try communicator.agree { if communicator.rank == 0 { try answer(model, sampling) } }
                 }
                 return 0
             })
@@ -92,65 +97,74 @@ package struct Generate: ParsableCommand {
     }
 
     /// The questions of the command line; a single one's answer appears as it is made.
-    private func answer(_ model: TrainedModel) throws {
+    private func answer(_ model: TrainedModel, _ sampling: Sampling) throws {
         let requests = try image.enumerated().map { index, image in
             let prompt = prompt.count == 1 ? prompt[0] : prompt[index]
-            let request = try model.request(prompt, image: image, key: "\(index)", at: "--prompt")
-            try model.checkLength(request.prompt, answer: sampling.maxTokens, at: "--prompt")
-            return request
+            if let fault = PictureReference.fault(image) {
+                throw MISPError(fault.what, at: "--image", remedy: fault.remedy)
+            }
+            return try model.request(prompt, image: image, key: "\(index)", sampling, at: "--prompt")
         }
-        let generator = try sampling.sampling.generator(model)
+        let generator = sampling.generator(model)
         if requests.count == 1 {
             var text = AnswerText(model.folder.tokenizer)
-            _ = generator.answers(requests) { _, token in
-                StandardStreams.show(text.append(token))
+            _ = try model.answers(generator, requests) { _, token in
+                StandardStreams.show(text.append(token).shown)
             }
-            print(text.finish())
+            print(text.finish().shown)
         } else {
-            for answer in generator.answers(requests) {
-                print(model.folder.tokenizer.decode(answer, skipSpecialTokens: true))
+            for answer in try model.answers(generator, requests) {
+                print(model.folder.tokenizer.decode(answer, skipSpecialTokens: true).shown)
             }
         }
     }
 }
 
-/// The options for `Sampling`.
+/// The options for `SamplingChoice`.
 package struct SamplingOptions: ParsableArguments {
-    @Option(help: "Tokens of an answer at the most.")
-    var maxTokens = 128
+    @Option(help: "Tokens of an answer at the most (default: what generation_config.json says, else 128).")
+    var maxTokens: Int?
 
     @Option(help: "0 takes the most probable token always; 1 draws from the model's distribution.")
-    var temperature = 0.0
+    var temperature: Double?
 
     @Option(help: "Draws from the k most probable tokens; 0 from all.")
-    var topK = 0
+    var topK: Int?
 
     @Option(help: "Draws from the most probable tokens that together have this probability.")
-    var topP = 1.0
+    var topP: Double?
 
     @Option(help: "Makes tokens that occurred less likely where above 1.")
-    var repetitionPenalty = 1.0
+    var repetitionPenalty: Double?
 
     @Option(help: "Of the draws.")
     var seed: UInt64 = 0
 
+    @Flag(help: "Takes from generation_config.json no more than what ends an answer.")
+    var ignoreGenerationConfig = false
+
     package init() {}
 
     package func validate() throws {
-        guard maxTokens > 0 else { throw ValidationError("--max-tokens is \(maxTokens), but must be at least 1") }
-        guard temperature >= 0 else { throw ValidationError("--temperature is \(temperature), but must be 0 or more") }
-        guard topK >= 0 else { throw ValidationError("--top-k is \(topK), but must be 0 or more") }
-        guard topP > 0, topP <= 1 else {
-            throw ValidationError("--top-p is \(topP), but must be above 0 and at most 1")
+        let counts = GenerationConfiguration.counts
+        func check(_ name: String, _ value: Int?, from least: Int) throws {
+            guard let value, !(least...counts.upperBound ~= value) else { return }
+            throw ValidationError("--\(name) is \(value), but must be from \(least) to \(counts.upperBound)")
         }
-        guard repetitionPenalty > 0 else {
-            throw ValidationError("--repetition-penalty is \(repetitionPenalty), but must be above 0")
+        func check(_ name: String, _ value: Double?, _ expected: String, _ isGood: (Double) -> Bool) throws {
+            guard let value, !(value.isFinite && isGood(value)) else { return }
+            throw ValidationError("--\(name) is \(value), but must be \(expected)")
         }
+        try check("max-tokens", maxTokens, from: counts.lowerBound)
+        try check("top-k", topK, from: 0)
+        try check("temperature", temperature, "0 or more, and finite") { $0 >= 0 }
+        try check("top-p", topP, "above 0 and at most 1") { $0 > 0 && $0 <= 1 }
+        try check("repetition-penalty", repetitionPenalty, "above 0, and finite") { $0 > 0 }
     }
 
-    var sampling: Sampling {
-        Sampling(
+    var choice: SamplingChoice {
+        SamplingChoice(
             maxTokens: maxTokens, temperature: temperature, topK: topK, topP: topP,
-            repetitionPenalty: repetitionPenalty, seed: seed)
+            repetitionPenalty: repetitionPenalty, seed: seed, followsFile: !ignoreGenerationConfig)
     }
 }

@@ -42,7 +42,7 @@ package struct Plan: ParsableCommand {
                     ranks: counts, network: network, ranksPerHost: ranksPerHost ?? usableCores)
                 try communicator.agree {
                     guard communicator.rank == 0 else { return }
-                    print(report.lines.joined(separator: "\n"))
+                    RunOutput.show(report.lines)
                     if let json { try FileOutput.write(report.json.description + "\n", to: URL(filePath: json)) }
                 }
                 return 0
@@ -51,8 +51,12 @@ package struct Plan: ParsableCommand {
 
     package func validate() throws {
         _ = try rankCounts
-        guard latency >= 0 else { throw ValidationError("--latency is \(latency), but must be 0 or more") }
-        if let ranksPerHost, ranksPerHost < 1 { throw ValidationError("--ranks-per-host must be at least 1") }
+        guard latency >= 0, latency.isFinite else {
+            throw ValidationError("--latency is \(latency), but must be 0 or more")
+        }
+        if let ranksPerHost, !(1...1_000_000 ~= ranksPerHost) {
+            throw ValidationError("--ranks-per-host is \(ranksPerHost), but must be at least 1 and at most 1000000")
+        }
     }
 
     private var rankCounts: [Int] {

@@ -60,7 +60,7 @@ package struct Program: ParsableCommand {
                 if isFirstRank { print(message) }
             } else {
                 waitForFirstRank()
-                StandardStreams.tell("\(name): error: \(message)\n")
+                StandardStreams.tell("\(name): error: \(message.shown)\n")
             }
             return status
         }

@@ -27,7 +27,7 @@ package struct Report: ParsableCommand {
                 try communicator.agree {
                     guard communicator.rank == 0 else { return }
                     let page = ReportPage(runs: try runs.map { try RunRecord(URL(filePath: $0)) })
-                    print(page.lines.joined(separator: "\n"))
+                    RunOutput.show(page.lines)
                     let file =
                         out.map { URL(filePath: $0) }
                         ?? (runs.count == 1 ? URL(filePath: runs[0]).appending(path: "report.html") : nil)

@@ -24,7 +24,7 @@ struct ConfigurationDocument {
         do {
             text = try String(contentsOf: url, encoding: .utf8)
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: places.file)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: places.file)
         }
         guard let node = try Self.parse(text, at: places.file) else { return }
         guard case .mapping(let mapping) = node else {
@@ -122,13 +122,17 @@ struct ConfigurationDocument {
     }
 
     private static func parse(_ text: String, at place: String) throws(MISPError) -> Node? {
+        try YAMLBounds.check(text, at: place)
+        let node: Node?
         do {
-            return try Yams.compose(yaml: text)
+            node = try Yams.compose(yaml: text)
         } catch let error as YamlError {
             throw failure(error, at: place)
         } catch {
             throw MISPError("\(error)", at: place)
         }
+        if let node { try YAMLBounds.checkAnchors(node, at: place) }
+        return node
     }
 
     private static func failure(_ error: YamlError, at place: String) -> MISPError {

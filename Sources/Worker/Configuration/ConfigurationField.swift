@@ -64,13 +64,16 @@ struct ConfigurationField {
         return number
     }
 
-    func int(default standard: Int, from minimum: Int) throws(MISPError) -> Int {
+    /// - Parameter maximum: far above all use, so that no product of such numbers leaves 64 bits or any memory
+    func int(default standard: Int, from minimum: Int, to maximum: Int = Int.max) throws(MISPError) -> Int {
         guard isPresent else { return standard }
         guard let number = plainNumber else { throw failure("is \(kind), not a whole number") }
         guard let int = plainText.flatMap({ Int($0) }) ?? Int(exactly: number) else {
-            throw failure("is \(plainText ?? ""), not a whole number")
+            let isWhole = number.rounded() == number
+            throw failure("is \(plainText ?? ""), \(isWhole ? "beyond 64 bits" : "not a whole number")")
         }
         guard int >= minimum else { throw failure("is \(int), but must be \(minimum) or more") }
+        guard int <= maximum else { throw failure("is \(int), but must be \(maximum) or less") }
         return int
     }
 
@@ -122,7 +125,7 @@ struct ConfigurationField {
     private var kind: String {
         switch value {
         case nil: "null"
-        case .scalar(let scalar)?: plainText == nil ? "a string in quotes" : "'\(scalar.string)'"
+        case .scalar(let scalar)?: plainText == nil ? "a string in quotes" : "'\(scalar.string.shortened(to: 60))'"
         case .sequence?: "a list"
         case .mapping?: "a section with keys"
         case .alias?: "an alias"

@@ -52,6 +52,7 @@ package struct MineConfiguration: Sendable, Equatable {
         package var exclude: URL?
         /// Where relative image paths start; the configuration's own folder unless given.
         package var images: URL
+        package var transparency = Transparency.white
 
         package init(prompts: URL, images: URL) { (self.prompts, self.images) = (prompts, images) }
     }
@@ -93,17 +94,17 @@ extension MineConfiguration {
         seed = UInt64(try root["seed"].int(default: 0, from: 0))
         embedder = try root["embedder"].choice(default: embedder)
         if root["centered"].isPresent { centered = try root["centered"].bool(default: false) }
-        pool = try root["pool"].int(default: pool, from: 1)
+        pool = try root["pool"].int(default: pool, from: 1, to: 10_000)
         strategy = try root["strategy"].choice(default: strategy)
-        diversity = try root["diversity"].number(default: diversity, "0 or more") { $0 >= 0 }
+        diversity = try root["diversity"].number(default: diversity, "between 0 and 1e6") { 0...1e6 ~= $0 }
         duplicateCosine = try root["duplicate_cosine"].number(default: duplicateCosine, "between 0 and 1") {
             0...1 ~= $0
         }
         longPrompts = try root["long_prompts"].choice(default: longPrompts)
         maxUnreadable = try root["max_unreadable"].number(default: maxUnreadable, "between 0 and 1") { 0...1 ~= $0 }
-        pageGroups = try root["page_groups"].int(default: pageGroups, from: 0)
+        pageGroups = try root["page_groups"].int(default: pageGroups, from: 0, to: 10_000)
         autoencoder = try AutoencoderSettings(root["autoencoder"], seed: seed)
-        threads = try root["compute"]["threads"].int(default: threads, from: 1)
+        threads = try root["compute"]["threads"].int(default: threads, from: 1, to: 4096)
     }
 
     /// Every key in the order of the documentation.
@@ -115,7 +116,7 @@ extension MineConfiguration {
             "model": ["path": path(model)],
             "data": [
                 "prompts": path(data.prompts), "gallery": path(data.gallery), "images": path(data.images),
-                "exclude": path(data.exclude),
+                "exclude": path(data.exclude), "transparency": .string(data.transparency.rawValue),
             ],
             "pool": .integer(pool), "strategy": .string(strategy.rawValue), "diversity": .number(diversity),
             "duplicate_cosine": .number(duplicateCosine), "long_prompts": .string(longPrompts.rawValue),
@@ -138,6 +139,7 @@ extension MineConfiguration.Data {
         self.init(prompts: prompts, images: try section["images"].path(from: folder) ?? folder)
         gallery = try section["gallery"].path(from: folder)
         exclude = try section["exclude"].path(from: folder)
+        transparency = try section["transparency"].choice(default: transparency)
     }
 }
 
@@ -145,17 +147,18 @@ extension AutoencoderSettings {
     fileprivate init(_ section: ConfigurationField, seed: UInt64) throws(MISPError) {
         self.init()
         self.seed = seed
-        latents = try section["latents"].int(default: latents, from: 1)
-        sparsityWeight = try section["sparsity"].number(default: sparsityWeight, "0 or more") { $0 >= 0 }
+        latents = try section["latents"].int(default: latents, from: 1, to: 65_536)
+        sparsityWeight = try section["sparsity"].number(default: sparsityWeight, "between 0 and 1e6") { 0...1e6 ~= $0 }
         sparsity = try section["target"].number(default: sparsity, "greater than 0 and less than 1") {
             $0 > 0 && $0 < 1
         }
-        atomLength = try section["atom_length"].number(default: atomLength, "greater than 0") { $0 > 0 }
+        atomLength = try section["atom_length"].number(default: atomLength, "between 1e-6 and 1e6") { 1e-6...1e6 ~= $0 }
         learningRate = try section["learning_rate"].number(default: learningRate, "0 or more") { $0 >= 0 }
         weightDecay = try section["weight_decay"].number(default: weightDecay, "0 or more") { $0 >= 0 }
-        steps = try section["steps"].int(default: steps, from: 1)
-        promptsPerStep = try section["prompts_per_step"].int(default: promptsPerStep, from: 1)
-        candidatesPerPrompt = try section["candidates_per_prompt"].int(default: candidatesPerPrompt, from: 1)
+        steps = try section["steps"].int(default: steps, from: 1, to: 10_000_000)
+        promptsPerStep = try section["prompts_per_step"].int(default: promptsPerStep, from: 1, to: 100_000)
+        candidatesPerPrompt = try section["candidates_per_prompt"].int(
+            default: candidatesPerPrompt, from: 1, to: 100_000)
     }
 
     fileprivate var json: JSON {

@@ -60,8 +60,8 @@ extension RunConfiguration {
 extension LowRankSettings {
     fileprivate init(_ section: ConfigurationField) throws(MISPError) {
         self.init()
-        r = try section["r"].int(default: r, from: 1)
-        alpha = try section["alpha"].number(default: alpha, "greater than 0") { $0 > 0 }
+        r = try section["r"].int(default: r, from: 1, to: 65_536)
+        alpha = try section["alpha"].number(default: alpha, "greater than 0 and at most 1e6") { $0 > 0 && $0 <= 1e6 }
         isRankStabilized = try section["rslora"].bool(default: isRankStabilized)
         guard let list = try section["targets"].list() else { return }
         targets = []
@@ -102,58 +102,69 @@ extension RunConfiguration.Data {
         self.init(train: train, images: try section["images"].path(from: folder) ?? folder)
         eval = try section["eval"].path(from: folder)
         shuffle = try section["shuffle"].bool(default: shuffle)
+        transparency = try section["transparency"].choice(default: transparency)
     }
 }
 
 extension RunConfiguration.Objective {
     fileprivate init(_ section: ConfigurationField) throws(MISPError) {
         kind = try section["kind"].choice(default: kind)
-        beta = try section["beta"].number(default: kind.beta, "greater than 0") { $0 > 0 }
-        textWeight = try section["text_weight"].number(default: textWeight, "0 or more") { $0 >= 0 }
-        anchorWeight = try section["anchor_weight"].number(default: anchorWeight, "0 or more") { $0 >= 0 }
-        divergenceWeight = try section["kl_weight"].number(default: divergenceWeight, "0 or more") { $0 >= 0 }
-        tokenWeight = try section["token_weight"].number(default: tokenWeight, "greater than 0") { $0 > 0 }
+        beta = try section["beta"].number(default: kind.beta, "greater than 0 and at most 1e6") { $0 > 0 && $0 <= 1e6 }
+        let weight = "between 0 and 1e6"
+        textWeight = try section["text_weight"].number(default: textWeight, weight) { 0...1e6 ~= $0 }
+        anchorWeight = try section["anchor_weight"].number(default: anchorWeight, weight) { 0...1e6 ~= $0 }
+        divergenceWeight = try section["kl_weight"].number(default: divergenceWeight, weight) { 0...1e6 ~= $0 }
+        tokenWeight = try section["token_weight"].number(default: tokenWeight, "greater than 0 and at most 1e6") {
+            $0 > 0 && $0 <= 1e6
+        }
     }
 }
 
 extension RunConfiguration.Negatives {
     fileprivate init(_ section: ConfigurationField) throws(MISPError) {
-        count = try section["count"].int(default: count, from: 1)
+        count = try section["count"].int(default: count, from: 1, to: 10_000)
         sampling = try section["sampling"].choice(default: sampling)
-        temperature = try section["temperature"].number(default: temperature, "greater than 0") { $0 > 0 }
-        uniformMix = try section["uniform_mix"].number(default: uniformMix, "greater than 0 and at most 1") {
-            $0 > 0 && $0 <= 1
+        temperature = try section["temperature"].number(default: temperature, "between 1e-6 and 1e6") {
+            1e-6...1e6 ~= $0
+        }
+        uniformMix = try section["uniform_mix"].number(default: uniformMix, "between 1e-9 and 1") {
+            1e-9...1 ~= $0
         }
     }
 }
 
 extension RunConfiguration.Optimizer {
+    /// Of steps, epochs and groups of a step.
+    private static let most = 100_000_000
+    /// Above it 1 − β is 0 in single precision.
+    private static let largestBeta = 1 - 0x1p-23
+
     fileprivate init(_ section: ConfigurationField) throws(MISPError) {
         learningRate = try section["learning_rate"].number(default: learningRate, "0 or more") { $0 >= 0 }
         if let betas = try section["betas"].list() {
             guard betas.count == 2 else { throw section["betas"].failure("holds \(betas.count) numbers, not 2") }
-            beta1 = try betas[0].number(default: beta1, "at least 0 and less than 1") { 0..<1 ~= $0 }
-            beta2 = try betas[1].number(default: beta2, "at least 0 and less than 1") { 0..<1 ~= $0 }
+            beta1 = try betas[0].number(default: beta1, "at least 0 and less than 1") { 0...Self.largestBeta ~= $0 }
+            beta2 = try betas[1].number(default: beta2, "at least 0 and less than 1") { 0...Self.largestBeta ~= $0 }
         }
-        epsilon = try section["eps"].number(default: epsilon, "greater than 0") { $0 > 0 }
+        epsilon = try section["eps"].number(default: epsilon, "between 1e-30 and 1") { 1e-30...1 ~= $0 }
         weightDecay = try section["weight_decay"].number(default: weightDecay, "0 or more") { $0 >= 0 }
         maxGradNorm = try section["max_grad_norm"].number(default: maxGradNorm, "0 (no clipping) or more") { $0 >= 0 }
         schedule = try section["schedule"].choice(default: schedule)
         warmupRatio = try section["warmup_ratio"].number(default: warmupRatio, "between 0 and 1") { 0...1 ~= $0 }
-        groupsPerStep = try section["groups_per_step"].int(default: groupsPerStep, from: 1)
+        groupsPerStep = try section["groups_per_step"].int(default: groupsPerStep, from: 1, to: Self.most)
         let (epochs, steps) = (section["epochs"], section["steps"])
         if epochs.isPresent, steps.isPresent {
             throw steps.failure("is given beside optimizer.epochs", remedy: "keep one of the two, or set one to null")
         }
-        if epochs.isPresent { duration = .epochs(try epochs.int(default: 0, from: 1)) }
-        if steps.isPresent { duration = .steps(try steps.int(default: 0, from: 1)) }
+        if epochs.isPresent { duration = .epochs(try epochs.int(default: 0, from: 1, to: Self.most)) }
+        if steps.isPresent { duration = .steps(try steps.int(default: 0, from: 1, to: Self.most)) }
     }
 }
 
 extension RunConfiguration.Checkpoint {
     fileprivate init(_ section: ConfigurationField) throws(MISPError) {
-        every = try section["every"].int(default: every, from: 1)
-        keep = try section["keep"].int(default: keep, from: 1)
+        every = try section["every"].int(default: every, from: 1, to: 1_000_000_000)
+        keep = try section["keep"].int(default: keep, from: 1, to: 1_000_000)
     }
 }
 
@@ -163,13 +174,13 @@ extension RunConfiguration.Cache {
             folder: try section["folder"].path(from: folder)
                 ?? output.deletingLastPathComponent().appending(path: "cache", directoryHint: .notDirectory))
         isEnabled = try section["enabled"].bool(default: isEnabled)
-        features = try section["features_gib"].number(default: features, "0 or more") { $0 >= 0 }
+        features = try section["features_gib"].number(default: features, "between 0 and 1e9") { 0...1e9 ~= $0 }
     }
 }
 
 extension RunConfiguration.Compute {
     fileprivate init(_ section: ConfigurationField) throws(MISPError) {
         members = try section["members"].choice(default: members)
-        threads = try section["threads"].int(default: threads, from: 1)
+        threads = try section["threads"].int(default: threads, from: 1, to: 4096)
     }
 }

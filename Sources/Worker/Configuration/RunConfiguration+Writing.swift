@@ -44,7 +44,7 @@ extension RunConfiguration {
             ],
             "data": [
                 "train": .string(data.train.path), "eval": Self.path(data.eval), "images": .string(data.images.path),
-                "shuffle": .bool(data.shuffle),
+                "shuffle": .bool(data.shuffle), "transparency": .string(data.transparency.rawValue),
             ],
             "objective": [
                 "kind": .string(objective.kind.rawValue), "beta": .number(objective.beta),

@@ -42,6 +42,7 @@ package struct RunConfiguration: Sendable, Equatable {
         /// Where relative image paths start; the configuration's own folder unless given.
         package var images: URL
         package var shuffle = true
+        package var transparency = Transparency.white
 
         package init(train: URL, images: URL) {
             self.train = train
@@ -88,7 +89,7 @@ package struct RunConfiguration: Sendable, Equatable {
 
     /// AdamW, its learning rate's schedule, and how long it runs.
     package struct Optimizer: Sendable, Equatable {
-        package enum Schedule: String, Sendable, CaseIterable { case constant, linear, cosine }
+        package typealias Schedule = LearningRateSchedule.Kind
         package enum Duration: Sendable, Equatable { case epochs(Int), steps(Int) }
 
         package var learningRate = 1e-5
@@ -99,7 +100,7 @@ package struct RunConfiguration: Sendable, Equatable {
         /// As in torch.nn.utils.clip_grad_norm_; 0 turns clipping off.
         package var maxGradNorm = 1.0
         package var schedule = Schedule.cosine
-        /// The share of all steps in which the learning rate rises from 0.
+        /// The share of all steps in which the learning rate rises from 0; `constant` has no such steps.
         package var warmupRatio = 0.1
         package var groupsPerStep = 32
         package var duration = Duration.epochs(3)

@@ -16,7 +16,8 @@ struct DemoAnswerer {
         if let adapter { trainable = Trainable(language: .lora, lora: adapter.settings) }
         model = try folder.model(trainable: trainable, seed: 0)
         try adapter?.load(into: model.parameters)
-        images = FeatureCache(model, processor: folder.imageProcessor)
+        images = FeatureCache(
+            model, processor: folder.imageProcessor, cause: NonFiniteCause(folder: folder.url))
         encoder = try GroupEncoder(
             folder, template: PromptTemplate(DemoRuns.template),
             imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))

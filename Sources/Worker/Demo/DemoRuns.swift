@@ -47,7 +47,7 @@ struct DemoRuns {
             throw error
         } catch {
             throw MISPError(
-                "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
+                "cannot be made (\(SystemReason.text(error)))", at: folder.relativePath,
                 remedy: "name another folder with --output")
         }
         try FileOutput.write("\(mark)\n", to: file(Self.marker))

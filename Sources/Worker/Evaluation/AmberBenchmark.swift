@@ -6,31 +6,44 @@ import Foundation
 /// Queries `[{id, image, query}]`, annotations `[{id, type, truth}]`. "No" is the positive, as in the official scorer,
 /// which wants the bare words Yes and No; here an answer that begins with one of them counts too.
 struct AmberBenchmark: Benchmark {
+    private static let generative = "generative"
+    /// The parts that count a question of a type.
     private static let types = [
         "discriminative-hallucination": ["existence"], "discriminative-attribute-state": ["attribute", "state"],
         "discriminative-attribute-number": ["attribute", "number"],
-        "discriminative-attribute-action": ["attribute", "action"],
+        "discriminative-attribute-action": ["attribute", "action"], "discriminative-relation": ["relation"],
+        "relation": ["relation"],
     ]
     private static let parts = ["existence", "attribute", "state", "number", "action", "relation"]
 
     let questions: [Question]
+    let unasked: Set<String>
     private let rows: [(image: String, parts: [String], truth: Bool)]
 
     init(_ source: BenchmarkSource) throws(MISPError) {
         let file = try source.file()
         var truths: [Int: (type: String, truth: Bool)] = [:]
+        // Queries for descriptions, which the file of all queries holds too.
+        var others: Set<Int> = []
         for field in try JSONField(contentsOf: try source.annotation()).array() {
-            let type = try field["type"].string()
-            guard type != "generative" else { continue }
-            truths[try field["id"].int()] = (type, try field["truth"].string() == "yes")
+            let type = try field["type"].label([Self.generative] + Self.types.keys.sorted())
+            let id = try field["id"].int()
+            guard truths[id] == nil, !others.contains(id) else {
+                throw field["id"].failure("is \(id), which is annotated twice")
+            }
+            if type == Self.generative {
+                others.insert(id)
+            } else {
+                truths[id] = (type, try field["truth"].label(["yes", "no"]) == "yes")
+            }
         }
         var questions: [Question] = []
         var rows: [(image: String, parts: [String], truth: Bool)] = []
         for field in try source.limited(try BenchmarkSource.rows(file), at: file) {
             let (id, image) = (try field["id"].int(), try field["image"].string())
+            if others.contains(id) { continue }
             guard let (type, truth) = truths[id] else {
-                // The file of all queries holds those for descriptions too.
-                continue
+                throw field["id"].failure("is \(id), which the annotations do not have")
             }
             questions.append(source.question("\(id)", try field["query"].string(), image: image, at: field.place))
             rows.append((image, Self.types[type] ?? ["relation"], truth))
@@ -38,7 +51,7 @@ struct AmberBenchmark: Benchmark {
         guard !questions.isEmpty else {
             throw MISPError("has no discriminative query of the annotations", at: file.relativePath)
         }
-        (self.questions, self.rows) = (questions, rows)
+        (self.questions, self.rows, unasked) = (questions, rows, Set(others.map(String.init)))
     }
 
     func score(_ answers: [String]) -> Scorecard? {

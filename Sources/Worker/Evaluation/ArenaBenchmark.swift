@@ -22,19 +22,33 @@ struct ArenaBenchmark: Benchmark {
             questions.append(source.question(id, try row["instruction"].string(), image: image, at: row.place))
         }
         self.questions = questions
-        games = try source.ratings.map { (file) throws(MISPError) in try Self.games(file, of: questions) }
+        games = try source.ratings.map { (file) throws(MISPError) in
+            try Self.games(file, of: questions, isPart: source.limit != nil)
+        }
     }
 
-    private static func games(_ file: URL, of questions: [Question]) throws(MISPError) -> [[Double]] {
+    /// - Parameter isPart: whether there may be judgements of other questions
+    private static func games(
+        _ file: URL, of questions: [Question], isPart: Bool
+    ) throws(MISPError) -> [[Double]] {
         var judged: [String: [Double]] = [:]
+        let known = Set(questions.map(\.id))
         for row in try BenchmarkSource.rows(file) {
             var rewards: [Double] = []
-            for (index, game) in try row["games"].array().enumerated().prefix(2) {
-                // What is no verdict counts as a tie.
-                let reward = Self.rewards[try game["score"].string(default: "")] ?? 0
+            let games = try row["games"].array()
+            guard 1...2 ~= games.count else {
+                throw row["games"].failure("holds \(games.count) games, not two")
+            }
+            for (index, game) in games.enumerated() {
+                let reward = Self.rewards[try game["score"].label(Self.rewards.keys.sorted())] ?? 0
                 rewards.append(index == 0 ? reward : -reward)
             }
-            judged[try row["question_id"].name()] = rewards
+            let id = try row["question_id"].name()
+            guard judged[id] == nil else { throw row["question_id"].failure("is \(id), which is judged twice") }
+            guard isPart || known.contains(id) else {
+                throw row["question_id"].failure("is \(id), which the benchmark does not have")
+            }
+            judged[id] = rewards
         }
         var games: [[Double]] = []
         for question in questions {

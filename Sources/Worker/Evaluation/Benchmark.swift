@@ -4,6 +4,8 @@ import Foundation
 /// A set of questions about pictures, and how answers to them are scored (docs/method.md, benchmarks).
 protocol Benchmark {
     var questions: [Question] { get }
+    /// Ids of questions in the benchmark's files that are not asked, and to which a file of answers may hold some.
+    var unasked: Set<String> { get }
     /// - Parameter answers: one for each question; nil says that there is none yet
     func score(_ answers: [String]) throws(MISPError) -> Scorecard?
     /// Files for a judge or another scorer, by name.
@@ -11,6 +13,7 @@ protocol Benchmark {
 }
 
 extension Benchmark {
+    var unasked: Set<String> { [] }
     func files(_ answers: [Answer], model: String) -> [(name: String, text: String)] { [] }
 }
 
@@ -26,7 +29,33 @@ enum BenchmarkKind: String, CaseIterable {
     case easyVQA = "easy-vqa"
 
     /// Reads the benchmark's files.
+    ///
+    /// - Throws: `MISPError` with file, line or record, and field: what is malformed, unknown or repeated; with the model to
+    ///   be asked also pictures that do not exist
     func open(_ source: BenchmarkSource) throws(MISPError) -> any Benchmark {
+        let benchmark = try read(source)
+        var seen: Set<String> = []
+        for question in benchmark.questions where !seen.insert(question.id).inserted {
+            throw MISPError(
+                "the question \(question.id) occurs twice", at: question.place, remedy: "give each its own id")
+        }
+        if source.answers == nil { try Self.checkImages(benchmark.questions) }
+        return benchmark
+    }
+
+    private static func checkImages(_ questions: [Question]) throws(MISPError) {
+        var checked: Set<String> = []
+        let missing = questions.filter { question in
+            guard let image = question.image, checked.insert(image).inserted else { return false }
+            return !FileManager.default.fileExists(atPath: image)
+        }
+        guard let first = missing.first else { return }
+        throw MISPError(
+            "the image \(first.image ?? "") does not exist (missing in all: \(missing.count) of \(checked.count))",
+            at: first.place, remedy: "set the benchmark's images to their folder")
+    }
+
+    private func read(_ source: BenchmarkSource) throws(MISPError) -> any Benchmark {
         switch self {
         case .pope: try PopeBenchmark(source)
         case .hallusionbench: try HallusionBenchmark(source)
@@ -91,7 +120,7 @@ struct BenchmarkSource: Equatable {
         do {
             data = try Data(contentsOf: file)
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: file.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: file.relativePath)
         }
         if data.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) == UInt8(ascii: "[") {
             return try JSONField(contentsOf: file).array()
@@ -109,6 +138,16 @@ extension JSONField {
     func name() throws(MISPError) -> String {
         if let string = value?.string { return string }
         return "\(try int())"
+    }
+
+    /// One of the names, whatever its case and the space around it; a number counts as it is written.
+    func label(_ known: [String]) throws(MISPError) -> String {
+        let text = try name()
+        let plain = text.trimmingCharacters(in: .whitespacesAndNewlines).lowercased()
+        guard let label = known.first(where: { $0.lowercased() == plain }) else {
+            throw failure("is '\(text.prefix(40))', but must be one of \(known.joined(separator: ", "))")
+        }
+        return label
     }
 }
 

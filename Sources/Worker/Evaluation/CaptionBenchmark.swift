@@ -27,22 +27,32 @@ struct CaptionBenchmark: Benchmark {
         do {
             words = CaptionWords(synonyms: try String(contentsOf: list, encoding: .utf8))
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: list.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: list.relativePath)
         }
         var objects: [String: Set<String>] = [:]
         for question in questions { objects[question.id] = [] }
+        var known: Set<String> = []
         for file in source.annotations where file.pathExtension != "txt" {
-            try Self.add(file, words, to: &objects)
+            known.formUnion(try Self.add(file, words, to: &objects))
+        }
+        if let stranger = questions.first(where: { !known.contains($0.id) }) {
+            throw MISPError(
+                "the image_id \(stranger.id) is not in the annotations", at: stranger.place,
+                remedy: "name COCO's files of the same split, and the picture's id as they have it")
         }
         self.questions = questions
         present = questions.map { objects[$0.id] ?? [] }
     }
 
-    /// Adds the objects of a file of instances or captions to those of its pictures.
+    /// Adds the objects of a file of instances or captions to those of its pictures, and returns which pictures it knows.
     private static func add(
         _ file: URL, _ words: CaptionWords, to objects: inout [String: Set<String>]
-    ) throws(MISPError) {
+    ) throws(MISPError) -> Set<String> {
         let root = try JSONField(contentsOf: file)
+        var known: Set<String> = []
+        if root["images"].isPresent {
+            for image in try root["images"].array() { known.insert(try image["id"].name()) }
+        }
         var names: [Int: String] = [:]
         if root["categories"].isPresent {
             for category in try root["categories"].array() {
@@ -56,6 +66,7 @@ struct CaptionBenchmark: Benchmark {
         for annotation in try root["annotations"].array() {
             let image = try annotation["image_id"].name()
             guard objects[image] != nil else { continue }
+            known.insert(image)
             if annotation["caption"].isPresent {
                 objects[image]?.formUnion(words.objects(in: try annotation["caption"].string()))
             } else {
@@ -65,6 +76,7 @@ struct CaptionBenchmark: Benchmark {
                 objects[image]?.insert(object)
             }
         }
+        return known
     }
 
     func score(_ answers: [String]) -> Scorecard? {

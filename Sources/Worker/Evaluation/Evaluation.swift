@@ -35,7 +35,9 @@ struct Evaluation {
             }
             try communicator.agree {
                 guard communicator.rank == 0 else { return }
-                let answers = try Self.read(source.answers ?? file, for: benchmark.questions)
+                let answers = try Self.read(
+                    source.answers ?? file, for: benchmark.questions,
+                    others: source.limit == nil ? benchmark.unasked : nil)
                 results.append(try score(source, benchmark, answers, model: sheet?.name ?? source.name, folder))
             }
         }
@@ -47,13 +49,17 @@ struct Evaluation {
     /// own.
     private func prepareAnswers() throws -> (sheet: AnswerSheet, name: String)? {
         guard configuration.benchmarks.contains(where: { $0.answers == nil }) else { return nil }
-        let model = try communicator.agree { try load() }
+        let run = try communicator.agree { try configuration.run.map { try RunConfiguration(contentsOf: $0) } }
+        let sampling = try communicator.agree { try resolved(run) }
+        if communicator.rank == 0 { sampling.lines.forEach(RunOutput.say) }
+        let model = try communicator.agree { try load(run) }
         let weights = try AgreedInput(communicator) { try model.places.flatMap { try InputPiece.files(of: $0) } }
         try communicator.agree {
             guard communicator.rank == 0 else { return }
             let asked: JSON = [
                 "model": .string(model.origin), "weights": .string(weights.digest.description),
-                "answers": configuration.sampling.json,
+                "answers": sampling.json,
+                "transparency": .string(model.images.processor.transparency.rawValue),
             ]
             let file = configuration.output.appending(path: "asked.json")
             if FileManager.default.fileExists(atPath: file.path) {
@@ -68,19 +74,26 @@ struct Evaluation {
             }
             RunOutput.say("answers of \(model.origin)")
         }
-        let sheet = try communicator.agree { try AnswerSheet(model, configuration.sampling) }
-        return (sheet, model.origin)
+        return (AnswerSheet(model, sampling), model.origin)
     }
 
-    private func load() throws -> TrainedModel {
+    private func resolved(_ run: RunConfiguration?) throws -> Sampling {
+        guard let url = (configuration.model ?? run?.model)?.path else { throw Self.nobody }
+        return try Sampling(configuration.sampling, ModelFolder(url))
+    }
+
+    private static let nobody = MISPError(
+        "there is nobody to answer", at: "evaluate", remedy: "set run, or model.path")
+
+    private func load(_ run: RunConfiguration?) throws -> TrainedModel {
         if let model = configuration.model {
-            return try TrainedModel(model.path, adapter: model.adapter, prompt: model.prompt)
+            return try TrainedModel(
+                model.path, adapter: model.adapter, prompt: model.prompt, configuration.transparency ?? .white)
         }
-        guard let run = configuration.run else {
-            throw MISPError("there is nobody to answer", at: "evaluate", remedy: "set run, or model.path")
-        }
+        guard var run else { throw Self.nobody }
+        run.data.transparency = configuration.transparency ?? run.data.transparency
         return try TrainedModel(
-            try RunConfiguration(contentsOf: run),
+            run,
             weights: configuration.checkpoint.map { .checkpoint($0) } ?? (configuration.base ? .base : .newest))
     }
 
@@ -100,8 +113,11 @@ struct Evaluation {
 
     /// Answers by the questions' ids. What other programs name differently is read too: POPE's, AMBER's and
     /// WildVision's own answer files.
-    private static func read(_ file: URL, for questions: [Question]) throws -> [Answer] {
+    ///
+    /// - Parameter others: to which other questions there may be answers; nil for any
+    private static func read(_ file: URL, for questions: [Question], others: Set<String>?) throws -> [Answer] {
         var answers: [String: Answer] = [:]
+        let known = others.map { Set(questions.map(\.id)).union($0) }
         for row in try BenchmarkSource.rows(file) {
             func first(_ keys: [String]) throws(MISPError) -> JSONField {
                 guard let key = keys.first(where: { row[$0].isPresent }) else {
@@ -112,6 +128,11 @@ struct Evaluation {
             let id = try first(["id", "question_id", "image_id"]).name()
             let text = try first(["answer", "response", "output", "text", "caption"]).string()
             guard answers[id] == nil else { throw row.failure("question \(id) is answered twice") }
+            guard known?.contains(id) ?? true else {
+                throw row.failure(
+                    "answers question \(id), which the benchmark does not have",
+                    remedy: "give the file that answers these questions")
+            }
             answers[id] = Answer(text: text, tokens: try row["tokens"].isPresent ? row["tokens"].int() : nil)
         }
         return try questions.map { question in
@@ -127,7 +148,7 @@ struct Evaluation {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         } catch {
             throw MISPError(
-                "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
+                "cannot be made (\(SystemReason.text(error)))", at: folder.relativePath,
                 remedy: "choose another output")
         }
     }

@@ -13,17 +13,21 @@ package struct EvaluationConfiguration: Equatable {
     var checkpoint: URL?
     /// Answers with the run's model alone, whatever was trained.
     var base = false
-    var sampling = Sampling()
+    /// Of the questions' pictures; the run's own unless given.
+    var transparency: Transparency?
+    var sampling = SamplingChoice()
     var threads = 1
     /// Rounds of the bootstrap and of permutations.
     var rounds = 2000
     var benchmarks: [BenchmarkSource] = []
 
     private static let keys = [
-        "seed", "output", "run", "model", "base", "checkpoint", "answers", "threads", "resamples", "benchmarks",
+        "seed", "output", "run", "model", "base", "checkpoint", "data", "answers", "threads", "resamples", "benchmarks",
     ]
     private static let modelKeys = ["path", "adapter", "prompt"]
-    private static let answerKeys = ["max_tokens", "temperature", "top_k", "top_p", "repetition_penalty"]
+    private static let answerKeys = [
+        "max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "generation_config",
+    ]
     private static let benchmarkKeys = [
         "kind", "name", "questions", "images", "annotations", "ratings", "answers", "prompt", "suffix", "limit",
     ]
@@ -51,10 +55,13 @@ package struct EvaluationConfiguration: Equatable {
                 base ? "is given beside base" : "is given without a run",
                 remedy: base ? "keep one of the two" : "set run to the configuration that it was trained with")
         }
-        threads = try root["threads"].int(default: threads, from: 1)
-        rounds = try root["resamples"].int(default: rounds, from: 0)
+        try root["data"].checkKeys(["transparency"])
+        let transparency = root["data"]["transparency"]
+        if transparency.isPresent { self.transparency = try transparency.choice(default: Transparency.white) }
+        threads = try root["threads"].int(default: threads, from: 1, to: 4096)
+        rounds = try root["resamples"].int(default: rounds, from: 0, to: 1_000_000)
         try root["answers"].checkKeys(Self.answerKeys)
-        sampling = try Sampling(root["answers"], seed: seed)
+        sampling = try SamplingChoice(root["answers"], seed: seed)
         guard let list = try root["benchmarks"].list(), !list.isEmpty else {
             throw root["benchmarks"].failure("is missing", remedy: "list the benchmarks, each with its kind")
         }
@@ -99,17 +106,29 @@ extension BenchmarkSource {
     }
 }
 
-extension Sampling {
+extension SamplingChoice {
     fileprivate init(_ section: ConfigurationField, seed: UInt64) throws(MISPError) {
         self.init()
         self.seed = seed
-        maxTokens = try section["max_tokens"].int(default: maxTokens, from: 1)
-        temperature = try section["temperature"].number(default: temperature, "0 or more") { $0 >= 0 }
-        topK = try section["top_k"].int(default: topK, from: 0)
-        topP = try section["top_p"].number(default: topP, "greater than 0 and at most 1") { $0 > 0 && $0 <= 1 }
-        repetitionPenalty = try section["repetition_penalty"].number(default: repetitionPenalty, "greater than 0") {
-            $0 > 0
+        let counts = GenerationConfiguration.counts
+        func count(_ key: String, from least: Int) throws(MISPError) -> Int? {
+            guard section[key].isPresent else { return nil }
+            let value = try section[key].int(default: least, from: least)
+            guard value <= counts.upperBound else {
+                throw section[key].failure("is \(value), but must be at most \(counts.upperBound)")
+            }
+            return value
         }
+        func number(_ key: String, _ expected: String, _ isGood: (Double) -> Bool) throws(MISPError) -> Double? {
+            guard section[key].isPresent else { return nil }
+            return try section[key].number(default: 1, expected) { $0.isFinite && isGood($0) }
+        }
+        maxTokens = try count("max_tokens", from: counts.lowerBound)
+        temperature = try number("temperature", "0 or more") { $0 >= 0 }
+        topK = try count("top_k", from: 0)
+        topP = try number("top_p", "greater than 0 and at most 1") { $0 > 0 && $0 <= 1 }
+        repetitionPenalty = try number("repetition_penalty", "greater than 0") { $0 > 0 }
+        followsFile = try section["generation_config"].bool(default: true)
     }
 }
 

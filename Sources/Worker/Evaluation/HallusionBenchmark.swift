@@ -26,19 +26,22 @@ struct HallusionBenchmark: Benchmark {
         var questions: [Question] = []
         var rows: [Row] = []
         for field in try source.limited(try BenchmarkSource.rows(file), at: file) {
-            let (category, subcategory) = (try field["category"].string(), try field["subcategory"].string())
+            let (category, subcategory) = (
+                try field["category"].label(["VD", "VS"]), try field["subcategory"].string()
+            )
             let set = "\(category)/\(subcategory)/\(try field["set_id"].name())"
             let (figure, question) = (try field["figure_id"].name(), try field["question_id"].name())
-            let hasImage = try field["visual_input"].name() != "0"
+            let visualInput = try field["visual_input"].label(["0", "1", "2"])
             rows.append(
                 Row(
                     field: field, set: set, figure: figure, question: question,
-                    truth: try field["gt_answer"].name() == "1", isSupplement: category == "VS",
-                    figureIsAbsent: figure == "0", isHard: try field["visual_input"].name() == "2"))
+                    truth: try field["gt_answer"].label(["0", "1"]) == "1", isSupplement: category == "VS",
+                    figureIsAbsent: figure == "0", isHard: visualInput == "2"))
             questions.append(
                 source.question(
                     "\(set)/\(figure)/\(question)", try field["question"].string(),
-                    image: hasImage ? "\(category)/\(subcategory)/\(try field["set_id"].name())_\(figure).png" : nil,
+                    image: visualInput != "0"
+                        ? "\(category)/\(subcategory)/\(try field["set_id"].name())_\(figure).png" : nil,
                     at: field.place))
         }
         (self.questions, self.rows) = (questions, rows)

@@ -23,10 +23,19 @@ struct PairBenchmark: Benchmark {
                 }
                 return value.trimmingCharacters(in: .whitespaces)
             }
+            // The published file's own spelling is "lndex".
+            if let number = (row["Index"] ?? row["lndex"])?.trimmingCharacters(in: .whitespaces) {
+                guard number == "\(index + 1)" else {
+                    throw MISPError("Index is \(number), but the row is about \(index + 1).jpg", at: place)
+                }
+            }
             let options = Self.options(try cell("Options"))
+            guard options.count > 1, Set(options.map(\.letter)).count == options.count else {
+                throw MISPError("Options is not a list such as (a) … (b) …", at: place)
+            }
             let truth = try cell("Correct Answer").lowercased().filter(\.isLetter)
             guard options.contains(where: { $0.letter == truth }) else {
-                throw MISPError("the right answer (\(truth)) is not among the options", at: place)
+                throw MISPError("Correct Answer is (\(truth)), which is not among the options", at: place)
             }
             rows.append((options, truth))
             questions.append(
@@ -92,7 +101,7 @@ struct CSV {
         do {
             text = try String(contentsOf: url, encoding: .utf8)
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: url.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: url.relativePath)
         }
         var records = Self.records(text)
         guard !records.isEmpty else { throw MISPError("is empty", at: url.relativePath) }

@@ -22,8 +22,7 @@ struct PopeBenchmark: Benchmark {
                 questions.append(
                     source.question(
                         split.isEmpty ? id : "\(split)/\(id)", try row["text"].string(), image: image, at: row.place))
-                // As the official scorer takes it: whatever is not "no" is yes.
-                rows.append((split, image, try row["label"].string() != "no"))
+                rows.append((split, image, try row["label"].label(["yes", "no"]) == "yes"))
             }
         }
         (self.questions, self.rows) = (questions, rows)

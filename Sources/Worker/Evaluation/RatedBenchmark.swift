@@ -26,7 +26,7 @@ struct RatedBenchmark: Benchmark {
         (self.questions, self.types) = (questions, types)
         if let file = source.ratings {
             let replies = try BenchmarkSource.rows(file)
-            guard replies.count >= records.count else {
+            guard replies.count == records.count || source.limit != nil && replies.count > records.count else {
                 throw MISPError(
                     "has \(replies.count) ratings for \(records.count) answers", at: file.relativePath)
             }
@@ -36,7 +36,8 @@ struct RatedBenchmark: Benchmark {
         }
     }
 
-    /// As the official script reads a reply: the only `rating: n` that it holds, and else 0.
+    /// A bare rating, or the only `rating: n` that a judge's reply holds, as the official script reads it. A reply without
+    /// one, which that script counts as 0, is an error.
     private static func rating(_ reply: JSONField) throws(MISPError) -> Int {
         if let value = reply.value?.int ?? reply.value?["rating"]?.int {
             guard 0...6 ~= value else { throw reply.failure("is \(value), not a rating from 0 to 6") }
@@ -46,8 +47,13 @@ struct RatedBenchmark: Benchmark {
         guard let text = reply.value?.string ?? content else {
             throw reply.failure("is neither a rating nor a judge's reply")
         }
-        let found = (0...6).filter { text.lowercased().contains("rating: \($0)") }
-        return found.count == 1 ? found[0] : 0
+        let found = Set(text.lowercased().matches(of: /rating:\s*(-?[0-9.]*[0-9])/).map { String($0.1) })
+        guard found.count == 1, let rating = found.first.flatMap({ Int($0) }), 0...6 ~= rating else {
+            throw reply.failure(
+                "gives \(found.isEmpty ? "no rating" : "the ratings \(found.sorted().joined(separator: ", "))")",
+                remedy: "it must hold one 'Rating: n' with n from 0 to 6; judge it again, or write the number alone")
+        }
+        return rating
     }
 
     func score(_ answers: [String]) -> Scorecard? {

@@ -16,14 +16,20 @@ struct ShapeBenchmark: Benchmark {
         var rows: [(image: String, truth: String)] = []
         let all = try JSONField(contentsOf: file).array()
         var vocabulary: Set<String> = []
-        for row in all { vocabulary.insert(try row[1].string().lowercased()) }
+        for row in all { vocabulary.insert(try Self.truth(row[1])) }
         for (index, row) in try source.limited(Array(all.enumerated()), at: file) {
             let image = try row[2].name()
-            rows.append((image, try row[1].string().lowercased()))
+            rows.append((image, try Self.truth(row[1])))
             questions.append(
                 source.question("\(index)", try row[0].string(), image: "\(image).png", at: row.place))
         }
         (self.questions, self.rows, self.vocabulary) = (questions, rows, vocabulary)
+    }
+
+    private static func truth(_ field: JSONField) throws(MISPError) -> String {
+        let words = AnswerReading.words(try field.string())
+        guard words.count == 1 else { throw field.failure("is '\(try field.string())', not one word") }
+        return words[0]
     }
 
     func score(_ answers: [String]) -> Scorecard? {

@@ -11,15 +11,15 @@ struct AnswerSheet {
 
     private let model: TrainedModel
     private let generator: Generator<Float>
-    private let limit: Int
+    private let sampling: Sampling
     private let writesTokenIds: Bool
 
     /// - Parameter writesTokenIds: beside each answer's text
-    init(_ model: TrainedModel, _ sampling: Sampling, writesTokenIds: Bool = false) throws {
+    init(_ model: TrainedModel, _ sampling: Sampling, writesTokenIds: Bool = false) {
         self.model = model
         self.writesTokenIds = writesTokenIds
-        generator = try sampling.generator(model)
-        limit = sampling.maxTokens
+        self.sampling = sampling
+        generator = sampling.generator(model)
     }
 
     /// Collective. Appends to `out`, whose first answers, from a run that was stopped, are kept.
@@ -61,12 +61,11 @@ struct AnswerSheet {
     /// A line of JSON for each question.
     private func answers(_ questions: [Question]) throws -> [String] {
         let requests = try questions.map { question in
-            let request = try model.request(
-                question.prompt, image: question.image, key: question.id, at: question.place)
-            try model.checkLength(request.prompt, answer: limit, at: question.place)
-            return request
+            try model.request(
+                question.prompt, image: question.image, key: question.id, sampling, at: question.place)
         }
-        let answers = try generator.answers(requests) { _, _ in try Interruption.check("while questions were answered")
+        let answers = try model.answers(generator, requests) { _, _ in
+            try Interruption.check("while questions were answered")
         }
         return zip(questions, answers).map { question, tokens in
             let text = model.folder.tokenizer.decode(tokens, skipSpecialTokens: true)
@@ -107,7 +106,7 @@ private final class AnswerFile {
             file = try FileHandle(forWritingTo: url)
             try file.seekToEnd()
         } catch {
-            throw MISPError("cannot be written (\(error.localizedDescription))", at: path)
+            throw MISPError("cannot be written (\(SystemReason.text(error)))", at: path)
         }
     }
 
@@ -115,7 +114,7 @@ private final class AnswerFile {
         do {
             try file.write(contentsOf: line + [10])
         } catch {
-            throw MISPError("cannot be written (\(error.localizedDescription))", at: path)
+            throw MISPError("cannot be written (\(SystemReason.text(error)))", at: path)
         }
         count += 1
     }

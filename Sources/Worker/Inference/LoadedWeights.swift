@@ -15,7 +15,7 @@ struct LoadedWeights {
         if case .checkpoint(let url) = weights {
             try self.init(configuration, checkpoint: url)
         } else {
-            let (url, adapter) = Self.places(configuration, weights)
+            let (url, adapter) = try Self.places(configuration, weights)
             try self.init(url, adapter: adapter)
         }
     }
@@ -48,7 +48,7 @@ struct LoadedWeights {
     /// model has the adapters merged in.
     private static func places(
         _ configuration: RunConfiguration, _ weights: TrainedModel.Weights
-    ) -> (model: URL, adapter: URL?) {
+    ) throws(MISPError) -> (model: URL, adapter: URL?) {
         let base = configuration.model.path
         func exists(_ url: URL, _ file: String) -> Bool {
             FileManager.default.fileExists(atPath: url.appending(path: file).path)
@@ -60,8 +60,23 @@ struct LoadedWeights {
             let output = configuration.output
             let (model, adapter) = (output.appending(path: "model"), output.appending(path: "adapter"))
             if exists(model, "config.json") { return (model, nil) }
-            return (base, exists(adapter, "adapter_config.json") ? adapter : configuration.model.adapter)
+            if exists(adapter, "adapter_config.json") { return (base, adapter) }
+            guard let given = configuration.model.adapter else { throw nothingTrained(configuration) }
+            return (base, given)
         }
+    }
+
+    /// The base model is answered with only where it was asked for.
+    private static func nothingTrained(_ configuration: RunConfiguration) -> MISPError {
+        let output = configuration.output
+        let folder = output.appending(path: "checkpoints")
+        let steps = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        let last = steps.filter { $0.hasPrefix("step-") }.max()
+        let remedy = last.map { "name one of its checkpoints: --checkpoint \(folder.appending(path: $0).relativePath)" }
+        return MISPError(
+            "the run has trained nothing yet: there is neither adapter nor model in it", at: output.relativePath,
+            remedy: "\(remedy ?? "train first"); the base model answers where it is asked for (--base, or base: true "
+                + "in eval.yaml)")
     }
 
     /// The buffer of a checkpoint means something only to the tensors that it was written from.

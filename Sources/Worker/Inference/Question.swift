@@ -18,7 +18,7 @@ struct Question: Sendable {
             let field = JSONField(line.value, file: place)
             let id = try field["id"].isPresent ? field["id"].value?.string ?? "\(field["id"].int())" : "\(line.line)"
             guard seen.insert(id).inserted else { throw MISPError("the id \(id) occurs twice", at: place) }
-            let image = try field["image"].string()
+            let image = try PictureReference.path(field["image"])
             return Question(
                 id: id, prompt: try field["prompt"].string(),
                 image: image.hasPrefix("/") ? image : images.appending(path: image).path, place: place)

@@ -15,11 +15,18 @@ final class EmbeddingStage {
     let store: RowStore
     private let communicator: any Communicator
     private let identity: Digest
+    private let transparency: Transparency
+    private let cause: NonFiniteCause
     /// Rows that this rank computed.
     private(set) var computed = 0
 
     /// Collective: the ranks share the hashing of the embedder's weights, and agree on them.
-    init(_ embedder: any Embedder, of model: URL, store: URL, communicator: any Communicator) throws {
+    init(
+        _ embedder: any Embedder, of model: URL, store: URL, transparency: Transparency,
+        communicator: any Communicator
+    ) throws {
+        self.transparency = transparency
+        cause = NonFiniteCause(folder: model)
         self.embedder = embedder
         self.communicator = communicator
         self.store = try communicator.agree { try RowStore(store) }
@@ -57,11 +64,11 @@ final class EmbeddingStage {
         do {
             data = try Data(contentsOf: URL(filePath: path), options: .mappedIfSafe)
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: path)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: path)
         }
-        let key = key("picture", SHA256.digest(data))
+        let key = key(transparency == .white ? "picture over white" : "picture", SHA256.digest(data))
         guard store[key] == nil else { return key }
-        let picture = try ImageDecoder.decode(data, at: path)
+        let picture = try ImageDecoder.decode(data, at: path, transparency: transparency)
         add(key) { embedder.embed(picture) }
         return key
     }
@@ -74,6 +81,12 @@ final class EmbeddingStage {
                 kind: .defect)
         }
         return row
+    }
+
+    /// What is not finite is never kept.
+    private func finite(_ row: Matrix<Float>, _ index: Int) throws(MISPError) -> Matrix<Float> {
+        if row.isFinite { return row }
+        throw cause.failure("an embedding is not finite", at: "picture or prompt \(index + 1)")
     }
 
     private func key(_ kind: String, _ content: Digest) -> Digest {
@@ -99,7 +112,7 @@ final class EmbeddingStage {
                     outcomes.append(
                         work(index) { key, row in
                             guard failure == nil, own.insert(key).inserted else { return }
-                            do { try writer.add(row(), for: key) } catch { failure = error }
+                            do { try writer.add(self.finite(row(), index), for: key) } catch { failure = error }
                         })
                     if let failure { throw failure }
                     try MiningRun.endIfAsked(store.folder)

@@ -58,7 +58,8 @@ package struct GalleryEntry: Codable, Sendable {
     /// - Throws: `MISPError` that names an image which cannot be read
     package init(
         prompt: MiningPrompt, question: String, chosen: String, positivePath: String, path: (Int) -> String,
-        images: Matrix<Float>, scores: CandidateScores, picks: [ChosenNegative], random: [ChosenNegative]
+        images: Matrix<Float>, scores: CandidateScores, picks: [ChosenNegative], random: [ChosenNegative],
+        transparency: Transparency = .white
     ) throws {
         (id, self.question, answer, candidates) = (prompt.id, question, chosen, scores.rows.count)
         let plane = PrincipalPlane(scores.latents)
@@ -70,10 +71,12 @@ package struct GalleryEntry: Codable, Sendable {
         }
         func picture(_ negative: ChosenNegative) throws -> Picture {
             guard case .gallery(let row, let place) = negative.source else {
-                guard case .perturbed(let source) = negative.source else { return try Self.picture(positivePath) }
-                return try Self.picture(of: source.rendered(), name: source.crop == nil ? "noise" : "crop")
+                guard case .perturbed(let source) = negative.source else {
+                    return try Self.picture(positivePath, transparency)
+                }
+                return try Self.picture(of: source.rendered(transparency), name: source.crop == nil ? "noise" : "crop")
             }
-            var result = try Self.picture(path(row))
+            var result = try Self.picture(path(row), transparency)
             if negative.score != nil {
                 let codes = latents.rows(place..<place + 1).elements
                 let strongest = codes.indices.sorted { codes[$0] != codes[$1] ? codes[$0] > codes[$1] : $0 < $1 }
@@ -86,7 +89,7 @@ package struct GalleryEntry: Codable, Sendable {
             }
             return result
         }
-        positive = try Self.picture(positivePath)
+        positive = try Self.picture(positivePath, transparency)
         self.picks = try picks.map(picture)
         self.random = try random.map(picture)
         pickDistance = Self.distance(picks, images, latents)
@@ -98,9 +101,9 @@ package struct GalleryEntry: Codable, Sendable {
             ? (0..<shown).map(point) : (0..<shown).map { _ in point(draw.below(latents.rows)) }
     }
 
-    private static func picture(_ path: String) throws -> Picture {
+    private static func picture(_ path: String, _ transparency: Transparency) throws -> Picture {
         let name = URL(filePath: path).lastPathComponent
-        return try picture(of: RGBImage(contentsOf: URL(filePath: path)), name: name)
+        return try picture(of: RGBImage(contentsOf: URL(filePath: path), transparency: transparency), name: name)
     }
 
     /// Twice the size that the page shows, for dense screens.

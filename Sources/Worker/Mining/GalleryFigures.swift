@@ -21,7 +21,7 @@ enum GalleryFigures {
                 guard let point = picture.mining?.point else { return "" }
                 let (x, y) = frame.place(point)
                 return """
-                    <g><title>\(MiningGallery.escaped(picture.name))</title>\(shape(x, y))\
+                    <g><title>\(HTML.escaped(picture.name))</title>\(shape(x, y))\
                     <text x="\(number(x))" y="\(number(y + 3.6))">\(index + 1)</text></g>
                     """
             }.joined()

@@ -46,7 +46,7 @@ enum ImageList {
         do {
             text = try String(contentsOf: url, encoding: .utf8)
         } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: url.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: url.relativePath)
         }
         var paths: [String] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -56,7 +56,9 @@ enum ImageList {
             if line.hasPrefix("{") || line.hasPrefix("\"") {
                 let place = "\(url.relativePath):\(index + 1)"
                 let value = JSONField(try JSON(parsing: line, at: place), file: place)
-                if let string = value.value?.string { path = string } else { path = try value["image"].string() }
+                path = try PictureReference.path(value.value?.string == nil ? value["image"] : value)
+            } else if let fault = PictureReference.fault(path) {
+                throw MISPError(fault.what, at: "\(url.relativePath):\(index + 1)", remedy: fault.remedy)
             }
             paths.append(path.hasPrefix("/") ? path : "\(images.path)/\(path)")
         }

@@ -16,8 +16,8 @@ package enum MiningGallery {
         let prompts = total ?? entries.count
         let shown = entries.count < prompts ? "The first \(entries.count) of \(prompts) prompts" : "\(prompts) prompts"
         let body = [
-            "<header><h1>\(escaped(title))</h1>",
-            "<p>\(shown): the positive image, the negatives that <b class=\"pick\">\(escaped(strategy))</b> chose, and ",
+            "<header><h1>\(HTML.escaped(title))</h1>",
+            "<p>\(shown): the positive image, the negatives that <b class=\"pick\">\(HTML.escaped(strategy))</b> chose, and ",
             "as many drawn at <b class=\"chance\">random</b> from the same candidates.</p></header>",
             "<section class=\"facts\">", comparison(entries, strategy, hubs), training.map(autoencoder) ?? "",
             "</section>",
@@ -29,7 +29,7 @@ package enum MiningGallery {
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="color-scheme" content="light dark">
             <link rel="icon" href="data:,">
-            <title>\(escaped(title))</title>
+            <title>\(HTML.escaped(title))</title>
             <style>\(galleryStyle)</style></head>
             <body><main>\(body)</main></body></html>
 
@@ -80,7 +80,7 @@ package enum MiningGallery {
             """
         }
         return """
-            <div><h2>Picks</h2><table><thead><tr><td></td><th scope="col" class="pick">\(escaped(strategy))</th>\
+            <div><h2>Picks</h2><table><thead><tr><td></td><th scope="col" class="pick">\(HTML.escaped(strategy))</th>\
             <th scope="col" class="chance">random</th></tr></thead><tbody>\(rows.joined())\(hubRows ?? "")</tbody></table>
             <p class="note">Mean ± standard deviation over the prompts shown.</p></div>
             """
@@ -114,10 +114,10 @@ package enum MiningGallery {
 
     private static func article(_ entry: GalleryEntry, _ strategy: String) -> String {
         """
-        <article><header><code>\(escaped(entry.id))</code><h2>\(escaped(entry.question))</h2>\
-        <p>\(escaped(entry.answer))</p></header>
+        <article><header><code>\(HTML.escaped(entry.id))</code><h2>\(HTML.escaped(entry.question))</h2>\
+        <p>\(HTML.escaped(entry.answer))</p></header>
         <div class="positive"><h3>positive</h3><figure>\(image(entry.positive))</figure></div>
-        <div class="choices"><h3 class="pick">\(escaped(strategy))\(distance(entry.pickDistance))</h3>
+        <div class="choices"><h3 class="pick">\(HTML.escaped(strategy))\(distance(entry.pickDistance))</h3>
         \(row(entry.picks, "pick"))
         <h3 class="chance">random\(distance(entry.randomDistance))</h3>
         \(row(entry.random, "chance"))</div>
@@ -138,7 +138,7 @@ package enum MiningGallery {
     private static func tiles(_ pictures: [GalleryEntry.Picture]) -> String {
         pictures.enumerated().map { index, picture in
             guard let mining = picture.mining else {
-                return "<figure>\(image(picture))<figcaption>\(escaped(picture.name))</figcaption></figure>"
+                return "<figure>\(image(picture))<figcaption>\(HTML.escaped(picture.name))</figcaption></figure>"
             }
             let latents = mining.latents.map { "<span>z<sub>\($0.index)</sub> \(number($0.value))</span>" }
             let (error, deviation) = (number(50 * mining.errorShare, 1), number(50 * mining.deviationShare, 1))
@@ -155,25 +155,11 @@ package enum MiningGallery {
     private static func image(_ picture: GalleryEntry.Picture) -> String {
         """
         <img src="data:image/jpeg;base64,\(picture.thumbnail)" width="\(picture.width)" height="\(picture.height)" \
-        alt="\(escaped(picture.name))" title="\(escaped(picture.name))" loading="lazy">
+        alt="\(HTML.escaped(picture.name))" title="\(HTML.escaped(picture.name))" loading="lazy">
         """
     }
 
     static func number(_ value: Double, _ digits: Int = 2) -> String {
         value.isFinite ? String(format: "%.\(digits)f", value) : "–"
-    }
-
-    static func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text {
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            default: result.append(character)
-            }
-        }
-        return result
     }
 }

@@ -23,7 +23,8 @@ struct MiningRun {
         try onFirstRank { try prepareOutput(input) }
 
         let stage = try EmbeddingStage(
-            embedder, of: configuration.model, store: configuration.store, communicator: communicator)
+            embedder, of: configuration.model, store: configuration.store,
+            transparency: configuration.data.transparency, communicator: communicator)
         var pictures = try PictureTable(input, configuration, stage, communicator)
         let texts = try stage.prompts(table.tokens)
         try tell(stage)
@@ -227,7 +228,7 @@ struct MiningRun {
         }
         let page = configuration.pageGroups > 0 ? ", gallery.html" : ""
         RunOutput.say("wrote groups.jsonl, statistics.json\(page) in \(folder.relativePath)")
-        for line in statistics.lines { print(line) }
+        RunOutput.show(statistics.lines)
     }
 
     /// Collective. Files appear once, and every rank knows that they are there.
@@ -243,7 +244,7 @@ enum OutputFolder {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         } catch {
             throw MISPError(
-                "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
+                "cannot be made (\(SystemReason.text(error)))", at: folder.relativePath,
                 remedy: "choose another output")
         }
     }

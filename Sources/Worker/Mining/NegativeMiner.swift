@@ -78,7 +78,8 @@ struct NegativeMiner {
             mined.entry = try GalleryEntry(
                 prompt: context.prompt, question: groups[index].prompt, chosen: groups[index].chosen,
                 positivePath: groups[index].image, path: { pictures.paths[$0] }, images: images,
-                scores: context.candidates, picks: picks, random: random)
+                scores: context.candidates, picks: picks, random: random,
+                transparency: configuration.data.transparency)
         }
         return mined
     }
@@ -93,7 +94,7 @@ struct NegativeMiner {
             try OutputFolder.make(folder)
             let file = folder.appending(path: "\(group)-\(place).png")
             try FileOutput.create(file, isDurable: false) { output in
-                try source.rendered().pngData().withUnsafeBytes { try output.write($0) }
+                try source.rendered(configuration.data.transparency).pngData().withUnsafeBytes { try output.write($0) }
             }
             return .init(image: file.path, score: pick.score)
         }

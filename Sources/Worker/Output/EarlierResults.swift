@@ -61,7 +61,7 @@ struct EarlierResults {
             let place = folder.appending(path: name)
             guard FileManager.default.fileExists(atPath: place.path) else { continue }
             do { try FileManager.default.removeItem(at: place) } catch {
-                throw MISPError("cannot be removed (\(error.localizedDescription))", at: place.relativePath)
+                throw MISPError("cannot be removed (\(SystemReason.text(error)))", at: place.relativePath)
             }
         }
     }

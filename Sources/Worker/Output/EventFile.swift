@@ -21,7 +21,7 @@ package final class EventFile {
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         } catch {
-            throw MISPError("cannot be made (\(error.localizedDescription))", at: folder.relativePath)
+            throw MISPError("cannot be made (\(SystemReason.text(error)))", at: folder.relativePath)
         }
         try EventHistory.cut(folder, after: step)
         file = try FileOutput(url)

@@ -28,7 +28,7 @@ final class RunOutput {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         } catch {
             throw MISPError(
-                "cannot be made (\(error.localizedDescription))", at: folder.relativePath,
+                "cannot be made (\(SystemReason.text(error)))", at: folder.relativePath,
                 remedy: "choose another output")
         }
         try FileOutput.write(
@@ -117,7 +117,10 @@ final class RunOutput {
         return name.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
     }
 
-    static func say(_ line: String) { StandardStreams.tell("\(line)\n") }
+    static func say(_ line: String) { StandardStreams.tell("\(line.shown)\n") }
+
+    /// Prints what a command was asked for.
+    static func show(_ lines: [String]) { print(lines.map(\.shown).joined(separator: "\n")) }
 }
 
 /// Tells of a phase before training, every few seconds.

@@ -28,6 +28,8 @@ struct Planner {
             guard !facts.isEmpty else {
                 throw MISPError("has no group", at: configuration.data.train.relativePath)
             }
+            try CheckedFile(file, facts, subject.objective).sense.check()
+            try StepOrder.check(groups: facts.count, configuration)
         }
     }
 

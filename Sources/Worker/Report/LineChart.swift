@@ -50,12 +50,12 @@ struct LineChart {
             }
             return """
                 <polyline class="s\(index % 6)" points="\(points.joined(separator: " "))"><title>\
-                \(Self.escaped(line.name))</title></polyline>
+                \(HTML.escaped(line.name))</title></polyline>
                 """
         }
         return """
             <svg viewBox="0 0 \(Int(width)) \(Int(height))" role="img" aria-label="\
-            \(Self.escaped(lines.map(\.name).joined(separator: ", "))) by \(unit)"><g class="grid">\(grid.joined())\
+            \(HTML.escaped(lines.map(\.name).joined(separator: ", "))) by \(unit)"><g class="grid">\(grid.joined())\
             <text x="\(Self.number(left))" y="\(Self.number(height - 6))">\(first)</text>\
             <text x="\(Self.number(width - right))" y="\(Self.number(height - 6))" text-anchor="end">\(unit) \(last)</text></g>\
             \(curves.joined())</svg>
@@ -83,11 +83,6 @@ struct LineChart {
             return String(format: "%.1e", value).replacing("e-0", with: "e-").replacing("e+0", with: "e")
         }
         return String(format: size < 1000 ? "%.4g" : "%.0f", value)
-    }
-
-    static func escaped(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-            .replacing("\"", with: "&quot;")
     }
 
     /// Round numbers that hold all values.

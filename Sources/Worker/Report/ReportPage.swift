@@ -44,7 +44,7 @@ struct ReportPage {
     var html: String {
         let title = runs.count == 1 ? runs[0].name : "\(runs.count) runs"
         let body = [
-            "<header><h1>\(Self.escaped(title))</h1></header>", summary, runs.count > 1 ? legend : "",
+            "<header><h1>\(HTML.escaped(title))</h1></header>", summary, runs.count > 1 ? legend : "",
             "<section class=\"charts\">", charts.joined(), "</section>", settings,
         ].joined(separator: "\n")
         return Self.page(title, body)
@@ -60,7 +60,7 @@ struct ReportPage {
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="color-scheme" content="light dark">
         <link rel="icon" href="data:,">
-        <title>\(escaped(title))</title>
+        <title>\(HTML.escaped(title))</title>
         <style>\(reportStyle)</style></head>
         <body><main>\(body)</main></body></html>
 
@@ -104,7 +104,7 @@ struct ReportPage {
     }
 
     private var legend: String {
-        let names = runs.enumerated().map { "<b class=\"s\($0 % 6)\">\(Self.escaped($1.name))</b>" }
+        let names = runs.enumerated().map { "<b class=\"s\($0 % 6)\">\(HTML.escaped($1.name))</b>" }
         return "<p class=\"legend\">\(names.joined(separator: " "))</p>"
     }
 
@@ -117,7 +117,7 @@ struct ReportPage {
                         runs[0].series[metric].map { LineChart.Line(name: name, points: $0) }
                     })
                 guard !lines.isEmpty else { return [] }
-                let names = lines.enumerated().map { "<b class=\"s\($0 % 6)\">\(Self.escaped($1.name))</b>" }
+                let names = lines.enumerated().map { "<b class=\"s\($0 % 6)\">\(HTML.escaped($1.name))</b>" }
                 return [figure(chart.title, names.joined(separator: " "), lines, chart.startsAtZero)]
             }
             return chart.metrics.compactMap { metric, name in
@@ -143,7 +143,7 @@ struct ReportPage {
 
     private func figure(_ title: String, _ caption: String, _ lines: [LineChart.Line], _ startsAtZero: Bool) -> String {
         """
-        <figure><h2>\(Self.escaped(title))</h2>\(LineChart(lines: lines, startsAtZero: startsAtZero).svg)\
+        <figure><h2>\(HTML.escaped(title))</h2>\(LineChart(lines: lines, startsAtZero: startsAtZero).svg)\
         <figcaption class="legend">\(caption)</figcaption></figure>
         """
     }
@@ -163,10 +163,8 @@ struct ReportPage {
     }
 
     private static func cells(_ name: String, _ cells: [String], _ tag: String) -> String {
-        "<tr><th>\(escaped(name))</th>\(cells.map { "<\(tag)>\(escaped($0))</\(tag)>" }.joined())</tr>"
+        "<tr><th>\(HTML.escaped(name))</th>\(cells.map { "<\(tag)>\(HTML.escaped($0))</\(tag)>" }.joined())</tr>"
     }
-
-    private static func escaped(_ text: String) -> String { LineChart.escaped(text) }
 }
 
 /// One column at a phone's width, dark where the reader's system is.

@@ -155,7 +155,7 @@ package struct Supervisor {
         process.environment = ProcessInfo.processInfo.environment
             .merging([Heartbeat.variable: listener.whereabouts]) { $1 }
         do { try process.run() } catch {
-            throw MISPError("cannot be started (\(error.localizedDescription))", at: launch[0])
+            throw MISPError("cannot be started (\(SystemReason.text(error)))", at: launch[0])
         }
         return watch(process, ranks: ranks)
     }

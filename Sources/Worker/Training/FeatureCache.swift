@@ -7,7 +7,8 @@ import Foundation
 /// first. The content is a pure function of the file, so neither ranks nor evictions can change a result.
 final class FeatureCache {
     private let model: VisionLanguageModel<Float>
-    private let processor: ImageProcessor
+    let processor: ImageProcessor
+    private let cause: NonFiniteCause
     private let limitBytes: Int
     private var bytes = 0
     private var clock = 0
@@ -15,7 +16,12 @@ final class FeatureCache {
     /// What all ranks of a host share.
     private var kept: (store: RowStore, keys: [ImageSource: Digest])?
 
-    init(_ model: VisionLanguageModel<Float>, processor: ImageProcessor, limitBytes: Int = 2 << 30) {
+    /// - Parameter cause: what an error names where a feature is not finite
+    init(
+        _ model: VisionLanguageModel<Float>, processor: ImageProcessor, cause: NonFiniteCause,
+        limitBytes: Int = 2 << 30
+    ) {
+        self.cause = cause
         self.model = model
         self.processor = processor
         self.limitBytes = limitBytes
@@ -58,7 +64,11 @@ final class FeatureCache {
     }
 
     /// Without looking for what is kept.
+    ///
+    /// - Throws: `MISPError` for a picture that cannot be read, or whose features are not finite: none is ever kept.
     func compute(_ image: ImageSource) throws -> Matrix<Float> {
-        model.fixedPart(of: try image.pixels(processor), height: processor.height, width: processor.width)
+        let part = model.fixedPart(of: try image.pixels(processor), height: processor.height, width: processor.width)
+        guard part.isFinite else { throw cause.failure("its features are not finite", at: image.path) }
+        return part
     }
 }

@@ -7,13 +7,18 @@ struct GroupGradient {
     let objective: Objective
     let images: FeatureCache
     let members: RunConfiguration.Compute.Members
+    /// What an error names where a number comes out that is not finite.
+    let cause: NonFiniteCause
     /// Only where the objective compares token distributions.
     private let reference: ReferenceModel?
 
     init(_ model: VisionLanguageModel<Float>, _ folder: ModelFolder, _ configuration: RunConfiguration) throws {
         self.model = model
         objective = configuration.objective.function
-        images = FeatureCache(model, processor: folder.imageProcessor)
+        cause = NonFiniteCause(folder: folder.url, parameters: model.parameters)
+        var processor = folder.imageProcessor
+        processor.transparency = configuration.data.transparency
+        images = FeatureCache(model, processor: processor, cause: cause)
         members = configuration.compute.members
         reference = objective.usesDivergence ? try ReferenceModel(folder, sharing: images) : nil
     }
@@ -42,8 +47,9 @@ struct GroupGradient {
     /// first, anywhere, and then again one by one with their backward pass.
     /// - Parameter keeping: whether the activations stay for the backward pass; otherwise it makes them again.
     func forward(_ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool) throws -> MemberPass {
-        let (logProbabilities, activations) = try forward(batch)
-        var pass = MemberPass(batch: batch, logProbabilities: logProbabilities, kept: keeping ? activations : nil)
+        let (logProbabilities, activations) = try forward(batch, of: group.id)
+        var pass = MemberPass(
+            group: group.id, batch: batch, logProbabilities: logProbabilities, kept: keeping ? activations : nil)
         // The responses to the positive image, where both are there, stand first in their batch.
         if let reference, batch.sequences.starts(with: [.chosen, .rejected]) {
             let scores = try reference.scores(of: group)
@@ -59,7 +65,7 @@ struct GroupGradient {
         let coefficients = pass.batch.sequences.map { loss.coefficients[$0] }
         if coefficients.allSatisfy({ $0 == 0 }) { return 0 }
         var clock = Stopwatch()
-        let activations = try pass.kept ?? forward(pass.batch).1
+        let activations = try pass.kept ?? forward(pass.batch, of: pass.group).1
         let seconds = clock.lap()
         let divergence = pass.referenceScores.map {
             Divergence(from: $0, coefficients: [0, loss.rejectedDivergence])
@@ -75,11 +81,7 @@ struct GroupGradient {
     ) throws -> GroupLoss {
         let loss = objective(
             policy: policy, reference: reference, draw: draw, chosenTokens: group.chosen.count, divergence: divergence)
-        guard loss.loss.isFinite else {
-            throw MISPError(
-                "the loss is \(loss.loss)", at: group.id, remedy: "lower the learning rate or inspect this group",
-                kind: .defect)
-        }
+        guard loss.loss.isFinite else { throw cause.failure("the loss is \(loss.loss)", at: group.id) }
         return loss
     }
 
@@ -106,7 +108,9 @@ struct GroupGradient {
         let layout = GroupLayout(group, withRejected: withRejected, negatives: negatives, isJoint: false)
         var values = GroupValues(chosen: 0, negatives: [Double](repeating: 0, count: negatives.count))
         for batch in layout.batches {
-            let found = try store?.values(of: batch, group) { try forward(batch).0 } ?? forward(batch).0
+            let found =
+                try store?.values(of: batch, group) { try forward(batch, of: group.id).0 }
+                ?? forward(batch, of: group.id).0
             for (sequence, value) in zip(batch.sequences, found) { values[sequence] = value }
         }
         return values
@@ -114,15 +118,22 @@ struct GroupGradient {
 }
 
 extension GroupGradient {
+    /// - Throws: `MISPError` for a log-probability that is not finite: none is ever kept or averaged.
     private func forward(
-        _ batch: GroupLayout.Batch
+        _ batch: GroupLayout.Batch, of group: String
     ) throws -> ([Double], VisionLanguageModel<Float>.Activations) {
-        model.forward(batch.layout, images: try batch.images.map(images.features))
+        let result = model.forward(batch.layout, images: try batch.images.map(images.features))
+        for (sequence, value) in zip(batch.sequences, result.0) where !value.isFinite {
+            throw cause.failure("the log-probability of \(sequence.words) is \(value)", at: group)
+        }
+        return result
     }
 }
 
 /// What a batch of a group gives in a pass forward.
 struct MemberPass {
+    /// The group's id.
+    let group: String
     let batch: GroupLayout.Batch
     let logProbabilities: [Double]
     var kept: VisionLanguageModel<Float>.Activations?

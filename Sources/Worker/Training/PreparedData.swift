@@ -9,6 +9,8 @@ struct PreparedData {
     private let seed: UInt64
     private let usesNegatives: Bool
     private var reference: LogProbabilityTable?
+    /// Of groups that come from a file.
+    private(set) var sense: LearningSense?
 
     init(_ groups: [EncodedGroup], _ configuration: RunConfiguration) {
         (seed, sampler) = (configuration.seed, configuration.negatives.sampler)
@@ -35,12 +37,17 @@ struct PreparedData {
     }
 
     /// Reads and encodes a file of groups.
-    static func read(_ file: URL, images: URL, encoder: GroupEncoder) throws -> [EncodedGroup] {
-        try PreferenceGroup.read(contentsOf: file, images: images).map {
+    init(contentsOf file: URL, encoder: GroupEncoder, _ configuration: RunConfiguration) throws {
+        let content = try PreferenceFile(contentsOf: file, images: configuration.data.images)
+        try content.check(images: configuration.data.images)
+        let groups = try content.groups.map {
             Pulse.note()
             try Interruption.check("while groups were read")
-            return try encoder.encode($0, at: file.relativePath)
+            return try encoder.encode($0.group, at: file.relativePath)
         }
+        self.init(groups, configuration)
+        sense = LearningSense(
+            configuration.objective.function, self.groups, at: file.relativePath, unread: content.unread)
     }
 
     func draw(_ group: Int, epoch: Int) -> NegativeDraw {

@@ -10,7 +10,11 @@ struct ReferenceModel {
     init(_ folder: ModelFolder, sharing policy: FeatureCache) throws {
         model = try folder.model(
             trainable: Trainable(language: .frozen, projector: .frozen, vision: .frozen), seed: 0)
-        images = policy.isOfFrozenModel ? policy : FeatureCache(model, processor: folder.imageProcessor)
+        images =
+            policy.isOfFrozenModel
+            ? policy
+            : FeatureCache(
+                model, processor: policy.processor, cause: NonFiniteCause(folder: folder.url))
     }
 
     /// The chosen and the rejected response, given the positive image.

@@ -23,9 +23,10 @@ struct RunCaches {
     init(_ run: TrainingRun, images: [ImageSource], input: RunInput, tell: (String) -> Void) throws {
         folder = run.configuration.cache.folder
         communicator = run.communicator
+        let transparency = run.configuration.data.transparency
         let digests = Dictionary(
             uniqueKeysWithValues: images.compactMap { image in
-                input.pictures[image.path].map { (image, image.digest(of: $0)) }
+                input.pictures[image.path].map { (image, image.digest(of: $0, transparency)) }
             })
         pictures = digests
         let place = run.configuration.cache.folder
@@ -141,9 +142,10 @@ struct RunCaches {
 
 extension ImageSource {
     /// - Parameter content: of the file
-    fileprivate func digest(of content: Digest) -> Digest {
+    fileprivate func digest(of content: Digest, _ transparency: Transparency) -> Digest {
         var hash = SHA256()
         hash.add(content)
+        if transparency == .white { hash.add("over white") }
         if let crop { hash.add("crop \([crop.area, crop.aspect, crop.x, crop.y].map(\.bitPattern))") }
         if let noise { hash.add("noise \(noise.seed) \(noise.step) \(noise.group)") }
         return hash.finish()

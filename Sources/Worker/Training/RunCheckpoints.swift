@@ -86,6 +86,7 @@ final class RunCheckpoints {
 
     func restore(_ saved: CheckpointStore.Saved, into step: TrainingStep) throws {
         try store.restore(saved, elements: step.elements, buffers: step.buffers)
+        step.parameters.isUpdated = true
         try step.gatherParameters()
     }
 

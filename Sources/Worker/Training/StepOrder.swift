@@ -21,6 +21,24 @@ struct StepOrder {
         }
     }
 
+    /// Groups that a run may take in all, each counted as often as it is taken.
+    static let mostVisits = 100_000_000
+
+    /// - Throws: `MISPError` for a run that would take more groups than are counted.
+    static func check(groups: Int, _ configuration: RunConfiguration) throws(MISPError) {
+        let optimizer = configuration.optimizer
+        let (times, each, key) =
+            switch optimizer.duration {
+            case .epochs(let epochs): (epochs, groups, "optimizer.epochs")
+            case .steps(let steps): (steps, min(optimizer.groupsPerStep, groups), "optimizer.steps")
+            }
+        let (visits, overflows) = times.multipliedReportingOverflow(by: each)
+        guard overflows || visits > mostVisits else { return }
+        throw MISPError(
+            "is \(times), which takes groups more than \(mostVisits / 1_000_000) million times", at: key,
+            remedy: "lower it")
+    }
+
     /// The last step of an epoch takes what is left.
     var stepsPerEpoch: Int { (groups + groupsPerStep - 1) / groupsPerStep }
     var epochs: Int { (totalSteps + stepsPerEpoch - 1) / stepsPerEpoch }

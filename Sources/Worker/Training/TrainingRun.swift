@@ -41,8 +41,7 @@ struct TrainingRun {
             folder, template: configuration.model.prompt,
             imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))
         func prepare(_ file: URL) throws -> PreparedData {
-            PreparedData(
-                try PreparedData.read(file, images: configuration.data.images, encoder: encoder), configuration)
+            try PreparedData(contentsOf: file, encoder: encoder, configuration)
         }
         return Loaded(
             folder: folder, model: model, gradient: gradient, train: try prepare(configuration.data.train),
@@ -54,6 +53,10 @@ extension TrainingRun {
     /// Collective. Trains from the first step, or from the newest checkpoint, to the last and writes the results.
     mutating func execute(_ start: RunStart = RunStart()) throws {
         Interruption.watch()
+        try communicator.agree {
+            try train.sense?.check()
+            try StepOrder.check(groups: train.groups.count, configuration)
+        }
         let order = StepOrder(groups: train.groups.count, configuration)
         let epochs = order.epochs(from: 0)
         let pictures = train.images(epochs: epochs)
@@ -68,6 +71,7 @@ extension TrainingRun {
         Pulse.note(step: first)
         Pulse.note(saved: first)
         let output = try communicator.agree { try RunOutput(self, order: order, continuingAfter: first) }
+        if communicator.rank == 0 { notes(order).forEach(RunOutput.say) }
         try Interruption.keeping(kept(saved)) {
             let rest = first == 0 ? epochs : order.epochs(from: first)
             try prepare(rest, first == 0 ? pictures : train.images(epochs: rest), input, output)
@@ -94,6 +98,7 @@ extension TrainingRun {
             try checkpoints.endIfAsked(step, after: index, of: order.totalSteps, output)
             let report = try step(index, order.groups(of: index), epoch: order.epoch(of: index), data: train)
             try communicator.agree {
+                try step.checkParameters(after: index + 1)
                 try checkpoints.check()
                 try output.report(report)
             }
@@ -143,6 +148,38 @@ extension TrainingRun {
         return MISPError(
             what + "the features and log-probabilities computed so far are kept",
             at: configuration.cache.folder.relativePath, remedy: "go on with the same command", kind: .interrupted)
+    }
+
+    /// What is worth a word before it starts, though it hinders nothing.
+    private func notes(_ order: StepOrder) -> [String] {
+        let notes = (train.sense?.notes ?? []) + (eval?.sense?.notes ?? [])
+        guard let host = HostMemory.current else { return notes }
+        // The longest groups stand for all.
+        let groups = train.groups.indices.sorted { size(train.groups[$0]) > size(train.groups[$1]) }.prefix(4)
+        func bytes(_ batches: [GroupLayout.Batch]) -> Double {
+            batches.map { model.configuration.activationBytes($0.layout) }.max() ?? 0
+        }
+        let draws = groups.map { ($0, train.draw($0, epoch: 0)) }
+        let used = draws.map { bytes(gradient.layout(train.groups[$0], $1).batches) }.max() ?? 0
+        let streaming =
+            draws.map { index, draw in
+                let objective = gradient.objective
+                return bytes(
+                    GroupLayout(
+                        train.groups[index], withRejected: objective.usesRejected, negatives: draw.indices,
+                        isJoint: false
+                    ).batches)
+            }.max() ?? 0
+        let weights = (try? TensorCatalog(folder: folder.url).bytes) ?? 0
+        let estimate = MemoryEstimate(
+            weights: weights, trained: model.parameters.count, activations: used,
+            groupsPerStep: order.groupsPerStep, ranks: communicator.size)
+        return notes + [estimate.warning(communicator.localSize, on: host, streaming: streaming)].compactMap { $0 }
+    }
+
+    /// Rows of a group, about.
+    private func size(_ group: EncodedGroup) -> Int {
+        (group.prompt.tokens.count + group.chosen.count) * (1 + group.negatives.count) + (group.rejected?.count ?? 0)
     }
 
     /// Each rank one group of the first step to come.

@@ -4,9 +4,9 @@ import Foundation
 
 /// One optimiser step over all ranks: own groups' gradients, ordered reduction, AdamW on the owned slice, gather.
 final class TrainingStep {
-    private let communicator: any Communicator
+    let communicator: any Communicator
     private let gradient: GroupGradient
-    private let reduction: OrderedReduction
+    let reduction: OrderedReduction
     private let pool: ScratchPool
     private let settings: RunConfiguration.Optimizer
     private let schedule: LearningRateSchedule
@@ -16,7 +16,10 @@ final class TrainingStep {
     /// Operations per second of all ranks together, as their matrix products run.
     private let machineRate: Double
 
-    private var parameters: ParameterStore<Float> { gradient.model.parameters }
+    var parameters: ParameterStore<Float> { gradient.model.parameters }
+    var cause: NonFiniteCause { gradient.cause }
+    /// Of this rank's slice, as the last update found.
+    private(set) var parametersAreFinite = true
 
     /// Collective.
     init(
@@ -31,8 +34,7 @@ final class TrainingStep {
         // Rewards are β·h: where there is no reference there are none.
         beta = gradient.objective.usesReference ? gradient.objective.beta : .nan
         schedule = LearningRateSchedule(
-            .init(rawValue: settings.schedule.rawValue) ?? .cosine, peak: settings.learningRate,
-            warmupRatio: settings.warmupRatio, totalSteps: totalSteps)
+            settings.schedule, peak: settings.learningRate, warmupRatio: settings.warmupRatio, totalSteps: totalSteps)
         let parameters = gradient.model.parameters
         reduction = try OrderedReduction(
             elements: parameters.count, communicator: communicator, sharingParameters: true)
@@ -98,6 +100,7 @@ final class TrainingStep {
         _ = clock.lap()
         let slice = try reduction.reduceScatter(plan)
         let norm = try reduction.squaredNorm(UnsafeBufferPointer(slice)).squareRoot() / Double(indices.count)
+        if !norm.isFinite { try refuseGradient(slice, step: step, groups: work.groups.map(\.id)) }
         var reduceSeconds = clock.lap()
         let rate = schedule.rate(at: step)
         update(slice, step: step, rate: rate, norm: norm, groups: indices.count)
@@ -134,11 +137,12 @@ final class TrainingStep {
     ) {
         guard let gradient = slice.baseAddress else { return }
         let clipping = settings.maxGradNorm > 0 ? clippingFactor(norm: norm, maximum: settings.maxGradNorm) : 1
-        Float.adamW(
+        parametersAreFinite = Float.adamW(
             parameters.values + reduction.slice.lowerBound, gradient: gradient, firstMoment: firstMoment.base,
             secondMoment: secondMoment.base, count: slice.count,
             step: AdamWStep(
                 learningRate: rate, beta1: settings.beta1, beta2: settings.beta2, epsilon: settings.epsilon,
                 weightDecay: settings.weightDecay, gradientScale: clipping / Double(groups), count: step + 1))
+        parameters.isUpdated = true
     }
 }

@@ -26,9 +26,9 @@ import Testing
         #expect(golden.count == requests.count)
         for (key, penalty) in [("greedy", 1.0), ("penalized", 1.3)] {
             var told = [[Int32]](repeating: [], count: requests.count)
-            let answers = Generator(
-                model, sampler: TokenSampler(repetitionPenalty: penalty), stops: [checkpoint.folder.endOfSequence],
-                limit: 64
+            let answers = try Generator(
+                model, sampler: TokenSampler(), constraints: TokenConstraints(repetitionPenalty: penalty),
+                stops: [checkpoint.folder.endOfSequence], limit: 64
             ).answers(requests) { told[$0].append($1) }
             #expect(told == answers)
             for (answer, one) in zip(answers, golden) {
@@ -82,8 +82,7 @@ import Testing
     @Test func draws() {
         let logits: [Float] = [0, 1, 2, -1, 0.5]
         func draw(_ sampler: TokenSampler, _ key: String, _ step: Int) -> Int32 {
-            var copy = logits
-            return sampler.next(&copy, seen: [], key: key, step: step)
+            sampler.next(logits, key: key, step: step)
         }
         let sampler = TokenSampler(temperature: 1, seed: 5)
         var counts = [Double](repeating: 0, count: 5)

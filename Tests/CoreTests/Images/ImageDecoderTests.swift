@@ -23,8 +23,7 @@ import Testing
             }
         }
         let notAnImage = "images/a.jpg: not a PNG, JPEG or WebP image; convert it to one of these"
-        #expect(message(Data()) == notAnImage)
-        #expect(message(Data("GIF89a and so on".utf8)) == notAnImage)
+        #expect(message(Data("nothing known".utf8)) == notAnImage)
         for file in ["420.jpg", "420-progressive.jpg", "rgb8.png", "rgb8-interlaced.png", "lossy.webp"] {
             let data = try Data(contentsOf: ImageGoldens.all()[0].url(file))
             #expect(message(data.prefix(data.count / 2)).hasPrefix("images/a.jpg: truncated "))

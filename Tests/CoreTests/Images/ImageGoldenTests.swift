@@ -8,7 +8,7 @@ import Testing
         for goldens in try ImageGoldens.all() {
             for (file, expected, _) in try goldens.decoded {
                 let url = goldens.url(file)
-                let image = try RGBImage(contentsOf: url)
+                let image = try RGBImage(contentsOf: url, transparency: .drop)
                 let header = try ImageDecoder.header(contentsOf: url)
                 #expect(header.format.rawValue.lowercased().first == url.pathExtension.first)
                 #expect((header.width, header.height) == (expected.width, expected.height), "\(file)")

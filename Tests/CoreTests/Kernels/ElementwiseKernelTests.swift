@@ -91,6 +91,32 @@ import Testing
         }
     }
 
+    /// In every lane, in the last lanes too, and wherever the number comes from.
+    @Test mutating func adamWTellsWhatIsNotFinite() throws {
+        for (count, place) in [(1, 0), (8, 7), (9, 8), (16, 3), (21, 20), (40, 17)] {
+            for (row, value) in [(0, Float.nan), (0, .infinity), (1, .nan), (1, 1e30), (2, -.infinity), (3, .infinity)]
+            {
+                let start = numbers.matrix(4, count)
+                for c in 0..<count { start[3, c] = abs(start[3, c]) }
+                let step = AdamWStep(learningRate: 1e-3, count: 1)
+                func isFinite(_ buffers: Matrix<Float>) -> Bool {
+                    Float.adamW(
+                        buffers.row(0), gradient: buffers.row(1), firstMoment: buffers.row(2),
+                        secondMoment: buffers.row(3), count: count, step: step)
+                }
+                func isFinitePlain(_ buffers: Matrix<Float>) -> Bool {
+                    Reference.adamW(
+                        buffers.row(0), gradient: buffers.row(1), firstMoment: buffers.row(2),
+                        secondMoment: buffers.row(3), count: count, step: step)
+                }
+                #expect(isFinite(start.copied()) && isFinitePlain(start.copied()))
+                start[row, place] = value
+                #expect(
+                    !isFinite(start.copied()) && !isFinitePlain(start.copied()), "\(count) \(place) \(row) \(value)")
+            }
+        }
+    }
+
     @Test func widening() throws {
         // Every 16-bit pattern, from an odd address.
         let patterns = (0...UInt16.max).map { $0 }

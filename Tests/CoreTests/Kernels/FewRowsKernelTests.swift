@@ -89,8 +89,8 @@ import Testing
                 key: group.id, prompt: group.prompt,
                 features: model.fixedPart(of: try checkpoint.pixels(group.image.path), height: height, width: width))
         }
-        let answers = [1, 3].map { threads in
-            Generator(model, sampler: TokenSampler(), stops: [], limit: 20, threads: threads).answers(requests)
+        let answers = try [1, 3].map { threads in
+            try Generator(model, sampler: TokenSampler(), stops: [], limit: 20, threads: threads).answers(requests)
         }
         #expect(answers[0] == answers[1])
     }

@@ -35,7 +35,7 @@ struct CheckpointGolden {
     }
 
     func pixels(_ path: String) throws -> [Float] {
-        folder.imageProcessor.process(try RGBImage(contentsOf: URL(filePath: path)))
+        folder.imageProcessor.process(try RGBImage(contentsOf: URL(filePath: path), transparency: .drop))
     }
 
     func run<S: Scalar>(

@@ -104,4 +104,38 @@ import Testing
             }
         }
     }
+
+    /// What tokenizer, processor and `generate` read goes along, to the byte; what an earlier model left of it goes.
+    @Test func companionFilesGoAlong() throws {
+        let source = try TemporaryFolder()
+        let checkpoint = golden("checkpoints/llama-clip-spm")
+        for name in ["config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"] {
+            try FileManager.default.copyItem(at: checkpoint.appending(path: name), to: source[name])
+        }
+        let companions = [
+            "added_tokens.json": #"{"<new>": 338}"#, "special_tokens_map.json": #"{"eos_token": "</s>"}"#,
+            "tokenizer.model": "\u{1}stand-in", "spiece.model": "x", "vocab.json": "{}", "merges.txt": "a b",
+            "chat_template.jinja": "{{ messages }}", "chat_template.json": "{}", "generation_config.json": "{}",
+            "video_preprocessor_config.json": "{}", "qwen.tiktoken": "x",
+        ]
+        for (name, text) in companions { try Data(text.utf8).write(to: source[name]) }
+        try FileManager.default.createDirectory(
+            at: source["additional_chat_templates"], withIntermediateDirectories: true)
+        try Data("x".utf8).write(to: source["additional_chat_templates/tools.jinja"])
+        try Data("x".utf8).write(to: source["README.md"])
+        let target = try TemporaryFolder()
+        try Data("{}".utf8).write(to: target["tokenizer.model.v3"])
+        try Data("kept".utf8).write(to: target["notes.txt"])
+
+        let folder = try ModelFolder(source.url)
+        try folder.model(trainable: Trainable(language: .frozen), seed: 0).write(to: target.url, besides: source.url)
+        for (name, text) in companions { #expect(try Data(contentsOf: target[name]) == Data(text.utf8), "\(name)") }
+        #expect(FileManager.default.fileExists(atPath: target["additional_chat_templates/tools.jinja"].path))
+        let names = Set(try FileManager.default.contentsOfDirectory(atPath: target.url.path))
+        #expect(!names.contains("README.md") && !names.contains("tokenizer.model.v3") && names.contains("notes.txt"))
+        let text = "a <new> b"
+        #expect(
+            try ModelFolder(target.url).tokenizer.encode(text, addSpecialTokens: true)
+                == folder.tokenizer.encode(text, addSpecialTokens: true))
+    }
 }

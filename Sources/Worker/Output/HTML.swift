@@ -1,0 +1,23 @@
+/// Text of others in a page.
+package enum HTML {
+    /// The text as it may stand between tags or in a quoted attribute.
+    ///
+    /// Scalar by scalar, as a browser reads: a quote with a combining accent is one character to Swift and still a quote to
+    /// the browser. What no page may hold (control characters) becomes U+FFFD.
+    package static func escaped(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result.append(contentsOf: "&amp;".unicodeScalars)
+            case "<": result.append(contentsOf: "&lt;".unicodeScalars)
+            case ">": result.append(contentsOf: "&gt;".unicodeScalars)
+            case "\"": result.append(contentsOf: "&quot;".unicodeScalars)
+            case "'": result.append(contentsOf: "&#39;".unicodeScalars)
+            case "\t", "\n": result.append(scalar)
+            case "\u{0}"..."\u{1F}", "\u{7F}"..."\u{9F}": result.append("\u{FFFD}")
+            default: result.append(scalar)
+            }
+        }
+        return String(result)
+    }
+}

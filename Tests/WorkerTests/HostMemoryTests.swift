@@ -1,0 +1,26 @@
+import Testing
+import Worker
+
+/// A host that has too little memory for its ranks, and what would fit.
+@Suite struct HostMemoryTests {
+    private let gib = 0x1p30
+    /// 14 GiB mapped, 6.5 GiB a rank, as LLaVA-1.5-7B takes.
+    private var seven: MemoryEstimate {
+        MemoryEstimate(weights: 14 * gib, trained: 0, activations: 6.5 * gib, groupsPerStep: 8, ranks: 2)
+    }
+
+    @Test func whatFitsIsNotMentioned() {
+        #expect(seven.warning(2, on: HostMemory(available: 28 * gib), streaming: gib) == nil)
+        #expect(seven.warning(1, on: HostMemory(available: 21 * gib), streaming: gib) == nil)
+    }
+
+    @Test(arguments: [
+        (2, 24.0, "start at most 1 rank on"), (8, 40.0, "start at most 4 ranks on"),
+        (1, 16.0, "set compute.members to streaming"),
+        (2, 12.0, "it fits no rank"),
+    ])
+    func whatDoesNotFitIsSaidWithWhatWould(ranks: Int, available: Double, advice: String) throws {
+        let line = try #require(seven.warning(ranks, on: HostMemory(available: available * gib), streaming: gib))
+        #expect(line.contains(advice) && line.contains("14.0 GiB of mapped weights"), "\(line)")
+    }
+}
