@@ -6,6 +6,7 @@ package struct AdapterConfiguration {
     package let r: Int
     package let alpha: Double
     package let isRankStabilized: Bool
+    let targets: AdapterTargets
     private let ranks: [(pattern: ModulePattern, value: Int)]
     private let alphas: [(pattern: ModulePattern, value: Double)]
 
@@ -15,15 +16,17 @@ package struct AdapterConfiguration {
         "it belongs to a base that its initialisation changed: save it as plain LoRA with PEFT (save_pretrained with "
         + "path_initial_model_for_weight_conversion), or merge it where it was trained and give the result as model.path"
 
-    /// Keys of `LoraConfig` (PEFT 0.4 to 0.21). Which modules are adapted is told by the tensors themselves; dropout and
-    /// the settings of initialisations act in training alone.
+    /// Keys of `LoraConfig` (PEFT 0.4 to 0.21). Dropout and the settings of initialisations act in training alone.
     package static let keys = KeyTable(
-        read: ["peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern", "init_lora_weights"],
+        read: [
+            "peft_type", "r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern", "init_lora_weights",
+            "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
+        ],
         harmless: [
             "auto_mapping", "base_model_name_or_path", "corda_config", "ensure_weight_tying", "eva_config",
-            "exclude_modules", "inference_mode", "layers_pattern", "layers_to_transform", "loftq_config",
+            "inference_mode", "loftq_config",
             "lora_dropout", "lora_ga_config", "megatron_core", "merge_weights", "peft_version", "qalora_group_size",
-            "revision", "runtime_config", "target_modules", "task_type",
+            "revision", "runtime_config", "task_type",
         ],
         fixed: [
             "alora_invocation_tokens": [], "arrow_config": [], "bias": ["none"], "enable_lora": [],
@@ -45,6 +48,7 @@ package struct AdapterConfiguration {
         try Self.checkStart(config["init_lora_weights"])
         r = try config["r"].size(default: 8)
         alpha = try config["lora_alpha"].finite(default: 8)
+        targets = try AdapterTargets(config)
         isRankStabilized = try config["use_rslora"].bool(default: false)
         ranks = try Self.patterns(config["rank_pattern"]) { (field) throws(MISPError) in try field.size(default: 0) }
         alphas = try Self.patterns(config["alpha_pattern"]) { (field) throws(MISPError) in

@@ -4,15 +4,18 @@ import Foundation
 public struct LowRankAdapterFolder {
     public let settings: LowRankSettings
     private let place: String
+    /// adapter_config.json
+    private let config: JSONField
     /// By canonical name: `language_model.layers.0.self_attn.q_proj.lora_A.weight`.
     private let tensors: [String: StoredTensor]
 
     /// - Throws: `MISPError` with the setting, file or tensor that is no plain LoRA of the language model
     public init(_ folder: URL) throws {
-        let config = try AdapterConfiguration(JSONField(contentsOf: Self.configuration(in: folder)))
+        config = try JSONField(contentsOf: Self.configuration(in: folder))
         let file = try Self.weights(in: folder)
         place = file.relativePath
-        (tensors, settings) = try Self.read(SafetensorsFile(contentsOf: file), config, at: file.relativePath)
+        (tensors, settings) = try Self.read(
+            SafetensorsFile(contentsOf: file), AdapterConfiguration(config), at: file.relativePath)
     }
 
     private static func configuration(in folder: URL) throws(MISPError) -> URL {
@@ -50,6 +53,11 @@ public struct LowRankAdapterFolder {
         for (name, tensor) in file.tensors {
             let part = try AdapterTensor(name, at: place)
             tensors[part.name] = tensor
+            guard config.targets.contain(part.writtenModule) ?? true else {
+                throw MISPError(
+                    "the tensor \(name) is there, but adapter_config.json does not adapt its module (target_modules), so "
+                        + "PEFT would pass it over", at: place, remedy: "take both files from one place")
+            }
             let shape = config.shape(of: part.writtenModule)
             parts[part.module] = shape
             guard tensor.shape.count == 2, tensor.shape[part.isA ? 0 : 1] == shape.r else {
@@ -72,8 +80,31 @@ public struct LowRankAdapterFolder {
         return (tensors, settings)
     }
 
-    /// Sets the model's adapters to this folder's.
-    public func load<S: Scalar>(into parameters: ParameterStore<S>) throws {
+    /// Sets the model's adapters to this folder's. Fails where a module of the model, or a tensor of the folder, has no
+    /// counterpart.
+    public func load<S: Scalar>(into model: VisionLanguageModel<S>) throws {
+        let targets = try AdapterTargets(config)
+        let example = tensors.values.map(\.name).min() ?? ""
+        let prefix = example.range(of: "layers.").map { String(example[..<$0.lowerBound]) } ?? ""
+        let root = prefix.hasPrefix("base_model.model.") ? String(prefix.dropFirst("base_model.model.".count)) : prefix
+        for layer in 0..<model.configuration.text.layers {
+            for module in LowRankSettings.modules {
+                let part =
+                    "layers.\(layer).\(["gate_proj", "up_proj", "down_proj"].contains(module) ? "mlp" : "self_attn")"
+                let path = "\(part).\(module)"
+                guard settings.parts?["language_model.\(path)"] == nil, targets.contain(root + path) == true else {
+                    continue
+                }
+                throw MISPError(
+                    "the tensor \(prefix)\(path).lora_A.weight is missing, and adapter_config.json adapts its module "
+                        + "(target_modules)", at: place,
+                    remedy: "take both files from one place, and the model that the adapter was trained on")
+            }
+        }
+        try load(into: model.parameters)
+    }
+
+    private func load<S: Scalar>(into parameters: ParameterStore<S>) throws {
         var left = Set(tensors.keys)
         for slot in parameters.slots where slot.name.contains(".lora_") {
             guard let tensor = tensors[slot.name] else {

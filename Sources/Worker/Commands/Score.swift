@@ -38,7 +38,7 @@ package struct Score: ParsableCommand {
                 let reference = try Self.scores(run)
                 var policy = reference
                 if let adapter = configuration.model.adapter {
-                    try communicator.agree { try LowRankAdapterFolder(adapter).load(into: run.model.parameters) }
+                    try communicator.agree { try LowRankAdapterFolder(adapter).load(into: run.model) }
                     policy = try Self.scores(run)
                 }
                 try communicator.agree {

@@ -15,7 +15,7 @@ struct DemoAnswerer {
         var trainable = Trainable(language: .frozen)
         if let adapter { trainable = Trainable(language: .lora, lora: adapter.settings) }
         model = try folder.model(trainable: trainable, seed: 0)
-        try adapter?.load(into: model.parameters)
+        try adapter?.load(into: model)
         images = FeatureCache(
             model, processor: folder.imageProcessor, cause: NonFiniteCause(folder: folder.url))
         encoder = try GroupEncoder(

@@ -27,7 +27,7 @@ struct LoadedWeights {
         var trainable = Trainable(language: .frozen)
         if let low { trainable = Trainable(lora: low.settings) }
         model = try folder.model(trainable: trainable, seed: 0)
-        try low?.load(into: model.parameters)
+        try low?.load(into: model)
         origin = url.relativePath + (adapter.map { " with \($0.relativePath)" } ?? "")
         places = [url] + [adapter].compactMap { $0 }
     }

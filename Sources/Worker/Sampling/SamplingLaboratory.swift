@@ -32,7 +32,7 @@ struct SamplingLaboratory {
         let table = try LogProbabilityTable(
             run.train.groups, needed: run.train.groups.indices.map { chosen.contains($0) ? pools[$0] : nil },
             withRejected: false, scorer: run.gradient, communicator: communicator)
-        try communicator.agree { try LowRankAdapterFolder(adapter).load(into: run.model.parameters) }
+        try communicator.agree { try LowRankAdapterFolder(adapter).load(into: run.model) }
         let cells = NegativeSampler.Mode.allCases.flatMap { mode in counts.map { (mode, $0) } }
         let width = cells.count * Self.fields.count
         let mine = try communicator.agree {

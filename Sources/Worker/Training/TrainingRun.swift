@@ -79,7 +79,7 @@ extension TrainingRun {
         }
         // Only now: the reference is the base model, without the adapter that training continues from.
         if let adapter = configuration.model.adapter {
-            try communicator.agree { try LowRankAdapterFolder(adapter).load(into: model.parameters) }
+            try communicator.agree { try LowRankAdapterFolder(adapter).load(into: model) }
         }
         let step = try TrainingStep(
             gradient, communicator: communicator, settings: configuration.optimizer, totalSteps: order.totalSteps,

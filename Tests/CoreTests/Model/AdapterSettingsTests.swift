@@ -94,6 +94,50 @@ import Testing
         #expect(text.contains("adapter_model.safetensors: ") && text.contains(expected), "\(text)")
     }
 
+    /// What target_modules says and what the file holds must be the same, as PEFT takes it.
+    @Test(
+        arguments: [
+            (["target_modules": ["q_proj", "v_proj"]], "does not adapt its module"),
+            (["target_modules": ".*language_model.*\\.(q_proj|v_proj)"], "does not adapt its module"),
+            (["exclude_modules": ["layers.0.mlp.up_proj"]], "does not adapt its module"),
+            (["exclude_modules": ".*down_proj"], "does not adapt its module"),
+            (
+                ["target_modules": .array(LowRankSettings.modules.map(JSON.string)), "layers_to_transform": [1]],
+                "does not adapt its module"
+            ),
+            (["target_modules": 5], "target_modules: is a number"),
+            (["layers_to_transform": [true]], "[0]: is a boolean"),
+            (["target_modules": "all-linear"], nil), (["target_modules": nil], nil),
+            (
+                ["target_modules": .array(LowRankSettings.modules.map(JSON.string)), "layers_to_transform": [0, 1]], nil
+            ),
+        ] as [(JSON, String?)])
+    func targets(settings: JSON, expected: String?) throws {
+        for (key, value) in try #require(settings.object).members { try set(key, value) }
+        guard let expected else {
+            #expect(try LowRankAdapterFolder(folder.url).settings.parts?.count == 14)
+            return
+        }
+        let text = message()
+        #expect(text.contains(expected), "\(text)")
+    }
+
+    @Test func aModuleThatIsAdaptedButNotThere() throws {
+        let file = folder["adapter_model.safetensors"]
+        let entries = try SafetensorsFile(contentsOf: file).tensors.values.map {
+            SafetensorsWriter.Entry(
+                name: $0.name, shape: $0.shape, matrix: $0.widened(rows: 1, columns: $0.count))
+        }
+        for missing in ["layers.0.self_attn.k_proj", "layers.1.mlp.", "layers.1."] {
+            try SafetensorsWriter.write(entries.filter { !$0.name.contains(missing) }, to: file)
+            let adapter = try LowRankAdapterFolder(folder.url)
+            let model = try CheckpointGolden("llama-clip-spm").model(Trainable(lora: adapter.settings))
+            let error = #expect(throws: MISPError.self) { try adapter.load(into: model) }
+            let text = error?.description ?? ""
+            #expect(text.contains(missing) && text.contains("is missing, and adapter_config.json"), "\(text)")
+        }
+    }
+
     @Test func foldersWithoutAnAdapter() throws {
         let files = FileManager.default
         try files.moveItem(at: folder["adapter_model.safetensors"], to: folder["adapter_model.bin"])

@@ -106,7 +106,7 @@ import Testing
         // A = random and B = 0: the adapter changes nothing until it is loaded.
         let groups = try checkpoint.groups()
         #expect(try difference(checkpoint.logProbabilities(groups[0], model), base[0]["logps"]) < 2e-4)
-        try folder.load(into: model.parameters)
+        try folder.load(into: model)
         for group in groups {
             #expect(
                 try difference(checkpoint.logProbabilities(group, model), golden[group.id]) < 2e-4, "\(group.id)")
@@ -158,7 +158,7 @@ import Testing
         trainable.lora = LowRankSettings(r: 4, alpha: 8)
         let model = try checkpoint.model(trainable, as: Double.self)
         if trainable.language == .lora {
-            try LowRankAdapterFolder(checkpoint.url.appending(path: "adapter-final")).load(into: model.parameters)
+            try LowRankAdapterFolder(checkpoint.url.appending(path: "adapter-final")).load(into: model)
         }
         for group in try checkpoint.groups() where ["four", "no-rejected", "same-start"].contains(group.id) {
             let negatives = Array(group.negatives.indices)

@@ -100,7 +100,7 @@ import Testing
             try write(one, to: folder)
             let adapter = try LowRankAdapterFolder(folder.url)
             let model = try checkpoint.model(Trainable(lora: adapter.settings))
-            try adapter.load(into: model.parameters)
+            try adapter.load(into: model)
             for group in try checkpoint.groups() {
                 let values = try checkpoint.logProbabilities(group, model)
                 #expect(try difference(values, one["logps"][group.id]) < 2e-4, "\(one.path) \(group.id)")
@@ -115,7 +115,7 @@ import Testing
             try write(one, to: read)
             let adapter = try LowRankAdapterFolder(read.url)
             let model = try checkpoint.model(Trainable(lora: adapter.settings))
-            try adapter.load(into: model.parameters)
+            try adapter.load(into: model)
             try LowRankAdapterFolder.write(
                 model.parameters, settings: adapter.settings, layers: 2, baseModel: "..", to: written.url)
             let again = try LowRankAdapterFolder(written.url)
@@ -125,7 +125,7 @@ import Testing
             }
             #expect(again.settings.parts?.count == adapter.settings.parts?.count)
             let fresh = try checkpoint.model(Trainable(lora: again.settings))
-            try again.load(into: fresh.parameters)
+            try again.load(into: fresh)
             let group = try checkpoint.groups()[0]
             let (one, two) = (
                 try checkpoint.logProbabilities(group, fresh), try checkpoint.logProbabilities(group, model)

@@ -117,7 +117,7 @@ import Testing
         func load(_ entries: [SafetensorsWriter.Entry]) -> String {
             message {
                 try SafetensorsWriter.write(entries, to: file)
-                try LowRankAdapterFolder(folder.url).load(into: model.parameters)
+                try LowRankAdapterFolder(folder.url).load(into: model)
             }
         }
         let name = entries[0].name
