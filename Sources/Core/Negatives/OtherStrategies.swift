@@ -57,8 +57,8 @@ extension ImageSource {
     }
 }
 
-/// `logdet`: greedily the candidate that raises log det(λI + Σ δδᵀ) over the picked most, as MASS-DPO proposes for
-/// texts; ties to the lower index.
+/// `logdet`: greedily the candidate that raises log det(λI + Σ δδᵀ) over the picked most; ties to the lower
+/// index. MASS-DPO's criterion, which it is not, has the policy's Fisher information as its matrix.
 ///
 /// Features are the differences d_i = vec(δ_i hᵀ), whose inner products K_ij are δ_i·δ_j for an h of unit length. With
 /// the Cholesky factor of λI + K over the picked, the gain of candidate i is log(r_i), r_i = λ + K_ii − Σ_k e_ik², and

@@ -65,7 +65,7 @@ enum GalleryFigures {
     }
 
     /// Fits points into a rectangle, both axes on one scale.
-    private struct Frame {
+    struct Frame {
         let scale, x, y: Double
 
         init?(_ points: [GalleryEntry.Point], width: Double, height: Double, margin: Double) {

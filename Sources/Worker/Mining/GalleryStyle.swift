@@ -53,6 +53,10 @@ let galleryStyle = """
     .frame{fill:none;stroke:var(--line)}
     .cloud{fill:var(--dot);opacity:.6}
     svg .pick circle{fill:var(--pick);stroke:var(--card)}
+    .facts.one{grid-template-columns:minmax(0,1fr)}
+    svg.picks{max-width:760px}
+    svg.picks .pick circle{fill-opacity:.75}
+    svg.picks .chance circle{fill:none;stroke:var(--chance);stroke-opacity:.7}
     svg .chance rect{fill:var(--card);stroke:var(--chance);stroke-width:1.5}
     svg g.pick text,svg g.chance text{text-anchor:middle;font-weight:700}
     svg g.pick text{fill:var(--card)}

@@ -8,10 +8,12 @@ package enum MiningGallery {
     ///   - training: of the autoencoder; nil where none was needed
     ///   - strategy: whose choices `picks` are
     ///   - total: prompts mined, where the page shows fewer
+    ///   - map: of the negatives of all prompts
     ///   - hubs: how the negatives of all prompts spread over the gallery
     package static func write(
         _ entries: [GalleryEntry], training: AutoencoderSummary?, title: String, strategy: String = "misp",
-        total: Int? = nil, hubs: (own: Hubs, random: Hubs?)? = nil, to url: URL
+        total: Int? = nil, hubs: (own: Hubs, random: Hubs?)? = nil,
+        map: PickMap? = nil, to url: URL
     ) throws {
         let prompts = total ?? entries.count
         let shown = entries.count < prompts ? "The first \(entries.count) of \(prompts) prompts" : "\(prompts) prompts"
@@ -20,7 +22,7 @@ package enum MiningGallery {
             "<p>\(shown): the positive image, the negatives that <b class=\"pick\">\(HTML.escaped(strategy))</b> chose, and ",
             "as many drawn at <b class=\"chance\">random</b> from the same candidates.</p></header>",
             "<section class=\"facts\">", comparison(entries, strategy, hubs), training.map(autoencoder) ?? "",
-            "</section>",
+            "</section>", map?.section(strategy: strategy) ?? "",
             legend, entries.map { article($0, strategy) }.joined(separator: "\n"),
         ].joined()
         let page = """

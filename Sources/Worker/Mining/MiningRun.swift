@@ -55,7 +55,9 @@ struct MiningRun {
         let statistics = MiningStatistics(
             configuration, input: input, groups: groups.count, pictures: pictures, table: table,
             training: autoencoder?.summary, picks: mined.map(\.statistics))
-        try onFirstRank { try write(mined, groups, statistics, autoencoder?.summary, identity) }
+        try onFirstRank {
+            try write(mined, groups, statistics, autoencoder?.summary, identity, embeddings.images)
+        }
     }
 
     /// Ends the run where a signal has asked for it. What one rank throws between collective calls all ranks hear of.
@@ -202,7 +204,7 @@ struct MiningRun {
 
     private func write(
         _ mined: [MinedGroup], _ groups: [MiningInput.Group], _ statistics: MiningStatistics,
-        _ training: AutoencoderSummary?, _ identity: Digest
+        _ training: AutoencoderSummary?, _ identity: Digest, _ images: Matrix<Float>
     ) throws {
         let folder = configuration.output
         let partial = folder.appending(path: "groups.jsonl.partial")
@@ -221,9 +223,12 @@ struct MiningRun {
         figures["input"] = .string(identity.description)
         try FileOutput.write("\(JSON.object(figures))\n", to: folder.appending(path: "statistics.json"))
         if configuration.pageGroups > 0 {
+            let map = PickMap(
+                images: images, picks: mined.flatMap(\.statistics.rows), random: mined.flatMap(\.statistics.randomRows),
+                threads: configuration.threads)
             try MiningGallery.write(
                 mined.compactMap(\.entry), training: training, title: "Negatives of \(folder.lastPathComponent)",
-                strategy: configuration.strategy.rawValue, total: mined.count, hubs: statistics.hubs,
+                strategy: configuration.strategy.rawValue, total: mined.count, hubs: statistics.hubs, map: map,
                 to: folder.appending(path: "gallery.html"))
         }
         let page = configuration.pageGroups > 0 ? ", gallery.html" : ""

@@ -27,7 +27,7 @@ struct LineChart {
         let all = drawn.flatMap(\.points)
         let steps = lines.flatMap(\.points).map(\.step)
         guard let first = steps.min(), let last = steps.max() else { return "" }
-        let scale = Scale(all.map(\.value) + (startsAtZero ? [0] : []))
+        let scale = ChartScale(all.map(\.value) + (startsAtZero ? [0] : []))
         func x(_ step: Int) -> Double {
             left + (width - left - right) * (last > first ? Double(step - first) / Double(last - first) : 0.5)
         }
@@ -73,7 +73,7 @@ struct LineChart {
         }
     }
 
-    private static func number(_ value: Double) -> String { String(format: "%.1f", value) }
+    static func number(_ value: Double) -> String { String(format: "%.1f", value) }
 
     /// Few digits, whatever the size.
     static func label(_ value: Double) -> String {
@@ -84,26 +84,26 @@ struct LineChart {
         }
         return String(format: size < 1000 ? "%.4g" : "%.0f", value)
     }
+}
 
-    /// Round numbers that hold all values.
-    private struct Scale {
-        let low: Double
-        let high: Double
-        let ticks: [Double]
+/// Round numbers that hold all values.
+struct ChartScale {
+    let low: Double
+    let high: Double
+    let ticks: [Double]
 
-        init(_ values: [Double]) {
-            let (least, greatest) = (values.min() ?? 0, values.max() ?? 1)
-            let span = greatest > least ? greatest - least : max(abs(greatest), 1e-9)
-            let power = pow(10, floor(log10(span / 3)))
-            let step = [1, 2, 5, 10].map { $0 * power }.first { span / $0 <= 4 } ?? 10 * power
-            low = floor(least / step) * step
-            high = max(ceil(greatest / step) * step, low + step)
-            let (low, high) = (low, high)
-            ticks = (0...Int(((high - low) / step).rounded())).map { index in
-                let value = low + Double(index) * step
-                // What rounding left of zero.
-                return abs(value) < step * 1e-9 ? 0 : value
-            }
+    init(_ values: [Double]) {
+        let (least, greatest) = (values.min() ?? 0, values.max() ?? 1)
+        let span = greatest > least ? greatest - least : max(abs(greatest), 1e-9)
+        let power = pow(10, floor(log10(span / 3)))
+        let step = [1, 2, 5, 10].map { $0 * power }.first { span / $0 <= 4 } ?? 10 * power
+        low = floor(least / step) * step
+        high = max(ceil(greatest / step) * step, low + step)
+        let (low, high) = (low, high)
+        ticks = (0...Int(((high - low) / step).rounded())).map { index in
+            let value = low + Double(index) * step
+            // What rounding left of zero.
+            return abs(value) < step * 1e-9 ? 0 : value
         }
     }
 }

@@ -84,6 +84,18 @@ struct MiningGalleryTests {
         #expect(Self.count("<svg ", in: page) == 3)
     }
 
+    @Test func theMapMarksEveryPick() throws {
+        let images = Fixture.unitRows(60, 24, "map")
+        let map = PickMap(images: images, picks: [3, 3, 3, 7, 9], random: [7, 12, 40], threads: 2)
+        #expect(map.svg == PickMap(images: images, picks: [3, 3, 3, 7, 9], random: [7, 12, 40], threads: 1).svg)
+        // 60 pictures: 3 picked, 3 drawn, one of them both; the rest are dots.
+        #expect(map.svg.components(separatedBy: "<circle").count - 1 == 3 + 3 + 55)
+        let radius = String(format: "r=\"%.1f\"", 2.4 * 3.0.squareRoot())
+        #expect(map.svg.components(separatedBy: radius).count == 2)
+        #expect(map.section(strategy: "a<b").contains("a&lt;b"))
+        #expect(PickMap(images: Fixture.unitRows(2, 8, "two"), picks: [0], random: [1], threads: 1).svg.isEmpty)
+    }
+
     /// The bars, the score and the latents are the scores that were given.
     @Test func entriesSayWhatWasScored() throws {
         let fixture = try Fixture()
