@@ -292,8 +292,8 @@ class MMHal(Scorer):
         self.file.write_text(json.dumps(self.records))
 
     def make(self, rng, index):
-        texts = [rng.choice([f"Fine.\n\nRating: {rng.randrange(7)}, very good", "no verdict",
-                             "rating: 2 or rating: 4"]) for _ in self.records]
+        # Replies without one rating, which the official script counts as 0, are an error for the program.
+        texts = [f"Fine.\n\nRating: {rng.randrange(7)}, very good" for _ in self.records]
         ratings = self.scratch / f"{index}.ratings.json"
         ratings.write_text(json.dumps([{"choices": [{"message": {"content": text}}]} for text in texts]))
         answers = write_lines(self.scratch / f"{index}.jsonl",
@@ -310,12 +310,15 @@ class MMHal(Scorer):
 
 
 class WildVision(Scorer):
-    """The judgements are real: those of the repository's leaderboard."""
+    """The judgements are real: those of the repository's leaderboard in which every game has a verdict."""
     questions = 500
 
     def load(self):
         root = self.folder / "WildVision-Bench"
-        self.judgements = sorted((root / "data/vision_bench_0617/model_judgements").glob("*/*.jsonl"))
+        self.judgements = [
+            path for path in sorted((root / "data/vision_bench_0617/model_judgements").glob("*/*.jsonl"))
+            if all(game["score"] in ("A=B", "A>B", "A>>B", "B>A", "B>>A")
+                   for line in open(path) for game in json.loads(line)["games"])]
         code = (root / "show_results.py").read_text()
         function = code[code.index("def get_reward_from_judgement"):code.index("def run_elo_simulation")]
         import numpy

@@ -129,7 +129,7 @@ import Testing
             names.enumerated().map { index, name in
                 row(index, #", "rejected": "A dog.""#, image: goldens.appending(path: name).path)
             })
-        let white = try run("check", "dpo")
+        let white = try run("check", "dpo", "data.transparency=white")
         #expect(white.output.contains("pictures: 4, 3 of them with transparent pixels, which are laid over white"))
         let drop = try run("check", "dpo", "data.transparency=drop")
         #expect(drop.output.contains("3 of them with transparent pixels, which are read without their alpha"))

@@ -38,7 +38,7 @@ enum CompanionFiles {
     private static func copy(_ file: URL, to target: URL) throws {
         let data: Data
         do { data = try Data(contentsOf: file) } catch {
-            throw MISPError("cannot be read (\(error.localizedDescription))", at: file.relativePath)
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: file.relativePath)
         }
         try FileOutput.create(target) { output in try data.withUnsafeBytes { try output.write($0) } }
     }

@@ -8,8 +8,9 @@ enum Interruption {
 
     /// Signals that the parent process held back are let through: a child inherits that.
     ///
-    /// From here on these signals end nothing by themselves. Under `nohup` SIGHUP stays without effect. An atomic store is all that a handler may do. A file that
-    /// grows past the user's limit (`ulimit -f`) is an error to be told like a full disk, and no signal.
+    /// From here on these signals end nothing by themselves. Under `nohup` SIGHUP stays without effect. An atomic store is all
+    /// that a handler may do. A file that grows past the user's limit (`ulimit -f`) is an error to be told like a full disk, and
+    /// no signal.
     static func watch() {
         signal(SIGXFSZ, SIG_IGN)
         var signals = sigset_t()
@@ -23,9 +24,10 @@ enum Interruption {
 
     /// Whether the caller has a hangup ignored, as `nohup` does.
     static func isIgnored(_ number: Int32) -> Bool {
-        var action = sigaction()
-        guard number == SIGHUP, sigaction(number, nil, &action) == 0 else { return false }
-        return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+        guard number == SIGHUP else { return false }
+        let before = signal(number, SIG_IGN)
+        signal(number, before)
+        return unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 }
 

@@ -36,7 +36,7 @@ struct RunCaches {
                 try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
             } catch {
                 throw MISPError(
-                    "cannot be made (\(error.localizedDescription))", at: place.relativePath,
+                    "cannot be made (\(SystemReason.text(error)))", at: place.relativePath,
                     remedy: "set cache.folder, or cache.enabled: false")
             }
         }
