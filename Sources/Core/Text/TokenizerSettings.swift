@@ -111,8 +111,9 @@ package struct TokenizerSettings {
             if field.isPresent { named.append((name, try Self.entry(field))) }
         }
         for file in [configuration, map] where file.isPresent {
-            for (name, value) in try file.object().members
-            where Self.isName(name, value) && !Self.names.contains(name) {
+            let own = try file.object().members.filter { Self.isName($0.key, $0.value) && !Self.names.contains($0.key) }
+            // transformers adds those given as objects first.
+            for (name, _) in own.filter({ $0.value.object != nil }) + own.filter({ $0.value.object == nil }) {
                 named.append((name, try Self.entry(file[name])))
             }
         }

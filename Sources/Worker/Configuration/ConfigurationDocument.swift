@@ -123,6 +123,7 @@ struct ConfigurationDocument {
 
     private static func parse(_ text: String, at place: String) throws(MISPError) -> Node? {
         try YAMLBounds.check(text, at: place)
+        try YAMLBounds.checkAnchors(text, at: place)
         let node: Node?
         do {
             node = try Yams.compose(yaml: text)
@@ -131,7 +132,6 @@ struct ConfigurationDocument {
         } catch {
             throw MISPError("\(error)", at: place)
         }
-        if let node { try YAMLBounds.checkAnchors(node, at: place) }
         return node
     }
 

@@ -11,7 +11,7 @@ import Testing
         #expect(abs(StudentT.quantile(central: 0.95, degrees: degrees) / expected - 1) < 1e-9)
     }
 
-    @Test(arguments: [(0.0, 5, 0.0), (1.0, 1, 0.5), (2.0, 2, 0.816496580927726), (2.0, 7, 0.9143806234)])
+    @Test(arguments: [(0.0, 5, 0.0), (1.0, 1, 0.5), (2.0, 2, 0.816496580927726), (2.0, 7, 0.914380671437024)])
     func probabilitiesAreTheReferences(_ t: Double, _ degrees: Int, _ expected: Double) {
         #expect(abs(StudentT.centralProbability(t, degrees: degrees) - expected) < 1e-9)
     }
