@@ -68,7 +68,7 @@ import Testing
         try write([row(0, #", "rejected": "A dog.""#), row(1), row(2, #", "rejected": "A cat.", "sourc": 1"#), row(3)])
         for command in ["check", "train"] {
             for ranks in [nil, 2] {
-                let run = try run(command, "dpo", ranks: ranks)
+                let run = try run(command, "dpo", ranks: ranks, "output=out\(ranks ?? 1)")
                 #expect(run.status == 0, "\(run.errors)")
                 let lines = run.errors.split(separator: "\n")
                 let share = lines.filter { $0.contains("3 of 4 groups have nothing that dpo compares") }
