@@ -32,7 +32,7 @@ import Testing
         // t(2) = 4.3027, s = 0.36056: 0.5 ± 4.3027 · 0.36056 / √3.
         let heldOut = arms[1]["measures"]["held-out loss"]
         #expect(abs(try heldOut["mean"].double() - 0.5) < 1e-12)
-        #expect(abs(try heldOut["half_width"].double() - 0.8956717) < 1e-6)
+        #expect(abs(try heldOut["half_width"].double() - 0.8956686) < 1e-6)
         #expect(!arms[0]["measures"]["held-out loss"]["half_width"].isPresent)
         #expect(run.output.contains("0.5 ± 0.9"), "\(run.output)")
         let page = try String(contentsOf: folder["out/sweep.html"], encoding: .utf8)
