@@ -22,46 +22,88 @@ private func scene(_ caption: String) -> Scene? {
 /// Whether the answer to the prompt is true of the scene; nil for what is not understood.
 private func isTrue(_ answer: String, to prompt: String, of seen: Scene) -> Bool? {
     if prompt == DemoLanguage.captionPrompt { return scene(answer).map { $0 == seen } }
-    guard let look = Look.all.first(where: { DemoLanguage.question($0) == prompt }), ["yes", "no"].contains(answer)
-    else { return nil }
-    return seen.looks.contains(look) == (answer == "yes")
+    let words = prompt.split(separator: " ").map(String.init)
+    func look(_ words: some Collection<String>) -> Look? { Look.all.first { $0.name == words.joined(separator: " ") } }
+    func cell(_ words: some Collection<String>) -> Int? {
+        (0..<Scene.cells).first { DemoLanguage.place($0) == words.joined(separator: " ") }
+    }
+    let said = answer.split(separator: " ").map(String.init)
+    switch words.first {
+    case "what":
+        guard let cell = cell(words[4...5]), let look = look(said.dropFirst()), said[0] == "a" else { return nil }
+        return seen.things.contains(Thing(look: look, cell: cell))
+    case "where":
+        guard let look = look(words[3...4]), let cell = cell(said.dropFirst(2)), said[1] == "the" else { return nil }
+        return seen.things.contains(Thing(look: look, cell: cell))
+    default:
+        guard let look = look(words[3...4]), ["yes", "no"].contains(answer) else { return nil }
+        return seen.looks.contains(look) == (answer == "yes")
+    }
+}
+
+extension DemoSize {
+    fileprivate static func only(labels: Int = 0, gallery: Int = 0, groups: Int = 0, questions: Int = 0) -> DemoSize {
+        var size = DemoSize.short
+        (size.labels, size.gallery, size.groups, size.questions) = (labels, gallery, groups, questions)
+        return size
+    }
 }
 
 @Suite struct DemoDataTests {
-    private let data = DemoData(seed: 3, labels: 400, groups: 120, questions: 160)
+    private let data = DemoData(seed: 3, size: .only(labels: 400, gallery: 200, groups: 120, questions: 160))
 
     @Test func isAPureFunctionOfTheSeed() {
-        let again = DemoData(seed: 3, labels: 40, groups: 12, questions: 16)
-        let other = DemoData(seed: 4, labels: 40, groups: 12, questions: 16)
+        let size = DemoSize.only(labels: 40, gallery: 20, groups: 12, questions: 16)
+        let (again, other) = (DemoData(seed: 3, size: size), DemoData(seed: 4, size: size))
         func labels(_ data: DemoData) -> [String] { data.labels.prefix(40).map { "\($0.scene.caption) \($0.strokes)" } }
+        func captions(_ data: DemoData) -> [String] { data.gallery.prefix(20).map { "\($0.text) \($0.strokes)" } }
         func questions(_ list: [DemoQuestion]) -> [[String]] { list.prefix(12).map { [$0.prompt] + $0.answers } }
         #expect(labels(again) == labels(data))
         #expect(labels(other) != labels(data))
+        #expect(captions(again) == captions(data))
+        #expect(captions(other) != captions(data))
         #expect(questions(again.groups) == questions(data.groups))
         #expect(questions(other.groups) != questions(data.groups))
         #expect(questions(other.questions) == questions(data.questions), "held-out questions are every seed's")
     }
 
     @Test func heldOutScenesAreInNoTrainingPicture() {
-        let trained = data.labels.map(\.scene) + data.groups.flatMap { [$0.scene] + $0.negatives }
+        let trained = data.labels.map(\.scene) + data.gallery.map(\.scene) + data.groups.map(\.scene)
         #expect(trained.allSatisfy { !$0.isHeldOut })
         #expect(data.questions.allSatisfy { $0.scene.isHeldOut })
         #expect(Set(trained).isDisjoint(with: data.questions.map(\.scene)))
     }
 
-    @Test func answersAndNegativesAreWhatTheyShouldBe() throws {
+    @Test func answersAreWhatTheyShouldBe() throws {
+        #expect(Set((data.groups + data.questions).map(\.kind)) == Set(DemoQuestion.Kind.allCases))
         for question in data.groups + data.questions {
-            #expect(isTrue(question.answers[0], to: question.prompt, of: question.scene) == true)
+            #expect(isTrue(question.answers[0], to: question.prompt, of: question.scene) == true, "\(question)")
             #expect(Set(question.answers).count == question.answers.count)
             for answer in question.answers.dropFirst() {
-                #expect(isTrue(answer, to: question.prompt, of: question.scene) == false, "\(question.prompt)")
-            }
-            #expect(Set(question.negatives).count == 3)
-            for negative in question.negatives {
-                #expect(isTrue(question.answers[0], to: question.prompt, of: negative) == false, "\(question.prompt)")
-                #expect(Set(negative.things).symmetricDifference(question.scene.things).count <= 2)
+                #expect(isTrue(answer, to: question.prompt, of: question.scene) == false, "\(question)")
             }
         }
+    }
+
+    /// What negatives rest on: an answer for which they are mined is wrong for most pictures, a "no" right for most.
+    @Test func answersThatTakeNegativesAreWrongElsewhere() {
+        for kind in DemoQuestion.Kind.allCases {
+            let asked = data.groups.filter { $0.kind == kind }
+            let judged = asked.flatMap { question in
+                data.gallery.compactMap { isTrue(question.answers[0], to: question.prompt, of: $0.scene) }
+            }
+            let share = Double(judged.count { $0 }) / Double(judged.count)
+            #expect(judged.count == asked.count * data.gallery.count)
+            #expect(kind.takesNegatives ? share < 0.25 : share > 0.7, "\(kind): \(share)")
+        }
+    }
+
+    @Test func captionsAreTrue() {
+        for caption in data.gallery {
+            let things = scene(caption.text)?.things ?? []
+            #expect(!things.isEmpty && Set(things).isSubset(of: caption.scene.things), "\(caption.text)")
+        }
+        #expect(Set(data.gallery.map { scene($0.text)?.things.count }) == [1, 2])
     }
 
     @Test func theAnnotatorIsAsCarelessAsStated() {
@@ -71,21 +113,24 @@ private func isTrue(_ answer: String, to prompt: String, of seen: Scene) -> Bool
         #expect((60...160).contains(wrong.count), "\(wrong.count)")
     }
 
-    @Test func picturesOfOneSceneDifferInStrokesAndNegativesInTheirThing() throws {
-        let question = try #require(data.groups.first { $0.kind == .caption })
-        let picture = question.scene.picture(strokes: 1)
+    @Test func picturesOfOneSceneDifferInStrokes() throws {
+        let picture = data.groups[0].scene.picture(strokes: 1)
         #expect(picture.width == 48 && picture.height == 48)
-        #expect(picture == question.scene.picture(strokes: 1))
-        #expect(picture != question.scene.picture(strokes: 2))
-        let pictures = question.negatives.map { $0.picture(strokes: 1) }
-        #expect(pictures.allSatisfy { $0 != picture })
-        let corner = { (image: RGBImage) in image.pixels[0] }
-        #expect(pictures.allSatisfy { corner($0) == corner(picture) })
+        #expect(picture == data.groups[0].scene.picture(strokes: 1))
+        #expect(picture != data.groups[0].scene.picture(strokes: 2))
     }
 
     @Test func everyShapeLooksDifferentInEveryCell() {
         let scenes = (0..<Scene.cells).flatMap { cell in Look.all.map { Scene([Thing(look: $0, cell: cell)]) } }
         #expect(Set(scenes.map { $0.picture(strokes: 5).pixels }).count == scenes.count)
+    }
+
+    @Test func eachArmDiffersFromTheOneBeforeInOneThing() {
+        for (before, arm) in zip(DemoArm.all, DemoArm.all.dropFirst()) {
+            let differences = [before.negatives != arm.negatives, before.sampling != arm.sampling]
+            // Where there are no negatives before, how they are drawn comes with them.
+            #expect(differences.count { $0 } == (before.negatives == nil ? 2 : 1), "\(arm.name)")
+        }
     }
 }
 
@@ -93,11 +138,10 @@ private func isTrue(_ answer: String, to prompt: String, of seen: Scene) -> Bool
     private func column(_ name: String, _ questions: [DemoQuestion], wrong: Set<Int>) -> DemoTable.Column {
         let answers = questions.indices.map { wrong.contains($0) ? 1 : 0 }
         return DemoTable.Column(
-            name: name, mistakes: DemoMistakes(questions, answers: answers), steps: 3, groupsPerStep: 8, sequences: 5,
-            seconds: 1.25)
+            name: name, mistakes: DemoMistakes(questions, answers: answers), steps: 3, groupsPerStep: 8, seconds: 1.25)
     }
 
-    private let questions = DemoData(seed: 0, labels: 0, groups: 0, questions: 80).questions
+    private let questions = DemoData(seed: 0, size: .only(questions: 80)).questions
 
     @Test func countsMistakesByKind() {
         // present, random, present, popular, present, adversarial, caption, caption; again and again.
@@ -128,21 +172,45 @@ private func isTrue(_ answer: String, to prompt: String, of seen: Scene) -> Bool
         #expect(try columns.map { try $0["name"].string() } == ["DPO", "MISP-DPO"])
         #expect(try columns.map { try $0["all"]["wrong"].int() } == [4, 2])
         #expect(try columns[1]["all"]["asked"].int() == questions.count)
-        #expect(try json["only_last_right"].int() == 3 && json["only_last_wrong"].int() == 1)
+        let comparison = try #require(try json["comparisons"].array().first)
+        #expect(try comparison["name"].string() == "MISP-DPO" && comparison["beside"].string() == "DPO")
+        #expect(try comparison["only_this_right"].int() == 3 && comparison["only_other_right"].int() == 1)
+        #expect(try comparison["standard_errors"].double() == 1)
     }
 
     @Test(arguments: [
-        (Set(0..<20), Set(0..<2), "MISP-DPO makes fewer mistakes than DPO (2 against 20 in 80), by more"),
-        (Set(0..<2), Set(0..<20), "DPO makes fewer mistakes than MISP-DPO (2 against 20 in 80), by more"),
-        (Set(0..<3), Set(0..<1), "MISP-DPO makes fewer mistakes than DPO (1 against 3 in 80), but by less"),
-        (Set(0..<1), Set(4..<6), "DPO makes fewer mistakes than MISP-DPO (1 against 2 in 80), but by less"),
-        (Set(0..<3), Set(10..<13), "MISP-DPO and DPO make equally many"),
+        (Set(0..<20), Set(0..<2), "MISP-DPO beside DPO: 2 mistakes against 20, +4.2 standard errors: better"),
+        (Set(0..<2), Set(0..<20), "MISP-DPO beside DPO: 20 mistakes against 2, -4.2 standard errors: worse"),
+        (Set(0..<3), Set(0..<1), "MISP-DPO beside DPO: 1 mistakes against 3, +1.4 standard errors: within chance"),
+        (Set(0..<3), Set(10..<13), "MISP-DPO beside DPO: 3 mistakes against 3, +0.0 standard errors: within chance"),
     ])
     func saysWhoIsAhead(dpo: Set<Int>, misp: Set<Int>, expected: String) {
         let table = DemoTable(columns: [
             column("DPO", questions, wrong: dpo), column("MISP-DPO", questions, wrong: misp),
         ])
-        #expect(table.reading[0].hasPrefix("On this seed \(expected)"), "\(table.reading.joined(separator: " "))")
+        #expect(table.comparisons.map(\.sentence) == [expected])
+    }
+
+    @Test func comparesEachWithTheOneBeforeAndTheLastWithTheFirst() {
+        let table = DemoTable(
+            columns: ["warm-up", "DPO", "random", "MISP-DPO"].map { column($0, questions, wrong: [1]) })
+        let pairs = table.comparisons.map { "\($0.own.name) beside \($0.other.name)" }
+        #expect(
+            pairs == [
+                "DPO beside warm-up", "random beside DPO", "MISP-DPO beside random", "MISP-DPO beside DPO",
+            ])
+    }
+
+    @Test func thePageShowsWhereTheModelsDiffer() throws {
+        let data = DemoData(seed: 0, size: .only(questions: 80))
+        let table = DemoTable(columns: [
+            column("DPO", questions, wrong: [6, 7]), column("MISP-DPO", questions, wrong: [6]),
+        ])
+        let html = try DemoPage(table, data, seed: 0).html
+        #expect(html.components(separatedBy: "<figure>").count == 2, "one question, 7, on which they differ")
+        #expect(html.contains(">\(questions[7].prompt)</h2>"))
+        #expect(html.components(separatedBy: "class=\"right\">").count == 3, "the legend's and one answer's")
+        #expect(html.contains("<mark>"))
     }
 }
 
@@ -163,13 +231,21 @@ private func isTrue(_ answer: String, to prompt: String, of seen: Scene) -> Bool
         let accuracies = try JSONField(contentsOf: folder.appending(path: "results.json"))["columns"].array().map {
             String(format: "%.3f", try $0["accuracy"].double())
         }
-        #expect(accuracies.count == 3 && accuracies.allSatisfy { table(alone)[1].contains($0) }, "\(alone.output)")
-        let results = ["warmup/model/model.safetensors", "misp/adapter/adapter_model.safetensors", "groups.jsonl"]
+        #expect(accuracies.count == 1 + DemoArm.all.count && accuracies.allSatisfy { table(alone)[1].contains($0) }, "\(alone.output)")
+        let results = [
+            "warmup/model/model.safetensors", "clip/model.safetensors", "groups-mined.jsonl", "groups-random.jsonl",
+            "misp/adapter/adapter_model.safetensors",
+        ]
         let files = try results.map { try Data(contentsOf: folder.appending(path: $0)) }
-        let together = try runRanks(2, "misp-worker", arguments)
-        #expect(together.status == 0, "\(together.errors)")
-        #expect(table(together) == table(alone))
-        #expect(try results.map { try Data(contentsOf: folder.appending(path: $0)) } == files)
+        let page = try String(contentsOf: folder.appending(path: "index.html"), encoding: .utf8)
+        #expect(page.contains("What they say") && page.contains("mining/gallery.html"))
+        #expect(FileManager.default.fileExists(atPath: folder.appending(path: "mining/gallery.html").path))
+        for ranks in [2, 4, 8] {
+            let together = try runRanks(ranks, "misp-worker", arguments)
+            #expect(together.status == 0, "\(together.errors)")
+            #expect(table(together) == table(alone))
+            #expect(try results.map { try Data(contentsOf: folder.appending(path: $0)) } == files, "\(ranks) ranks")
+        }
     }
 
     @Test func leavesForeignFilesAlone() throws {

@@ -34,10 +34,12 @@ extension ModelBuilder {
             pixels: pixels)
     }
 
-    /// - Parameter root: what stands before the tensors' names.
+    /// - Parameters:
+    ///   - root: what stands before the tensors' names.
+    ///   - trainsPostNorm: for whoever uses it: features are taken before it.
     func visionTower(
         _ shape: VisionConfiguration, root: String, featureLayers: [Int], dropsFirstRow: Bool,
-        pixels: (height: Int, width: Int)
+        pixels: (height: Int, width: Int), trainsPostNorm: Bool = false
     ) throws -> VisionTower<S> {
         let names: VisionNames =
             switch shape.shape {
@@ -66,7 +68,8 @@ extension ModelBuilder {
             let isUsed = index < featureLayers.max() ?? 0
             return try visionLayer("\(root).\(names.layer).\(index)", names, shape, trained: trained && isUsed)
         }
-        let postNorm = try layerNorm("\(root).\(names.postNorm)", width, epsilon: epsilon, trained: false)
+        let postNorm = try layerNorm(
+            "\(root).\(names.postNorm)", width, epsilon: epsilon, trained: trainsPostNorm)
         return VisionTower(
             patch: patch, classToken: classToken, positions: positions, resampling: try resampling(shape, pixels),
             preNorm: preNorm, layers: layers, postNorm: postNorm, featureLayers: featureLayers,

@@ -7,10 +7,7 @@ public struct ClipModel: Embedder {
     public let tokenizer: Tokenizer
     public let imageProcessor: ImageProcessor
     public let content: EmbedderContent
-    private let image: VisionTower<Float>
-    private let imageProjection: Linear<Float>
-    private let text: ClipTextTower<Float>
-    private let textProjection: Linear<Float>
+    private let network: ClipNetwork<Float>
 
     /// Maps the weights. Errors name the file and key or tensor that is missing or does not fit.
     public init(folder url: URL) throws {
@@ -25,17 +22,8 @@ public struct ClipModel: Embedder {
         tokenizer = try Tokenizer(contentsOf: tokens)
         imageProcessor = try ImageProcessor(modelDirectory: url)
         let catalog = try TensorCatalog(folder: url)
-        let builder = ModelBuilder<Float>(
-            source: catalog, trainable: Trainable(language: .frozen, projector: .frozen, vision: .frozen), seed: 0)
-        let (vision, projection) = (configuration.vision, configuration.projection)
-        image = try builder.visionTower(
-            vision, root: "vision_model", featureLayers: [vision.layers], dropsFirstRow: false,
-            pixels: (imageProcessor.height, imageProcessor.width))
-        imageProjection = try builder.linear(
-            "visual_projection", out: projection, in: vision.hiddenSize, bias: false, trained: false)
-        text = try builder.clipTextTower(configuration.text)
-        textProjection = try builder.linear(
-            "text_projection", out: projection, in: configuration.text.hiddenSize, bias: false, trained: false)
+        network = try ClipNetwork(
+            configuration, from: catalog, pixels: (imageProcessor.height, imageProcessor.width), isTrained: false)
         try catalog.checkAllUsed()
         content = try EmbedderContent("clip", folder: url, tensors: Array(catalog.tensors.values))
     }
@@ -47,10 +35,9 @@ public struct ClipModel: Embedder {
     /// `image_embeds` of transformers: the class token's last hidden state, normed, projected, of unit length.
     public func embed(_ picture: RGBImage) -> Matrix<Float> {
         let pixels = imageProcessor.process(picture)
-        let patches = image.patches(of: pixels, height: imageProcessor.height, width: imageProcessor.width)
-        let states = image.forward(patches, images: 1).0
-        let pooled = image.postNorm.forward(states.rows(0..<1).copied()).0
-        return imageProjection.forward(pooled).0.unitRows()
+        let patches = network.image.patches(
+            of: pixels, height: imageProcessor.height, width: imageProcessor.width)
+        return network.images(patches, count: 1).0.unitRows()
     }
 
     public func tokens(of prompt: String) throws(MISPError) -> [Int32] {
@@ -75,7 +62,6 @@ public struct ClipModel: Embedder {
 
     /// `text_embeds` of transformers.
     public func embed(tokens: [Int32]) -> Matrix<Float> {
-        let place = configuration.text.pooling.place(in: tokens) ?? 0
-        return textProjection.forward(text.forward(tokens, pooled: place)).0.unitRows()
+        network.texts([(tokens, configuration.text.pooling.place(in: tokens) ?? 0)]).0.unitRows()
     }
 }

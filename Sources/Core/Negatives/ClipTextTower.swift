@@ -10,38 +10,80 @@ public struct ClipTextTower<S: Scalar>: Sendable {
     let layers: [VisionLayer<S>]
     let norm: LayerNorm<S>
 
-    /// 1 × C: the hidden state of token `place`, normed.
+    public struct Activations {
+        let tokens: [Int32]
+        let segments: [AttentionSegment]
+        /// Rows of the pooled tokens.
+        let places: [Int]
+        let layers: [VisionLayer<S>.Activations]
+        let norm: LayerNorm<S>.Activations
+    }
+
+    /// Texts × C: of each text the hidden state of its token `place`, normed.
     ///
-    /// - Precondition: the tokens are in the vocabulary and no more than there are positions.
-    func forward(_ tokens: [Int32], pooled place: Int) -> Matrix<S> {
+    /// - Precondition: the tokens are in the vocabulary, and no text has more than there are positions.
+    func forward(_ texts: [(tokens: [Int32], place: Int)]) -> (Matrix<S>, Activations) {
+        let tokens = texts.flatMap(\.tokens)
         var x = Matrix<S>(uninitialized: tokens.count, embedding.columns)
         for (row, token) in tokens.enumerated() { embedding.copyRow(Int(token), into: x.row(row)) }
-        x += positions.matrix.rows(0..<tokens.count)
-        let segments = [AttentionSegment(rows: 0..<tokens.count)]
-        for layer in layers { x = layer.forward(x, segments).0 }
-        return norm.forward(x.rows(place..<place + 1).copied()).0
+        var (segments, places) = ([AttentionSegment](), [Int]())
+        for (text, place) in texts {
+            let start = segments.last?.rows.upperBound ?? 0
+            segments.append(AttentionSegment(rows: start..<start + text.count))
+            places.append(start + place)
+            x.rows(start..<start + text.count) += positions.matrix.rows(0..<text.count)
+        }
+        var saved: [VisionLayer<S>.Activations] = []
+        for layer in layers {
+            let (y, activations) = layer.forward(x, segments)
+            saved.append(activations)
+            x = y
+        }
+        let (pooled, savedNorm) = norm.forward(x.gathered(places))
+        return (
+            pooled,
+            Activations(tokens: tokens, segments: segments, places: places, layers: saved, norm: savedNorm)
+        )
+    }
+
+    /// Adds the gradients of all the tower's weights.
+    ///
+    /// - Parameter dPooled: texts × C
+    func backward(_ dPooled: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>) {
+        let dNormed = Matrix<S>(zeros: dPooled.rows, dPooled.columns)
+        norm.backward(dPooled, saved.norm, gradient, to: dNormed)
+        let d = Matrix<S>(zeros: saved.tokens.count, dPooled.columns)
+        d.addRows(dNormed, at: saved.places)
+        for (layer, activations) in zip(layers, saved.layers).reversed() {
+            layer.backward(d, activations, saved.segments, gradient)
+        }
+        if let dEmbedding = embedding.gradient(in: gradient) { dEmbedding.addRows(d, at: saved.tokens.map(Int.init)) }
+        guard let dPositions = positions.gradient(in: gradient) else { return }
+        for segment in saved.segments { dPositions.rows(0..<segment.rows.count) += d.rows(segment.rows) }
     }
 }
 
 extension ModelBuilder {
-    func clipTextTower(_ shape: ClipTextConfiguration) throws -> ClipTextTower<S> {
+    func clipTextTower(_ shape: ClipTextConfiguration, trained: Bool) throws -> ClipTextTower<S> {
         let (root, width) = ("text_model", shape.hiddenSize)
         return ClipTextTower(
             embedding: try weight(
-                "\(root).embeddings.token_embedding.weight", [shape.vocabulary, width], trained: false),
+                "\(root).embeddings.token_embedding.weight", [shape.vocabulary, width], trained: trained),
             positions: try weight(
-                "\(root).embeddings.position_embedding.weight", [shape.maximumLength, width], trained: false),
-            layers: try (0..<shape.layers).map { try clipTextLayer("\(root).encoder.layers.\($0)", shape) },
-            norm: try layerNorm("\(root).final_layer_norm", width, epsilon: shape.normEpsilon, trained: false))
+                "\(root).embeddings.position_embedding.weight", [shape.maximumLength, width], trained: trained),
+            layers: try (0..<shape.layers).map { try clipTextLayer("\(root).encoder.layers.\($0)", shape, trained) },
+            norm: try layerNorm("\(root).final_layer_norm", width, epsilon: shape.normEpsilon, trained: trained))
     }
 
-    private func clipTextLayer(_ name: String, _ shape: ClipTextConfiguration) throws -> VisionLayer<S> {
+    private func clipTextLayer(
+        _ name: String, _ shape: ClipTextConfiguration, _ trained: Bool
+    ) throws -> VisionLayer<S> {
         let (width, inner) = (shape.hiddenSize, shape.intermediateSize)
         func linear(_ module: String, out: Int, in inputs: Int) throws -> Linear<S> {
-            try self.linear("\(name).\(module)", out: out, in: inputs, bias: true, trained: false)
+            try self.linear("\(name).\(module)", out: out, in: inputs, bias: true, trained: trained)
         }
         func norm(_ module: String) throws -> LayerNorm<S> {
-            try layerNorm("\(name).\(module)", width, epsilon: shape.normEpsilon, trained: false)
+            try layerNorm("\(name).\(module)", width, epsilon: shape.normEpsilon, trained: trained)
         }
         return VisionLayer(
             attentionNorm: try norm("layer_norm1"),

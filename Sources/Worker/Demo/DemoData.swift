@@ -3,40 +3,49 @@ import Core
 import Foundation
 
 /// How much the demonstration does.
-struct DemoSize {
-    var labels: Int
-    var groups: Int
-    var questions: Int
-    /// Of the warm-up and of the preference training.
-    var epochs: (Int, Int)
+package struct DemoSize: Sendable {
+    package var labels: Int
+    package var gallery: Int
+    package var groups: Int
+    package var questions: Int
+    /// Of the warm-up, of CLIP's training and of the preference trainings.
+    package var epochs: (warmup: Int, clip: Int, preference: Int)
+    /// Of the autoencoder.
+    package var steps: Int
 
-    static let full = DemoSize(labels: 5600, groups: 512, questions: 800, epochs: (4, 3))
+    package static let full = DemoSize(
+        labels: 5600, gallery: 2048, groups: 768, questions: 800, epochs: (4, 20, 3), steps: 300)
     /// For tests: everything happens, and nothing is learned.
-    static let short = DemoSize(labels: 64, groups: 16, questions: 16, epochs: (1, 1))
+    package static let short = DemoSize(
+        labels: 64, gallery: 64, groups: 24, questions: 16, epochs: (1, 1, 1), steps: 4)
 }
 
 /// The data of the demonstration: a pure function of the seed, item by item.
 package struct DemoData: Sendable {
     package let labels: [DemoLabel]
+    /// What CLIP learns from, and negatives are taken from.
+    package let gallery: [DemoCaption]
     /// What the preference groups are about; what they reject is for the warm-up to say.
     package let groups: [DemoQuestion]
     /// Held out, and the same for every seed.
     package let questions: [DemoQuestion]
 
     private static let groupKinds: [DemoQuestion.Kind] = [
-        .caption, .present, .random, .popular, .adversarial, .present,
+        .caption, .present, .thing, .random, .caption, .present, .place, .popular, .caption, .present, .thing,
+        .adversarial,
     ]
     private static let heldOutKinds: [DemoQuestion.Kind] = [
         .present, .random, .present, .popular, .present, .adversarial, .caption, .caption,
     ]
 
-    package init(seed: UInt64, labels: Int, groups: Int, questions: Int) {
-        self.labels = (0..<labels).map { DemoLabel(seed: seed, index: $0) }
-        self.groups = (0..<groups).map {
+    package init(seed: UInt64, size: DemoSize) {
+        labels = (0..<size.labels).map { DemoLabel(seed: seed, index: $0) }
+        gallery = (0..<size.gallery).map { DemoCaption(seed: seed, index: $0) }
+        groups = (0..<size.groups).map {
             let kind = Self.groupKinds[$0 % Self.groupKinds.count]
             return DemoQuestion(kind, seed: seed, set: "groups", index: $0, isHeldOut: false)
         }
-        self.questions = (0..<questions).map {
+        questions = (0..<size.questions).map {
             let kind = Self.heldOutKinds[$0 % Self.heldOutKinds.count]
             return DemoQuestion(kind, seed: 0, set: "held out", index: $0, isHeldOut: true)
         }
@@ -44,30 +53,21 @@ package struct DemoData: Sendable {
 
     // MARK: Paths, from the demonstration's folder
 
+    static let galleryFolder = "pictures/gallery"
     static func labelPicture(_ index: Int) -> String { "pictures/warmup/\(index).png" }
-    static func questionPicture(_ index: Int) -> String { "pictures/eval/\(index).png" }
+    static func galleryPicture(_ index: Int) -> String { "\(galleryFolder)/\(index).png" }
     static func groupPicture(_ index: Int) -> String { "pictures/groups/\(index).png" }
-    static func negativePicture(_ index: Int, _ negative: Int) -> String {
-        "pictures/groups/\(index)-negative\(negative).png"
-    }
+    static func questionPicture(_ index: Int) -> String { "pictures/eval/\(index).png" }
 
     // MARK: Files
 
     /// Collective. Draws all pictures, a share on each rank.
     func writePictures(to folder: URL, _ communicator: any Communicator) throws {
-        var pictures: [(path: String, scene: Scene, strokes: UInt64)] = []
-        for (index, label) in labels.enumerated() {
-            pictures.append((Self.labelPicture(index), label.scene, label.strokes))
-        }
-        for (index, group) in groups.enumerated() {
-            pictures.append((Self.groupPicture(index), group.scene, group.strokes))
-            for (number, scene) in group.negatives.enumerated() {
-                pictures.append((Self.negativePicture(index, number), scene, group.strokes))
-            }
-        }
-        for (index, question) in questions.enumerated() {
-            pictures.append((Self.questionPicture(index), question.scene, question.strokes))
-        }
+        typealias Picture = (path: String, scene: Scene, strokes: UInt64)
+        var pictures = labels.enumerated().map { Picture(Self.labelPicture($0), $1.scene, $1.strokes) }
+        pictures += gallery.enumerated().map { Picture(Self.galleryPicture($0), $1.scene, $1.strokes) }
+        pictures += groups.enumerated().map { Picture(Self.groupPicture($0), $1.scene, $1.strokes) }
+        pictures += questions.enumerated().map { Picture(Self.questionPicture($0), $1.scene, $1.strokes) }
         try communicator.agree {
             for index in stride(from: communicator.rank, to: pictures.count, by: communicator.size) {
                 let (path, scene, strokes) = pictures[index]
@@ -81,6 +81,12 @@ package struct DemoData: Sendable {
         }
     }
 
+    func captioned(in folder: URL) -> [CaptionedPicture] {
+        gallery.enumerated().map {
+            CaptionedPicture(image: folder.appending(path: Self.galleryPicture($0)).path, caption: $1.text)
+        }
+    }
+
     func writeLabels(to file: URL) throws {
         try Self.write(
             labels.enumerated().map { index, label in
@@ -88,6 +94,13 @@ package struct DemoData: Sendable {
                     "id": .string("label-\(index)"), "prompt": .string(label.prompt), "chosen": .string(label.answer),
                     "image": .string(Self.labelPicture(index)),
                 ]
+            }, to: file)
+    }
+
+    func writeCaptions(to file: URL) throws {
+        try Self.write(
+            gallery.enumerated().map { index, caption in
+                ["image": .string(Self.galleryPicture(index)), "caption": .string(caption.text)]
             }, to: file)
     }
 
@@ -103,22 +116,35 @@ package struct DemoData: Sendable {
             }, to: file)
     }
 
+    /// The groups with their texts and pictures, and no negatives.
+    ///
     /// - Parameter rejected: for each group the number of the answer that it rejects.
-    func writeGroups(rejecting rejected: [Int], to file: URL) throws {
-        try Self.write(
-            zip(groups, rejected).enumerated().map { index, pair in
-                let (group, rejected) = pair
-                return [
-                    "id": .string("group-\(index)"), "prompt": .string(group.prompt),
-                    "chosen": .string(group.answers[0]), "rejected": .string(group.answers[rejected]),
-                    "image": .string(Self.groupPicture(index)),
-                    "negatives": .array(
-                        group.negatives.indices.map { ["image": .string(Self.negativePicture(index, $0))] }),
-                ]
-            }, to: file)
+    func rows(rejecting rejected: [Int]) -> [JSON] {
+        zip(groups, rejected).enumerated().map { index, pair in
+            let (group, rejected) = pair
+            return [
+                "id": .string("group-\(index)"), "prompt": .string(group.prompt), "chosen": .string(group.answers[0]),
+                "rejected": .string(group.answers[rejected]), "image": .string(Self.groupPicture(index)),
+            ]
+        }
     }
 
-    private static func write(_ rows: [JSON], to file: URL) throws {
+    /// Those of the rows that take negatives.
+    func prompts(_ rows: [JSON]) -> [JSON] { zip(groups, rows).filter(\.0.kind.takesNegatives).map(\.1) }
+
+    /// The rows, with those that were mined in place of their own.
+    ///
+    /// - Parameter mined: a mining's groups.jsonl
+    func rows(_ rows: [JSON], with mined: URL) throws -> [JSON] {
+        var found: [String: JSON] = [:]
+        for line in try String(contentsOf: mined, encoding: .utf8).split(separator: "\n") {
+            let row = try JSON(parsing: String(line), at: mined.relativePath)
+            if let id = row["id"]?.string { found[id] = row }
+        }
+        return rows.map { row in row["id"]?.string.flatMap { found[$0] } ?? row }
+    }
+
+    static func write(_ rows: [JSON], to file: URL) throws {
         try FileOutput.write(rows.map { "\($0)\n" }.joined(), to: file)
     }
 }

@@ -1,6 +1,6 @@
 import Core
 
-/// The closed language of the demonstration: 26 words.
+/// The closed language of the demonstration: 27 words.
 package enum DemoLanguage {
     package static let captionPrompt = "what is in the picture ?"
 
@@ -8,13 +8,15 @@ package enum DemoLanguage {
     static let columns = ["left", "center", "right"]
 
     package static let words =
-        ["is", "there", "a", "?", "yes", "no", "what", "at", "the", "in", "picture", "and"]
+        ["is", "there", "a", "?", "yes", "no", "what", "where", "at", "the", "in", "picture", "and"]
         + Shape.allCases.map { "\($0)" } + Colour.allCases.map { "\($0)" } + rows + columns
 
     package static func place(_ cell: Int) -> String {
         "\(rows[cell / Scene.side]) \(columns[cell % Scene.side])"
     }
 
+    static func thingPrompt(_ cell: Int) -> String { "what is at the \(place(cell)) ?" }
+    static func placePrompt(_ look: Look) -> String { "where is the \(look.name) ?" }
     package static func question(_ look: Look) -> String { "is there a \(look.name) ?" }
 }
 
@@ -25,70 +27,63 @@ extension Scene {
     }
 }
 
-/// A question about a picture, its true answer, and what a model might say or see instead.
+/// A question about a picture, its true answer, and what a model might say instead.
 package struct DemoQuestion: Sendable {
-    /// A description asked for; a thing asked for that is there; or one that is not, chosen as POPE does (Li et al.,
-    /// arXiv 2305.10355): any, one in its usual colour, or one whose shape and colour both are in the picture.
+    /// A description asked for, of everything, of what is at a place, or of a place; a thing asked for that is there; or
+    /// one that is not, chosen as POPE does (Li et al., arXiv 2305.10355): any, one in its usual colour, or one whose
+    /// shape and colour both are in the picture.
     package enum Kind: String, CaseIterable, Sendable {
-        case caption, present, random, popular, adversarial
+        case caption, thing, place, present, random, popular, adversarial
+
+        /// Whether the true answer is wrong for most other pictures, so that negatives can be mined for it. A "no" holds for
+        /// most: others as its negatives would teach nonsense.
+        package var takesNegatives: Bool { [.caption, .thing, .place, .present].contains(self) }
     }
 
     package let kind: Kind
     package let scene: Scene
-    /// Keys the strokes of the picture and of its negatives.
+    /// Keys the strokes of the picture.
     package let strokes: UInt64
     package let prompt: String
     /// The true answer, then the false ones; of a caption, in the order of `errors`.
     package let answers: [String]
-    /// Scenes for which the true answer is false.
-    package let negatives: [Scene]
 
     /// What is wrong in a caption's false answers.
     package static let errors = ["colour", "object", "place"]
 
     /// The question number `index` of a set of questions.
-    /// - Parameter isHeldOut: of the scene. Where it is false, no negative is a held-out scene either.
     package init(_ kind: Kind, seed: UInt64, set: String, index: Int, isHeldOut: Bool) {
         var random = KeyedRandom(seed, set, String(index))
-        while true {
-            let scene = Scene.random(&random, usual: 33, isHeldOut: isHeldOut)
-            let question = DemoQuestion(kind, about: scene, &random)
-            if isHeldOut || !question.negatives.contains(where: \.isHeldOut) {
-                self = question
-                return
-            }
-        }
+        self.init(kind, about: Scene.random(&random, usual: 33, isHeldOut: isHeldOut), &random)
     }
 
     private init(_ kind: Kind, about scene: Scene, _ random: inout KeyedRandom) {
-        self.kind = kind
-        self.scene = scene
+        (self.kind, self.scene) = (kind, scene)
         strokes = random.next()
         let thing = random.pick(scene.things)
-        func seen(_ look: Look) -> Scene { scene.replacing(thing, by: Thing(look: look, cell: thing.cell)) }
-        let recoloured = seen(scene.misread(thing.look, &random) { $0.shape == thing.look.shape })
-        let reshaped = seen(scene.misread(thing.look, &random) { $0.colour == thing.look.colour })
+        let recoloured = scene.misread(thing.look, &random) { $0.shape == thing.look.shape }
+        let reshaped = scene.misread(thing.look, &random) { $0.colour == thing.look.colour }
         let freeCell = random.pick(scene.freeCells)
         switch kind {
         case .caption:
-            negatives = [recoloured, reshaped, scene.replacing(thing, by: Thing(look: thing.look, cell: freeCell))]
+            let misread = [
+                Thing(look: recoloured, cell: thing.cell), Thing(look: reshaped, cell: thing.cell),
+                Thing(look: thing.look, cell: freeCell),
+            ]
             prompt = DemoLanguage.captionPrompt
-            answers = [scene.caption] + negatives.map(\.caption)
+            answers = [scene.caption] + misread.map { scene.replacing(thing, by: $0).caption }
+        case .thing:
+            prompt = DemoLanguage.thingPrompt(thing.cell)
+            answers = [thing.look, recoloured, reshaped].map { "a \($0.name)" }
+        case .place:
+            let other = scene.things.first { $0 != thing }?.cell ?? freeCell
+            prompt = DemoLanguage.placePrompt(thing.look)
+            answers = [thing.cell, freeCell, other].map { "at the \(DemoLanguage.place($0))" }
         case .present:
-            let other = random.pick(
-                Look.all.filter {
-                    $0.shape != thing.look.shape && $0.colour != thing.look.colour && !scene.looks.contains($0)
-                })
-            negatives = [recoloured, reshaped, seen(other)]
             prompt = DemoLanguage.question(thing.look)
             answers = ["yes", "no"]
         case .random, .popular, .adversarial:
-            let absent = scene.absentLook(kind, &random)
-            let others = scene.things.filter { $0 != thing }
-            negatives =
-                [seen(absent)] + others.map { scene.replacing($0, by: Thing(look: absent, cell: $0.cell)) }
-                + [scene.adding(Thing(look: absent, cell: freeCell))]
-            prompt = DemoLanguage.question(absent)
+            prompt = DemoLanguage.question(scene.absentLook(kind, &random))
             answers = ["no", "yes"]
         }
     }
@@ -105,7 +100,7 @@ extension Scene {
         case .adversarial:
             candidates = sameShape.filter { look in looks.contains { $0.colour == look.colour } }
             if candidates.isEmpty { candidates = sameShape }
-        case .caption, .present, .random: break
+        case .caption, .thing, .place, .present, .random: break
         }
         return random.pick(candidates)
     }
@@ -133,12 +128,27 @@ package struct DemoLabel: Sendable {
         scene = Scene.random(&random, usual: 40, isHeldOut: false)
         strokes = random.next()
         let seen = random.below(100) < Self.carelessness ? scene.remembered : scene
-        if random.below(2) == 0 {
-            (prompt, answer) = (DemoLanguage.captionPrompt, seen.caption)
-        } else if random.below(2) == 0 {
-            (prompt, answer) = (DemoLanguage.question(random.pick(seen.things).look), "yes")
-        } else {
-            (prompt, answer) = (DemoLanguage.question(seen.absentLook(.random, &random)), "no")
+        let thing = random.pick(seen.things)
+        switch random.below(10) {
+        case 0..<4: (prompt, answer) = (DemoLanguage.captionPrompt, seen.caption)
+        case 4: (prompt, answer) = (DemoLanguage.thingPrompt(thing.cell), "a \(thing.look.name)")
+        case 5: (prompt, answer) = (DemoLanguage.placePrompt(thing.look), "at the \(DemoLanguage.place(thing.cell))")
+        case 6, 7: (prompt, answer) = (DemoLanguage.question(thing.look), "yes")
+        default: (prompt, answer) = (DemoLanguage.question(seen.absentLook(.random, &random)), "no")
         }
+    }
+}
+
+/// A picture of the gallery with a text such as pictures have on the web: all that is to be seen, or one thing of it.
+package struct DemoCaption: Sendable {
+    package let scene: Scene
+    package let strokes: UInt64
+    package let text: String
+
+    package init(seed: UInt64, index: Int) {
+        var random = KeyedRandom(seed, "gallery", String(index))
+        scene = Scene.random(&random, usual: 33, isHeldOut: false)
+        strokes = random.next()
+        text = random.below(3) == 0 ? Scene([random.pick(scene.things)]).caption : scene.caption
     }
 }

@@ -1,7 +1,7 @@
 import Core
 import Foundation
 
-/// The files of the demonstration's folder, and the configurations of its three runs.
+/// The files of the demonstration's folder, and the configurations of its runs.
 struct DemoRuns {
     static let template = "<image> {prompt}"
 
@@ -10,10 +10,12 @@ struct DemoRuns {
     let size: DemoSize
 
     /// What stands in the folder; a new demonstration removes these and nothing else.
-    private static let entries = [
-        "pictures", "initial", "warmup", "dpo", "misp", "warmup.jsonl", "groups.jsonl", "eval.jsonl", "warmup.yaml",
-        "dpo.yaml", "misp.yaml", "results.json",
-    ]
+    private static let entries =
+        [
+            "pictures", "initial", "warmup", "clip", "mining", "mining-random", "embeddings", "warmup.jsonl",
+            "captions.jsonl", "prompts.jsonl", "groups.jsonl", "groups-random.jsonl", "groups-mined.jsonl",
+            "eval.jsonl", "warmup.yaml", "mine.yaml", "mine-random.yaml", "results.json", "index.html",
+        ] + DemoArm.all.flatMap { [$0.key, "\($0.key).yaml"] }
     private static let marker = "demo.json"
 
     func file(_ name: String) -> URL { folder.appending(path: name) }
@@ -25,7 +27,7 @@ struct DemoRuns {
     func prepareFolder() throws {
         let mark: JSON = [
             "made_by": "misp-worker demo", "version": .string(Program.version), "seed": .integer(Int(seed)),
-            "labels": .integer(size.labels), "groups": .integer(size.groups), "questions": .integer(size.questions),
+            "labels": .integer(size.labels), "gallery": .integer(size.gallery), "groups": .integer(size.groups), "questions": .integer(size.questions),
         ]
         let files = FileManager.default
         do {
@@ -40,7 +42,7 @@ struct DemoRuns {
             for entry in Self.entries where content.contains(entry) && !(isRepeated && entry == "pictures") {
                 try files.removeItem(at: file(entry))
             }
-            for part in ["warmup", "groups", "eval"] {
+            for part in ["warmup", "gallery", "groups", "eval"] {
                 try files.createDirectory(at: file("pictures/\(part)"), withIntermediateDirectories: true)
             }
         } catch let error as MISPError {
@@ -55,8 +57,9 @@ struct DemoRuns {
 
     func writeConfigurations() throws {
         try FileOutput.write(warmup, to: file("warmup.yaml"))
-        try FileOutput.write(preference("dpo"), to: file("dpo.yaml"))
-        try FileOutput.write(preference("misp"), to: file("misp.yaml"))
+        try FileOutput.write(mining("misp", output: "mining"), to: file("mine.yaml"))
+        try FileOutput.write(mining("random", output: "mining-random"), to: file("mine-random.yaml"))
+        for arm in DemoArm.all { try FileOutput.write(preference(arm), to: file("\(arm.key).yaml")) }
     }
 
     private var warmup: String {
@@ -73,28 +76,46 @@ struct DemoRuns {
           betas: [0.9, 0.98]
           warmup_ratio: 0.05
           groups_per_step: 32
-          epochs: \(size.epochs.0)
+          epochs: \(size.epochs.warmup)
         checkpoint: {every: 1000000}  # so short a run needs none
 
         """
     }
 
-    /// The two runs differ in nothing but their objective.
-    private func preference(_ kind: String) -> String {
+    /// The two minings differ in nothing but their strategy.
+    private func mining(_ strategy: String, output: String) -> String {
         """
-        # The demonstration's preference training of the warmed-up model.
+        # The demonstration's mining: pictures of the gallery for which a group's answer is wrong.
         seed: \(seed)
-        output: \(kind)
+        output: \(output)
+        store: embeddings
+        embedder: clip
+        model: {path: clip}
+        data: {prompts: prompts.jsonl, gallery: \(DemoData.galleryFolder)}
+        pool: \(DemoArm.pool)
+        strategy: \(strategy)
+        autoencoder: {steps: \(size.steps)}
+        page_groups: 24
+
+        """
+    }
+
+    /// The runs differ in nothing but their objective, their negatives and how these are drawn.
+    private func preference(_ arm: DemoArm) -> String {
+        """
+        # The demonstration's preference training of the warmed-up model: \(arm.adds).
+        seed: \(seed)
+        output: \(arm.key)
         model: {path: warmup/model, prompt: "\(Self.template)"}
-        data: {train: groups.jsonl}
-        objective: {kind: \(kind), beta: 0.5}
-        negatives: {count: 3, sampling: subset}
+        data: {train: \(arm.data)}
+        objective: {kind: \(arm.objective), beta: 0.5}
+        negatives: {count: \(DemoArm.drawn), sampling: \(arm.sampling)}
         trainable: {language: lora}
         lora: {r: 8, alpha: 16}
         optimizer:
           learning_rate: 2.0e-3
           groups_per_step: 8
-          epochs: \(size.epochs.1)
+          epochs: \(size.epochs.preference)
         checkpoint: {every: 1000000}  # so short a run needs none
 
         """

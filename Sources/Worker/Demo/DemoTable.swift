@@ -8,22 +8,22 @@ package struct DemoTable: Sendable {
         package let mistakes: DemoMistakes
         package let steps: Int
         package let groupsPerStep: Int
-        /// Sequences of a group that the model goes through in a step.
-        package let sequences: Int
         package let seconds: Double
 
-        package init(
-            name: String, mistakes: DemoMistakes, steps: Int, groupsPerStep: Int, sequences: Int, seconds: Double
-        ) {
+        package init(name: String, mistakes: DemoMistakes, steps: Int, groupsPerStep: Int, seconds: Double) {
             (self.name, self.mistakes, self.steps) = (name, mistakes, steps)
-            (self.groupsPerStep, self.sequences, self.seconds) = (groupsPerStep, sequences, seconds)
+            (self.groupsPerStep, self.seconds) = (groupsPerStep, seconds)
         }
     }
 
-    /// Warm-up, DPO, MISP-DPO.
+    /// The warm-up, then the arms.
     package let columns: [Column]
+    /// Seconds that went into negatives before any training: CLIP, and the mining with it.
+    package let minedIn: (clip: Double, mining: Double)
 
-    package init(columns: [Column]) { self.columns = columns }
+    package init(columns: [Column], minedIn: (clip: Double, mining: Double) = (0, 0)) {
+        (self.columns, self.minedIn) = (columns, minedIn)
+    }
 
     /// The rows, then a sentence that says how to read them.
     package var lines: [String] {
@@ -35,9 +35,9 @@ package struct DemoTable: Sendable {
             row("\(name)of \(asked)") { "\(value($0.mistakes).wrong)" }
         }
         row("accuracy, yes/no") { column in
-            let (value, error) = column.mistakes.accuracy
-            return String(format: "%.3f ± %.3f", value, error)
+            String(format: "%.3f", column.mistakes.accuracy.value)
         }
+        row("  standard error") { column in String(format: "%.3f", column.mistakes.accuracy.error) }
         counts("false yes") { $0.falseYes }
         counts("  any absent thing") { $0.count(.random) }
         counts("  in usual colour") { $0.count(.popular) }
@@ -48,7 +48,6 @@ package struct DemoTable: Sendable {
             row("  wrong \(error)") { "\($0.mistakes.count(.caption, answer: index + 1).wrong)" }
         }
         row("steps × groups") { "\($0.steps) × \($0.groupsPerStep)" }
-        row("sequences per step") { "\($0.groupsPerStep * $0.sequences)" }
         row("seconds") { String(format: "%.1f", $0.seconds) }
         return Self.aligned(rows) + [""] + reading
     }
@@ -67,12 +66,9 @@ package struct DemoTable: Sendable {
                 "all": counts((mistakes.total, mistakes.answers.count)), "seconds": .number(column.seconds),
             ]
         }
-        guard let own = self.columns.last?.mistakes, let other = self.columns.dropLast().last?.mistakes else {
-            return ["columns": .array(columns)]
-        }
         return [
-            "columns": .array(columns), "only_last_right": .integer(own.ahead(of: other)),
-            "only_last_wrong": .integer(other.ahead(of: own)),
+            "columns": .array(columns), "comparisons": .array(comparisons.map(\.json)),
+            "seconds": ["clip": .number(minedIn.clip), "mining": .number(minedIn.mining)],
         ]
     }
 
@@ -87,26 +83,44 @@ package struct DemoTable: Sendable {
         }
     }
 
-    /// Compares the last column with the one before it, question by question: with b and c questions that only one of
-    /// the two gets right, b − c has the standard error √(b + c) if neither is better (McNemar's test).
+    /// Two columns, question by question. With b and c questions that only one of the two gets right, b − c has the
+    /// standard error √(b + c) if neither is better (McNemar's test).
+    package struct Comparison: Sendable {
+        package let own, other: Column
+        package var ahead: Int { own.mistakes.ahead(of: other.mistakes) }
+        package var behind: Int { other.mistakes.ahead(of: own.mistakes) }
+        package var standardErrors: Double {
+            Double(ahead - behind) / Double(max(ahead + behind, 1)).squareRoot()
+        }
+
+        /// What it says on this seed.
+        package var sentence: String {
+            let counts = "\(own.mistakes.total) mistakes against \(other.mistakes.total)"
+            let errors = String(format: "%+.1f standard errors", standardErrors)
+            let verdict =
+                abs(standardErrors) > 2 ? (standardErrors > 0 ? "better" : "worse") : "within chance"
+            return "\(own.name) beside \(other.name): \(counts), \(errors): \(verdict)"
+        }
+
+        var json: JSON {
+            [
+                "name": .string(own.name), "beside": .string(other.name), "only_this_right": .integer(ahead),
+                "only_other_right": .integer(behind), "standard_errors": .number(standardErrors),
+            ]
+        }
+    }
+
+    /// Each arm beside the one before it, from which it differs in one thing; and the last beside the first.
+    package var comparisons: [Comparison] {
+        let steps = columns.indices.dropFirst().map { Comparison(own: columns[$0], other: columns[$0 - 1]) }
+        guard columns.count > 3, let last = columns.last else { return steps }
+        return steps + [Comparison(own: last, other: columns[1])]
+    }
+
     package var reading: [String] {
         guard columns.count > 1 else { return [] }
-        let (other, own) = (columns[columns.count - 2], columns[columns.count - 1])
-        let (ahead, behind) = (own.mistakes.ahead(of: other.mistakes), other.mistakes.ahead(of: own.mistakes))
-        let difference = Double(ahead - behind)
-        let isClear = abs(difference) > 2 * Double(ahead + behind).squareRoot()
-        let (best, rest) = ahead >= behind ? (own, other) : (other, own)
-        let totals = "(\(best.mistakes.total) against \(rest.mistakes.total) in \(own.mistakes.answers.count))"
-        let verdict =
-            if ahead == behind {
-                "On this seed \(own.name) and \(other.name) make equally many mistakes."
-            } else {
-                "On this seed \(best.name) makes fewer mistakes than \(rest.name) \(totals), "
-                    + (isClear
-                        ? "by more than two standard errors."
-                        : "but by less than two standard errors: chance alone may do that.")
-            }
-        let counts = "\(own.name) alone is right on \(ahead) questions, \(other.name) alone on \(behind)."
-        return [verdict, counts]
+        let asked = columns[0].mistakes.answers.count
+        return ["On this seed, of \(asked) questions (plus: fewer mistakes; beyond ±2, more than chance):"]
+            + comparisons.map { "  \($0.sentence)" }
     }
 }

@@ -11,7 +11,7 @@ struct Demonstration {
     /// Cheap and the same on every rank.
     init(folder: URL, seed: UInt64, size: DemoSize, communicator: any Communicator) {
         runs = DemoRuns(folder: folder, seed: seed, size: size)
-        data = DemoData(seed: seed, labels: size.labels, groups: size.groups, questions: size.questions)
+        data = DemoData(seed: seed, size: size)
         self.communicator = communicator
         BLAS.setThreads(1)
     }
@@ -29,56 +29,102 @@ struct Demonstration {
                writes down the usual colour of each shape, not the one to be seen. The model learns to hallucinate it.
             """)
         let warmup = try train("warmup")
-        try mineGroups()
-        say("4  DPO: two answers to one picture, the true one and the false one.")
-        let dpo = try train("dpo")
-        say("5  MISP-DPO: that, and the true answer to one picture and to the three for which it is false.")
-        let misp = try train("misp")
-        say("6  Evaluation on pictures of scenes that no training saw.\n")
-        let table = DemoTable(columns: [
-            try column("warm-up", warmup, sequences: 1, model: "warmup/model"),
-            try column("DPO", dpo, sequences: 2, model: "warmup/model", adapter: "dpo/adapter"),
-            try column("MISP-DPO", misp, sequences: 5, model: "warmup/model", adapter: "misp/adapter"),
-        ])
+        try makeGroups()
+        let seconds = try mine()
+        var columns = [try column("warm-up", warmup, adapter: nil)]
+        for (index, arm) in DemoArm.all.enumerated() {
+            say("\(5 + index)  \(arm.name): \(index == 0 ? "" : "that, and ")\(arm.adds).")
+            columns.append(try column(arm.name, try train(arm.key), adapter: "\(arm.key)/adapter"))
+        }
+        let table = DemoTable(columns: columns, minedIn: seconds)
+        say("\nOn pictures of scenes that no training saw:\n")
         for line in table.lines { say(line) }
-        try onFirstRank { try FileOutput.write("\(table.json)\n", to: runs.file("results.json")) }
+        try onFirstRank {
+            try FileOutput.write("\(table.json)\n", to: runs.file("results.json"))
+            try DemoPage(table, data, seed: runs.seed).write(to: runs.file("index.html"))
+        }
         say(
             """
 
-            Done in \(Progress.duration(clock.lap())). Pictures, data, models and metrics are in \
-            \(runs.folder.relativePath).
+            Done in \(Progress.duration(clock.lap())). Look at \(runs.file("index.html").relativePath): what each model says \
+            of the same pictures.
+            Pictures, data, models and metrics are beside it.
             A stage by itself: \(Program.name) train --config \(runs.file("misp.yaml").relativePath) --overwrite
             Another seed: \(Program.name) --seed \(runs.seed + 1)
             """)
     }
 
     private func makeFiles() throws {
-        say(
-            "1  \(data.labels.count + 4 * data.groups.count + data.questions.count) pictures of two coloured shapes, "
-                + "and a model of LLaVA's shape with random weights.")
+        let pictures = data.labels.count + data.gallery.count + data.groups.count + data.questions.count
+        say("1  \(pictures) pictures of two coloured shapes, and a model of LLaVA's shape with random weights.")
         try onFirstRank { try runs.prepareFolder() }
         try data.writePictures(to: runs.folder, communicator)
         try onFirstRank {
             try data.writeLabels(to: runs.file("warmup.jsonl"))
+            try data.writeCaptions(to: runs.file("captions.jsonl"))
             try data.writeQuestions(to: runs.file("eval.jsonl"))
             try DemoModel.write(to: runs.file("initial"), seed: runs.seed)
+            try DemoClip.write(to: runs.file("clip"))
             try runs.writeConfigurations()
         }
     }
 
     /// The false answer that the warmed-up model finds most probable becomes the rejected one.
-    private func mineGroups() throws {
+    private func makeGroups() throws {
+        let mined = data.groups.count { $0.kind.takesNegatives }
         say(
             """
-            3  \(data.groups.count) preference groups: a picture, a true answer, the likeliest false one, and three \
-            pictures that differ in an
-               object, a colour or a place, so that the true answer is false for them.
+            3  \(data.groups.count) preference groups: a picture, a true answer, and the false one that the model finds \
+            likeliest.
+               \(mined) have answers that are wrong for most other pictures; the others are a no, which is right for most.
             """)
         let answerer = try communicator.agree { try DemoAnswerer(model: runs.file("warmup/model"), adapter: nil) }
         let rejected = try answerer.answers(data.groups, from: 1, communicator: communicator) {
             runs.file(DemoData.groupPicture($0))
         }
-        try onFirstRank { try data.writeGroups(rejecting: rejected, to: runs.file("groups.jsonl")) }
+        try onFirstRank {
+            let rows = data.rows(rejecting: rejected)
+            try DemoData.write(rows, to: runs.file("groups.jsonl"))
+            try DemoData.write(data.prompts(rows), to: runs.file("prompts.jsonl"))
+        }
+    }
+
+    /// Collective. Trains CLIP, mines with it, and draws the same number of pictures at random.
+    ///
+    /// - Returns: what both took
+    private func mine() throws -> (clip: Double, mining: Double) {
+        var clock = Stopwatch()
+        say(
+            """
+            4  Negatives: a small CLIP learns from \(data.gallery.count) pictures and their captions; a sparse autoencoder \
+            finds in its space
+               \(DemoArm.pool) pictures for each of those answers; as many are taken at random.
+            """)
+        try DemoClip.train(
+            runs.file("clip"), on: data.captioned(in: runs.folder), seed: runs.seed, epochs: runs.size.epochs.clip,
+            communicator: communicator)
+        let clip = clock.lap()
+        try mine("mine")
+        let mining = clock.lap()
+        try mine("mine-random")
+        try onFirstRank {
+            let rows = try String(contentsOf: runs.file("groups.jsonl"), encoding: .utf8).split(separator: "\n").map {
+                try JSON(parsing: String($0), at: "groups.jsonl")
+            }
+            for (kind, folder) in [(DemoArm.Negatives.mined, "mining"), (.random, "mining-random")] {
+                let mined = try data.rows(rows, with: runs.file("\(folder)/groups.jsonl"))
+                try DemoData.write(mined, to: runs.file("groups-\(kind.rawValue).jsonl"))
+            }
+        }
+        return (clip, mining)
+    }
+
+    /// Collective. What `misp-worker mine --config NAME.yaml` does.
+    private func mine(_ name: String) throws {
+        let configuration = try communicator.agree {
+            try MineConfiguration(contentsOf: runs.file("\(name).yaml"))
+        }
+        try MiningRun(configuration: configuration, communicator: communicator, overwrites: true).execute()
     }
 
     private typealias Training = (steps: Int, groupsPerStep: Int, seconds: Double)
@@ -95,19 +141,17 @@ struct Demonstration {
         return (order.totalSteps, order.groupsPerStep, clock.lap())
     }
 
-    /// Collective. Lets a model answer the held-out questions.
-    private func column(
-        _ name: String, _ training: Training, sequences: Int, model: String, adapter: String? = nil
-    ) throws -> DemoTable.Column {
+    /// Collective. Lets the warmed-up model, with an adapter if one is named, answer the held-out questions.
+    private func column(_ name: String, _ training: Training, adapter: String?) throws -> DemoTable.Column {
         let answerer = try communicator.agree {
-            try DemoAnswerer(model: runs.file(model), adapter: adapter.map(runs.file))
+            try DemoAnswerer(model: runs.file("warmup/model"), adapter: adapter.map(runs.file))
         }
         let answers = try answerer.answers(data.questions, communicator: communicator) {
             runs.file(DemoData.questionPicture($0))
         }
         return DemoTable.Column(
             name: name, mistakes: DemoMistakes(data.questions, answers: answers), steps: training.steps,
-            groupsPerStep: training.groupsPerStep, sequences: sequences, seconds: training.seconds)
+            groupsPerStep: training.groupsPerStep, seconds: training.seconds)
     }
 
     /// Collective. Files appear once, and every rank knows that they are there.
