@@ -48,6 +48,17 @@ let galleryStyle = """
     .row.chance .bar i{background:var(--chance)}
     .latents{display:flex;flex-wrap:wrap;gap:0 8px;font-size:12px}
     .latents sub{line-height:0;font-size:9px}
+    .soft{color:var(--soft);font-weight:400}
+    article.latent{grid-template-columns:minmax(0,1fr)}
+    .latent h2 code{font-size:16px;color:var(--pick);margin-right:6px}
+    h2 sub{font-size:11px;line-height:0}
+    .words{font-size:13px}
+    article header .words b{color:var(--ink);font-weight:600}
+    .words span{display:inline-block;margin:2px 4px 2px 0;padding:0 7px;border:1px solid var(--line);border-radius:9px;\
+    color:var(--ink)}
+    .pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(290px,100%),1fr));gap:16px}
+    .pair{display:grid;grid-template-columns:1fr 1fr;gap:2px}
+    .pair img:first-child{outline:2px solid var(--pick);outline-offset:-2px}
     svg{display:block;width:100%;height:auto;max-width:420px}
     svg text{font-size:10px;fill:var(--soft)}
     .frame{fill:none;stroke:var(--line)}
@@ -64,7 +75,7 @@ let galleryStyle = """
     .grid line{stroke:var(--line)}
     .curve{fill:none;stroke:var(--ink);stroke-width:1.6}
     @media(max-width:980px){article{grid-template-columns:132px minmax(0,1fr)}.map{grid-column:1/-1}}
-    @media(max-width:560px){article{grid-template-columns:minmax(0,1fr);padding:12px}.positive figure{width:132px}\
+    @media(max-width:560px){.pairs{grid-template-columns:1fr 1fr;gap:12px 10px}article{grid-template-columns:minmax(0,1fr);padding:12px}.positive figure{width:132px}\
     .row{grid-template-columns:repeat(var(--n),minmax(0,1fr))}\
     main{padding:16px 12px 48px}h1{font-size:22px}}
     """

@@ -15,6 +15,9 @@ struct MinedGroup: Codable {
     /// q of each, as training draws by default.
     let probabilities: [Double]
     let statistics: PickStatistics
+    /// The latent that decides each negative, and each random one; empty where nothing was scored.
+    var deciding: [Int] = []
+    var randomDeciding: [Int] = []
     /// What the page of pictures shows of it.
     var entry: GalleryEntry?
 

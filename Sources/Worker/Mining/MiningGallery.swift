@@ -10,10 +10,11 @@ package enum MiningGallery {
     ///   - total: prompts mined, where the page shows fewer
     ///   - map: of the negatives of all prompts
     ///   - hubs: how the negatives of all prompts spread over the gallery
+    ///   - names: of latents
     package static func write(
         _ entries: [GalleryEntry], training: AutoencoderSummary?, title: String, strategy: String = "misp",
         total: Int? = nil, hubs: (own: Hubs, random: Hubs?)? = nil,
-        map: PickMap? = nil, to url: URL
+        map: PickMap? = nil, names: [Int: String] = [:], to url: URL
     ) throws {
         let prompts = total ?? entries.count
         let shown = entries.count < prompts ? "The first \(entries.count) of \(prompts) prompts" : "\(prompts) prompts"
@@ -23,20 +24,26 @@ package enum MiningGallery {
             "as many drawn at <b class=\"chance\">random</b> from the same candidates.</p></header>",
             "<section class=\"facts\">", comparison(entries, strategy, hubs), training.map(autoencoder) ?? "",
             "</section>", map?.section(strategy: strategy) ?? "",
-            legend, entries.map { article($0, strategy) }.joined(separator: "\n"),
+            legend(entries, names), entries.map { article($0, strategy, names) }.joined(separator: "\n"),
         ].joined()
-        let page = """
-            <!doctype html>
-            <html lang="en"><head><meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta name="color-scheme" content="light dark">
-            <link rel="icon" href="data:,">
-            <title>\(HTML.escaped(title))</title>
-            <style>\(galleryStyle)</style></head>
-            <body><main>\(body)</main></body></html>
+        try FileOutput.write(page(title, body), to: url)
+    }
 
-            """
-        try FileOutput.write(page, to: url)
+    /// A whole page with the style of minings.
+    ///
+    /// - Parameter body: HTML
+    static func page(_ title: String, _ body: String) -> String {
+        """
+        <!doctype html>
+        <html lang="en"><head><meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <link rel="icon" href="data:,">
+        <title>\(HTML.escaped(title))</title>
+        <style>\(galleryStyle)</style></head>
+        <body><main>\(body)</main></body></html>
+
+        """
     }
 
     // MARK: The head
@@ -106,23 +113,31 @@ package enum MiningGallery {
             """
     }
 
-    private static let legend = """
-        <p class="legend"><span class="bar"><i style="width:34%"></i><i style="width:26%"></i></span>
-        score = <b>reconstruction error</b> / its maximum + <span>semantic deviation</span> / its maximum (the bar’s two
-        parts; full width is 2). cos: similarity to the positive. z: strongest latents. Map: principal components of the latents of the candidates.</p>
-        """
+    private static func legend(_ entries: [GalleryEntry], _ names: [Int: String]) -> String {
+        let isNamed = entries.contains { entry in
+            (entry.picks + entry.random).contains { $0.mining?.latents.contains { names[$0.index] != nil } ?? false }
+        }
+        return """
+            <p class="legend"><span class="bar"><i style="width:34%"></i><i style="width:26%"></i></span>
+            score = <b>reconstruction error</b> / its maximum + <span>semantic deviation</span> / its maximum (the bar’s two
+            parts; full width is 2). cos: similarity to the positive. z: strongest latents\(isNamed ? """
+            , named by words of the pairs that activate them most, positive → negative (latents.html)
+            """ : ""). Map: principal components of the latents of the candidates.</p>
+
+            """
+    }
 
     // MARK: A prompt
 
-    private static func article(_ entry: GalleryEntry, _ strategy: String) -> String {
+    private static func article(_ entry: GalleryEntry, _ strategy: String, _ names: [Int: String]) -> String {
         """
         <article><header><code>\(HTML.escaped(entry.id))</code><h2>\(HTML.escaped(entry.question))</h2>\
         <p>\(HTML.escaped(entry.answer))</p></header>
         <div class="positive"><h3>positive</h3><figure>\(image(entry.positive))</figure></div>
         <div class="choices"><h3 class="pick">\(HTML.escaped(strategy))\(distance(entry.pickDistance))</h3>
-        \(row(entry.picks, "pick"))
+        \(row(entry.picks, "pick", names))
         <h3 class="chance">random\(distance(entry.randomDistance))</h3>
-        \(row(entry.random, "chance"))</div>
+        \(row(entry.random, "chance", names))</div>
         <div class="map">\(GalleryFigures.map(entry))</div></article>
         """
     }
@@ -132,17 +147,22 @@ package enum MiningGallery {
     }
 
     /// On a phone as many columns as leave the last row full, if there is such a number.
-    private static func row(_ pictures: [GalleryEntry.Picture], _ kind: String) -> String {
+    private static func row(
+        _ pictures: [GalleryEntry.Picture], _ kind: String, _ names: [Int: String]
+    ) -> String {
         let columns = pictures.count <= 3 ? max(pictures.count, 1) : pictures.count % 3 == 0 ? 3 : 2
-        return "<div class=\"row \(kind)\" style=\"--n:\(columns)\">\(tiles(pictures))</div>"
+        return "<div class=\"row \(kind)\" style=\"--n:\(columns)\">\(tiles(pictures, names))</div>"
     }
 
-    private static func tiles(_ pictures: [GalleryEntry.Picture]) -> String {
+    private static func tiles(_ pictures: [GalleryEntry.Picture], _ names: [Int: String]) -> String {
         pictures.enumerated().map { index, picture in
             guard let mining = picture.mining else {
                 return "<figure>\(image(picture))<figcaption>\(HTML.escaped(picture.name))</figcaption></figure>"
             }
-            let latents = mining.latents.map { "<span>z<sub>\($0.index)</sub> \(number($0.value))</span>" }
+            let latents = mining.latents.map { latent in
+                let name = names[latent.index].map { " \(HTML.escaped($0))" } ?? ""
+                return "<span>z<sub>\(latent.index)</sub> \(number(latent.value))\(name)</span>"
+            }
             let (error, deviation) = (number(50 * mining.errorShare, 1), number(50 * mining.deviationShare, 1))
             return """
                 <figure>\(image(picture))<figcaption><b>\(index + 1)</b> \

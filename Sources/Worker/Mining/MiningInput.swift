@@ -17,6 +17,8 @@ struct MiningInput: Codable {
     /// Absolute paths.
     let gallery: [String]
     let excluded: [String]
+    /// What the gallery's list says of its pictures, by path. It decides no group.
+    let captions: [String: [String]]
 
     /// Collective: rank 0 reads, so that all see the same even of a folder that changes.
     static func read(_ configuration: MineConfiguration, _ communicator: any Communicator) throws -> MiningInput {
@@ -33,7 +35,11 @@ struct MiningInput: Codable {
         groups = file.groups.map(\.group).map {
             Group(id: $0.id, prompt: $0.prompt, chosen: $0.chosen, rejected: $0.rejected, image: $0.image)
         }
-        gallery = try data.gallery.map { try ImageList.read($0, images: data.images) } ?? groups.map(\.image)
-        excluded = try data.exclude.map { try ImageList.read($0, images: data.images) } ?? []
+        let items = try data.gallery.map { try ImageList.read($0, images: data.images) }
+        gallery = items?.map(\.path) ?? groups.map(\.image)
+        captions = (items ?? []).reduce(into: [:]) { captions, item in
+            if let caption = item.caption { captions[item.path, default: []].append(caption) }
+        }
+        excluded = try data.exclude.map { try ImageList.read($0, images: data.images).map(\.path) } ?? []
     }
 }

@@ -52,11 +52,20 @@ struct MiningRun {
             configuration: configuration, images: embeddings.images, texts: embeddings.texts, prompts: prompts,
             pictures: pictures, groups: groups, communicator: communicator)
         let mined = try miner.mine(autoencoder?.weights)
+        let factors = LatentFactors(mined, groups, input.captions, pictures)
         let statistics = MiningStatistics(
             configuration, input: input, groups: groups.count, pictures: pictures, table: table,
-            training: autoencoder?.summary, picks: mined.map(\.statistics))
+            training: autoencoder?.summary, picks: mined.groups.map(\.statistics), factors: factors)
         try onFirstRank {
-            try write(mined, groups, statistics, autoencoder?.summary, identity, embeddings.images)
+            try write(mined.groups, groups, statistics, identity)
+            let pages = MiningPages(
+                configuration: configuration, mined: mined.groups, groups: groups, pictures: pictures, factors: factors,
+                training: autoencoder?.summary, hubs: statistics.hubs)
+            let names = try pages.write(embeddings.images)
+            RunOutput.say(
+                "wrote \((["groups.jsonl", "statistics.json"] + names).joined(separator: ", ")) in "
+                    + configuration.output.relativePath)
+            RunOutput.show(statistics.lines)
         }
     }
 
@@ -203,8 +212,7 @@ struct MiningRun {
     }
 
     private func write(
-        _ mined: [MinedGroup], _ groups: [MiningInput.Group], _ statistics: MiningStatistics,
-        _ training: AutoencoderSummary?, _ identity: Digest, _ images: Matrix<Float>
+        _ mined: [MinedGroup], _ groups: [MiningInput.Group], _ statistics: MiningStatistics, _ identity: Digest
     ) throws {
         let folder = configuration.output
         let partial = folder.appending(path: "groups.jsonl.partial")
@@ -222,18 +230,6 @@ struct MiningRun {
         var figures = statistics.json.object ?? .init()
         figures["input"] = .string(identity.description)
         try FileOutput.write("\(JSON.object(figures))\n", to: folder.appending(path: "statistics.json"))
-        if configuration.pageGroups > 0 {
-            let map = PickMap(
-                images: images, picks: mined.flatMap(\.statistics.rows), random: mined.flatMap(\.statistics.randomRows),
-                threads: configuration.threads)
-            try MiningGallery.write(
-                mined.compactMap(\.entry), training: training, title: "Negatives of \(folder.lastPathComponent)",
-                strategy: configuration.strategy.rawValue, total: mined.count, hubs: statistics.hubs, map: map,
-                to: folder.appending(path: "gallery.html"))
-        }
-        let page = configuration.pageGroups > 0 ? ", gallery.html" : ""
-        RunOutput.say("wrote groups.jsonl, statistics.json\(page) in \(folder.relativePath)")
-        RunOutput.show(statistics.lines)
     }
 
     /// Collective. Files appear once, and every rank knows that they are there.

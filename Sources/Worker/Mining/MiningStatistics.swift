@@ -11,13 +11,15 @@ struct MiningStatistics {
     private let table: PromptTable
     private let training: AutoencoderSummary?
     private let picks: [PickStatistics]
+    private let factors: LatentFactors
 
     init(
         _ configuration: MineConfiguration, input: MiningInput, groups: Int, pictures: PictureTable,
-        table: PromptTable, training: AutoencoderSummary?, picks: [PickStatistics]
+        table: PromptTable, training: AutoencoderSummary?, picks: [PickStatistics], factors: LatentFactors
     ) {
         (self.configuration, self.input, self.groups, self.pictures) = (configuration, input, groups, pictures)
         (self.table, self.training, self.picks) = (table, training, picks)
+        self.factors = factors
     }
 
     private var withoutPicture: [String] {
@@ -72,6 +74,7 @@ struct MiningStatistics {
             "ten_commonest": .number(Hubs(picks.flatMap(\.randomRows)).share),
         ]
         object["negatives"] = .object(negatives)
+        if training != nil { object["latents"] = factors.json }
         return .object(object)
     }
 

@@ -8,6 +8,16 @@ import Foundation
 /// number of ranks changes no bit.
 struct NegativeMiner {
     private static let block = 16
+    /// Pairs of a latent that its words are read from.
+    private static let pairs = 24
+
+    /// What was mined.
+    struct Result: Codable {
+        /// All groups in order.
+        var groups: [MinedGroup] = []
+        /// Nothing where nothing was scored.
+        var pairs: StrongestPairs
+    }
 
     let configuration: MineConfiguration
     let images: Matrix<Float>
@@ -21,31 +31,38 @@ struct NegativeMiner {
     /// Collective.
     ///
     /// - Parameter autoencoder: nil for a strategy that scores nothing
-    /// - Returns: all groups in order, on every rank
-    func mine(_ autoencoder: SparseAutoencoder?) throws -> [MinedGroup] {
+    /// - Returns: the same on every rank
+    func mine(_ autoencoder: SparseAutoencoder?) throws -> Result {
         var progress = PhaseProgress("choosing negatives", of: prompts.count, isTold: communicator.rank == 0)
+        let none = Result(pairs: StrongestPairs(latents: autoencoder?.shape.latents ?? 0, limit: Self.pairs))
         let own = try communicator.agree {
-            var mined: [MinedGroup] = []
+            var own = none
             for start in stride(
                 from: communicator.rank * Self.block, to: prompts.count, by: communicator.size * Self.block)
             {
                 try MiningRun.endIfAsked(configuration.store)
                 let range = start..<min(start + Self.block, prompts.count)
-                mined += try mine(range, autoencoder)
+                try mine(range, autoencoder, into: &own)
                 progress.update(min(start + communicator.size * Self.block, prompts.count))
             }
-            return try JSONEncoder().encode(mined)
+            return try JSONEncoder().encode(own)
         }
-        let all = try communicator.allGather(own).flatMap { try JSONDecoder().decode([MinedGroup].self, from: $0) }
-        return all.sorted { $0.index < $1.index }
+        var all = none
+        for data in try communicator.allGather(own) {
+            let part = try JSONDecoder().decode(Result.self, from: data)
+            all.groups += part.groups
+            all.pairs.merge(part.pairs)
+        }
+        all.groups.sort { $0.index < $1.index }
+        return all
     }
 
-    private func mine(_ range: Range<Int>, _ autoencoder: SparseAutoencoder?) throws -> [MinedGroup] {
+    private func mine(_ range: Range<Int>, _ autoencoder: SparseAutoencoder?, into result: inout Result) throws {
         guard
             let strategy = NegativeStrategies.named(configuration.strategy.rawValue, diversity: configuration.diversity)
         else { throw MISPError("is unknown", at: "strategy", kind: .defect) }
         let scorers = autoencoder.map { PromptScorer.make($0, texts: texts.gathered(range.map { prompts[$0].text })) }
-        return try range.map { index in
+        for index in range {
             let prompt = prompts[index]
             let rows = CandidateRows.select(images, prompt, duplicateLimit: Float(configuration.duplicateCosine))
             try checkEnough(rows, prompt)
@@ -56,9 +73,20 @@ struct NegativeMiner {
                 images: images, prompt: prompt, positivePath: groups[index].image, candidates: scores,
                 seed: configuration.seed)
             let picks = strategy.choose(configuration.pool, context)
-            return try mined(
-                index, context, picks, autoencoder == nil ? [] : RandomNegatives().choose(configuration.pool, context))
+            let random = autoencoder == nil ? [] : RandomNegatives().choose(configuration.pool, context)
+            var mined = try mined(index, context, picks, random)
+            if autoencoder != nil {
+                mined.deciding = scores.decidingLatents(of: Self.places(picks))
+                mined.randomDeciding = scores.decidingLatents(of: Self.places(random))
+                result.pairs.add(scores, prompt: index, positive: prompt.positive)
+            }
+            result.groups.append(mined)
         }
+    }
+
+    /// Among the candidates.
+    private static func places(_ negatives: [ChosenNegative]) -> [Int] {
+        negatives.compactMap { if case .gallery(_, let place) = $0.source { place } else { nil } }
     }
 
     private func mined(

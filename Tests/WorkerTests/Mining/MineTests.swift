@@ -58,6 +58,11 @@ import Worker
         let resolved = try MineConfiguration(contentsOf: fixture.folder["out/config.yaml"])
         #expect(resolved.pool == 3 && resolved.autoencoder.latents == 8 && resolved.longPrompts == .truncate)
         #expect(try fixture.files("out").contains("gallery.html"))
+        // Every negative is decided by one latent, and so is every random draw.
+        let latents = try statistics["latents"].array()
+        #expect(try latents.reduce(0) { try $0 + $1["decided"].int() } == 24)
+        #expect(Set(try latents.map { try $0["latent"].int() }).isSubset(of: 0..<8))
+        #expect(try latents.allSatisfy { try $0["greatest"].double() > 0 && $0["greatest"].double() < 1 })
     }
 
     /// A picture whose own group has the same prompt and response is no wrong one.
@@ -81,6 +86,25 @@ import Worker
         #expect(
             refused.status == 2 && refused.errors.contains("1 are pictures of groups with its prompt"),
             "\(refused.errors)")
+    }
+
+    /// Captions of the gallery's list are words of its pictures, and change no group.
+    @Test func captionsOfTheGallery() throws {
+        let fixture = try MiningFixture()
+        let names = try fixture.files("images")
+        for (file, caption) in [("plain.jsonl", ""), ("captions.jsonl", #", "caption": "Zebras graze.""#)] {
+            try fixture.write(
+                names.map { #"{"image": "images/\#($0)"\#(caption)}"# }.joined(separator: "\n"), to: file)
+            try expectDone(try fixture.mine(output: "from-\(file)", "data.gallery=\(file)"))
+        }
+        #expect(try fixture.bytes("from-plain.jsonl/groups.jsonl") == fixture.bytes("from-captions.jsonl/groups.jsonl"))
+        func page(_ output: String) throws -> String {
+            String(decoding: try fixture.bytes("from-\(output)/latents.html"), as: UTF8.self)
+        }
+        #expect(try page("captions.jsonl") != page("plain.jsonl"))
+        try fixture.write(#"{"image": "images/rgb.png", "caption": 3}"#, to: "bad.jsonl")
+        let refused = try fixture.mine(output: "bad", "data.gallery=bad.jsonl")
+        #expect(refused.status == 2 && refused.errors.contains("bad.jsonl:1: caption"), "\(refused.errors)")
     }
 
     /// What the worker mines the worker trains on.
@@ -178,7 +202,7 @@ import Worker
                 #expect(negative.score == nil)
                 #expect(try RGBImage(contentsOf: URL(filePath: negative.image)).width > 0)
             }
-            #expect(try !fixture.files(strategy).contains("sae.safetensors"))
+            #expect(try !fixture.files(strategy).contains { ["sae.safetensors", "latents.html"].contains($0) })
         }
         #expect(Set(pools.values.map { "\($0)" }).count == 5)
     }

@@ -5,7 +5,7 @@ import TestSupport
 /// A folder with a mine.yaml over small golden checkpoints, ten pictures and eight groups, and the worker run on it.
 struct MiningFixture {
     static let results = [
-        "groups.jsonl", "sae.safetensors", "statistics.json", "gallery.html", "embeddings.safetensors",
+        "groups.jsonl", "sae.safetensors", "statistics.json", "gallery.html", "latents.html", "embeddings.safetensors",
     ]
 
     let folder: TemporaryFolder
