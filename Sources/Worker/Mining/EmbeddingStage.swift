@@ -46,8 +46,8 @@ final class EmbeddingStage {
     }
 
     /// Collective. The rows of prompts given as tokens.
-    func prompts(_ tokens: [[Int32]]) throws -> [Digest] {
-        var progress = PhaseProgress("embedding prompts", of: tokens.count, isTold: communicator.rank == 0)
+    func prompts(_ tokens: [[Int32]], _ name: String = "embedding prompts") throws -> [Digest] {
+        var progress = PhaseProgress(name, of: tokens.count, isTold: communicator.rank == 0)
         let shared = try share(tokens.count, width: embedder.textWidth) { index, add in
             let key = self.key("prompt", tokens[index].withUnsafeBytes { SHA256.digest($0) })
             if self.store[key] == nil { add(key) { self.embedder.embed(tokens: tokens[index]) } }

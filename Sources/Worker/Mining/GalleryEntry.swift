@@ -20,6 +20,9 @@ package struct GalleryEntry: Codable, Sendable {
         let name: String
         /// Not known of changed positives.
         var mining: Mining?
+        /// By phrase of the response, its cosine with the positive less that with this picture; nil where nothing was
+        /// compared.
+        var falls: [Double]?
     }
 
     /// What mining says of a candidate.
@@ -50,6 +53,8 @@ package struct GalleryEntry: Codable, Sendable {
     let cloud: [Point]
     /// Of the latents' variance, what the map's two axes show.
     let shares: [Double]
+    /// The response in phrases; nil where they were not compared.
+    let pieces: [Phrases.Piece]?
 
     /// - Parameters:
     ///   - path: of a gallery row's image
@@ -61,6 +66,17 @@ package struct GalleryEntry: Codable, Sendable {
         images: Matrix<Float>, scores: CandidateScores, picks: [ChosenNegative], random: [ChosenNegative],
         transparency: Transparency = .white
     ) throws {
+        try self.init(
+            prompt: prompt, question: question, chosen: chosen, positivePath: positivePath, path: path, images: images,
+            scores: scores, picks: picks, random: random, transparency: transparency, phrases: nil)
+    }
+
+    init(
+        prompt: MiningPrompt, question: String, chosen: String, positivePath: String, path: (Int) -> String,
+        images: Matrix<Float>, scores: CandidateScores, picks: [ChosenNegative], random: [ChosenNegative],
+        transparency: Transparency, phrases: EntryPhrases?
+    ) throws {
+        pieces = phrases?.pieces
         (id, self.question, answer, candidates) = (prompt.id, question, chosen, scores.rows.count)
         let plane = PrincipalPlane(scores.latents)
         shares = plane.shares
@@ -77,6 +93,7 @@ package struct GalleryEntry: Codable, Sendable {
                 return try Self.picture(of: source.rendered(transparency), name: source.crop == nil ? "noise" : "crop")
             }
             var result = try Self.picture(path(row), transparency)
+            result.falls = try phrases?.falls(row)
             if negative.score != nil {
                 let codes = latents.rows(place..<place + 1).elements
                 let strongest = codes.indices.sorted { codes[$0] != codes[$1] ? codes[$0] > codes[$1] : $0 < $1 }

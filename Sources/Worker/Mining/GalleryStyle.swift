@@ -48,6 +48,11 @@ let galleryStyle = """
     .row.chance .bar i{background:var(--chance)}
     .latents{display:flex;flex-wrap:wrap;gap:0 8px;font-size:12px}
     .latents sub{line-height:0;font-size:9px}
+    mark{color:var(--ink);border-radius:3px;padding:0 2px;background:color-mix(in srgb,var(--pick) var(--w),transparent)}
+    article header p.answer{color:var(--ink)}
+    .answer sup{font-size:10px;line-height:0;margin-left:2px;color:var(--soft)}
+    .fall{display:block;font-size:12px;line-height:1.3}
+    .row.pick .fall{color:var(--pick)}
     .soft{color:var(--soft);font-weight:400}
     article.latent{grid-template-columns:minmax(0,1fr)}
     .latent h2 code{font-size:16px;color:var(--pick);margin-right:6px}

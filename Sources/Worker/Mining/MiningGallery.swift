@@ -73,8 +73,10 @@ package enum MiningGallery {
                 "Mining score", "0 to 2",
                 { mean(minings($1 ? $0.picks : $0.random).map { $0.errorShare + $0.deviationShare }) }
             ),
+            ("Greatest fall of a phrase", "cos, CLIP", { GalleryEntry.meanFall($1 ? $0.picks : $0.random) }),
         ]
-        let rows = measures.map { name, unit, value in
+        let isAbsent = entries.allSatisfy { $0.pieces == nil }
+        let rows = measures.dropLast(isAbsent ? 1 : 0).map { name, unit, value in
             let cells = [true, false].map { isPick in
                 "<td>\(spread(entries.compactMap { value($0, isPick) }))</td>"
             }
@@ -117,12 +119,19 @@ package enum MiningGallery {
         let isNamed = entries.contains { entry in
             (entry.picks + entry.random).contains { $0.mining?.latents.contains { names[$0.index] != nil } ?? false }
         }
+        let naming =
+            isNamed ? ", named by words of the pairs that activate them most, positive → negative (latents.html)" : ""
+        let colours = """
+            <mark style="--w:40%">Coloured</mark>: for each negative (its number) the phrase of the response whose CLIP
+            similarity to the picture falls most from the positive to that negative, and below it by how much; the more
+            negatives, the stronger the colour.
+            """
         return """
             <p class="legend"><span class="bar"><i style="width:34%"></i><i style="width:26%"></i></span>
             score = <b>reconstruction error</b> / its maximum + <span>semantic deviation</span> / its maximum (the bar’s two
-            parts; full width is 2). cos: similarity to the positive. z: strongest latents\(isNamed ? """
-            , named by words of the pairs that activate them most, positive → negative (latents.html)
-            """ : ""). Map: principal components of the latents of the candidates.</p>
+            parts; full width is 2). cos: similarity to the positive. z: strongest latents\(naming). \
+            \(entries.contains { $0.pieces != nil } ? colours : "")
+            Map: principal components of the latents of the candidates.</p>
 
             """
     }
@@ -132,14 +141,56 @@ package enum MiningGallery {
     private static func article(_ entry: GalleryEntry, _ strategy: String, _ names: [Int: String]) -> String {
         """
         <article><header><code>\(HTML.escaped(entry.id))</code><h2>\(HTML.escaped(entry.question))</h2>\
-        <p>\(HTML.escaped(entry.answer))</p></header>
+        \(answer(entry))</header>
         <div class="positive"><h3>positive</h3><figure>\(image(entry.positive))</figure></div>
         <div class="choices"><h3 class="pick">\(HTML.escaped(strategy))\(distance(entry.pickDistance))</h3>
-        \(row(entry.picks, "pick", names))
+        \(row(entry.picks, "pick", entry, names))
         <h3 class="chance">random\(distance(entry.randomDistance))</h3>
-        \(row(entry.random, "chance", names))</div>
+        \(row(entry.random, "chance", entry, names))</div>
         <div class="map">\(GalleryFigures.map(entry))</div></article>
         """
+    }
+
+    /// The response, each phrase coloured by the share of the negatives for which it falls most, with their numbers.
+    private static func answer(_ entry: GalleryEntry) -> String {
+        guard let pieces = entry.pieces else { return "<p>\(HTML.escaped(entry.answer))</p>" }
+        var phrase = -1
+        let text = pieces.map { piece -> String in
+            let text = HTML.escaped(piece.text)
+            guard piece.isPhrase else { return text }
+            phrase += 1
+            let picks = entry.picks.indices.filter { entry.picks[$0].fallen?.phrase == phrase }
+            guard !picks.isEmpty else { return text }
+            let share = number(15 + 50 * Double(picks.count) / Double(entry.picks.count), 0)
+            return "<mark style=\"--w:\(share)%\">\(text)<sup>\(runs(picks.map { $0 + 1 }))</sup></mark>"
+        }
+        return "<p class=\"answer\">\(text.joined())</p>"
+    }
+
+    /// `1–4, 7`.
+    package static func runs(_ numbers: [Int]) -> String {
+        var runs: [ClosedRange<Int>] = []
+        for number in numbers {
+            if let last = runs.last, last.upperBound + 1 == number {
+                runs[runs.count - 1] = last.lowerBound...number
+            } else {
+                runs.append(number...number)
+            }
+        }
+        return runs.map { run in
+            switch run.count {
+            case 1: "\(run.lowerBound)"
+            case 2: "\(run.lowerBound), \(run.upperBound)"
+            default: "\(run.lowerBound)–\(run.upperBound)"
+            }
+        }.joined(separator: ", ")
+    }
+
+    /// Below a picture, the phrase that falls most.
+    private static func fall(_ picture: GalleryEntry.Picture, _ entry: GalleryEntry) -> String {
+        guard let pieces = entry.pieces, let (phrase, fall) = picture.fallen else { return "" }
+        let text = pieces.filter(\.isPhrase)[phrase].text
+        return "<span class=\"fall\">\(HTML.escaped(text)) <small>−\(number(fall))</small></span>"
     }
 
     private static func distance(_ distance: GalleryEntry.Distance) -> String {
@@ -148,13 +199,15 @@ package enum MiningGallery {
 
     /// On a phone as many columns as leave the last row full, if there is such a number.
     private static func row(
-        _ pictures: [GalleryEntry.Picture], _ kind: String, _ names: [Int: String]
+        _ pictures: [GalleryEntry.Picture], _ kind: String, _ entry: GalleryEntry, _ names: [Int: String]
     ) -> String {
         let columns = pictures.count <= 3 ? max(pictures.count, 1) : pictures.count % 3 == 0 ? 3 : 2
-        return "<div class=\"row \(kind)\" style=\"--n:\(columns)\">\(tiles(pictures, names))</div>"
+        return "<div class=\"row \(kind)\" style=\"--n:\(columns)\">\(tiles(pictures, entry, names))</div>"
     }
 
-    private static func tiles(_ pictures: [GalleryEntry.Picture], _ names: [Int: String]) -> String {
+    private static func tiles(
+        _ pictures: [GalleryEntry.Picture], _ entry: GalleryEntry, _ names: [Int: String]
+    ) -> String {
         pictures.enumerated().map { index, picture in
             guard let mining = picture.mining else {
                 return "<figure>\(image(picture))<figcaption>\(HTML.escaped(picture.name))</figcaption></figure>"
@@ -169,7 +222,8 @@ package enum MiningGallery {
                 \(number(mining.errorShare + mining.deviationShare))
                 <span class="bar" title="error \(number(mining.errorShare)), deviation \(number(mining.deviationShare))">\
                 <i style="width:\(error)%"></i><i style="width:\(deviation)%"></i></span>
-                <span class="latents"><span>cos \(number(mining.similarity))</span> \(latents.joined(separator: " "))</span></figcaption></figure>
+                <span class="latents"><span>cos \(number(mining.similarity))</span> \(latents.joined(separator: " "))</span>\
+                \(fall(picture, entry))</figcaption></figure>
                 """
         }.joined()
     }

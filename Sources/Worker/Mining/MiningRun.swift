@@ -35,27 +35,23 @@ struct MiningRun {
             embeddings, limit: configuration.duplicateCosine, stage, communicator)
 
         let answers = SharedAnswers(input.groups, pictures)
-        var (groups, prompts) = ([MiningInput.Group](), [MiningPrompt]())
-        for (group, place) in zip(input.groups, table.places) {
-            guard let row = pictures.row(of: group.image) else { continue }
-            groups.append(group)
-            prompts.append(
-                MiningPrompt(
-                    id: group.id, positive: row, text: place, excluded: pictures.barred,
-                    sameAnswer: answers.rows(of: group)))
-        }
+        let (groups, prompts) = prompts(input, table, pictures, answers)
         try communicator.agree { try checkEnough(prompts, pictures) }
 
         let autoencoder = try AutoencoderStage(configuration, communicator).run(
             embeddings, prompts, content: pictures.keys + texts + [answers.digest])
+        let shown = Array(groups.prefix(configuration.pageGroups))
+        let phrases =
+            configuration.embedder == .clip && !shown.isEmpty ? try PhraseTable(shown, stage, communicator) : nil
         let miner = NegativeMiner(
             configuration: configuration, images: embeddings.images, texts: embeddings.texts, prompts: prompts,
-            pictures: pictures, groups: groups, communicator: communicator)
+            pictures: pictures, groups: groups, phrases: phrases, communicator: communicator)
         let mined = try miner.mine(autoencoder?.weights)
         let factors = LatentFactors(mined, groups, input.captions, pictures)
         let statistics = MiningStatistics(
             configuration, input: input, groups: groups.count, pictures: pictures, table: table,
-            training: autoencoder?.summary, picks: mined.groups.map(\.statistics), factors: factors)
+            training: autoencoder?.summary, picks: mined.groups.map(\.statistics), factors: factors,
+            phrases: phrases, entries: mined.groups.compactMap(\.entry))
         try onFirstRank {
             try write(mined.groups, groups, statistics, identity)
             let pages = MiningPages(
@@ -75,6 +71,22 @@ struct MiningRun {
         throw MISPError(
             "stopped; the embeddings computed so far are kept", at: store.relativePath,
             remedy: "go on with the same command", kind: .interrupted)
+    }
+
+    /// The groups that have a picture, and what they ask of the gallery.
+    private func prompts(
+        _ input: MiningInput, _ table: PromptTable, _ pictures: PictureTable, _ answers: SharedAnswers
+    ) -> ([MiningInput.Group], [MiningPrompt]) {
+        var (groups, prompts) = ([MiningInput.Group](), [MiningPrompt]())
+        for (group, place) in zip(input.groups, table.places) {
+            guard let row = pictures.row(of: group.image) else { continue }
+            groups.append(group)
+            prompts.append(
+                MiningPrompt(
+                    id: group.id, positive: row, text: place, excluded: pictures.barred,
+                    sameAnswer: answers.rows(of: group)))
+        }
+        return (groups, prompts)
     }
 
     private func makeEmbedder() throws -> any Embedder {

@@ -12,14 +12,17 @@ struct MiningStatistics {
     private let training: AutoencoderSummary?
     private let picks: [PickStatistics]
     private let factors: LatentFactors
+    private let phrases: PhraseTable?
+    private let entries: [GalleryEntry]
 
     init(
         _ configuration: MineConfiguration, input: MiningInput, groups: Int, pictures: PictureTable,
-        table: PromptTable, training: AutoencoderSummary?, picks: [PickStatistics], factors: LatentFactors
+        table: PromptTable, training: AutoencoderSummary?, picks: [PickStatistics], factors: LatentFactors,
+        phrases: PhraseTable?, entries: [GalleryEntry]
     ) {
         (self.configuration, self.input, self.groups, self.pictures) = (configuration, input, groups, pictures)
         (self.table, self.training, self.picks) = (table, training, picks)
-        self.factors = factors
+        (self.factors, self.phrases, self.entries) = (factors, phrases, entries)
     }
 
     private var withoutPicture: [String] {
@@ -75,6 +78,7 @@ struct MiningStatistics {
         ]
         object["negatives"] = .object(negatives)
         if training != nil { object["latents"] = factors.json }
+        object["phrases"] = phrases?.json(entries)
         return .object(object)
     }
 
@@ -103,6 +107,9 @@ struct MiningStatistics {
             "              \(sameAnswer) left out as pictures of groups with the same prompt and chosen response",
             "prompts       \(table.tokens.count) different" + Self.listed(cut, ", cut: "),
         ]
+        if let phrases, !phrases.cut.isEmpty {
+            lines.append("phrases       \(phrases.different) different" + Self.listed(phrases.cut, ", cut in: "))
+        }
         if let training { lines.append("autoencoder   \(training.line)") }
         lines.append(
             "                              score   mutual distance   cosine with the positive   different pictures"

@@ -26,6 +26,8 @@ struct NegativeMiner {
     let pictures: PictureTable
     /// The groups that `prompts` stand for, in the same order.
     let groups: [MiningInput.Group]
+    /// Of the groups on the page; nil where phrases are not compared.
+    let phrases: PhraseTable?
     let communicator: any Communicator
 
     /// Collective.
@@ -107,9 +109,16 @@ struct NegativeMiner {
                 prompt: context.prompt, question: groups[index].prompt, chosen: groups[index].chosen,
                 positivePath: groups[index].image, path: { pictures.paths[$0] }, images: images,
                 scores: context.candidates, picks: picks, random: random,
-                transparency: configuration.data.transparency)
+                transparency: configuration.data.transparency, phrases: entryPhrases(index, positive))
         }
         return mined
+    }
+
+    private func entryPhrases(_ index: Int, _ positive: Int) -> EntryPhrases? {
+        guard let phrases else { return nil }
+        return EntryPhrases(pieces: phrases.pieces[index]) { row in
+            try phrases.falls(index, positive: pictures.keys[positive], negative: pictures.keys[row])
+        }
     }
 
     /// A negative as groups.jsonl names it; a changed positive is written as a picture of its own.

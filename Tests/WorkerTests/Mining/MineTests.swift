@@ -175,12 +175,13 @@ import Worker
     /// What an abrupt end leaves in the store is passed over and computed again.
     @Test func damagedStoresAreMended() throws {
         let fixture = try MiningFixture()
-        try expectDone(try fixture.mine())
+        // Without a page there are no phrases, which the line on embeddings does not count.
+        try expectDone(try fixture.mine("page_groups=0"))
         let groups = try fixture.bytes("out/groups.jsonl")
         let name = try #require(try fixture.files("store").first)
         try fixture.bytes("store/\(name)").prefix(100).write(to: fixture.folder["store/\(name)"])
         try FileManager.default.removeItem(at: fixture.folder["out/sae.safetensors"])
-        let run = try fixture.mine(ranks: 2)
+        let run = try fixture.mine(ranks: 2, "page_groups=0")
         try expectDone(run)
         #expect(run.errors.contains("passing over a damaged file of \(name)"), "\(run.errors)")
         #expect(!run.errors.contains("embeddings: 0 computed"))
