@@ -22,7 +22,8 @@ package struct Program: ParsableCommand {
         version: version,
         subcommands: [
             Train.self, Supervise.self, Check.self, Plan.self, Mine.self, Score.self, Generate.self, Evaluate.self,
-            Report.self, CompareDraws.self, SweepTable.self, Export.self, Demo.self, Doctor.self, Bench.self,
+            Report.self, CompareDraws.self, SweepTable.self, Export.self, Demo.self, Reproduce.self,
+            Doctor.self, Bench.self,
         ],
         defaultSubcommand: Demo.self)
 

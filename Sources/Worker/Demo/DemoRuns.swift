@@ -62,7 +62,7 @@ struct DemoRuns {
         for arm in DemoArm.all { try FileOutput.write(preference(arm), to: file("\(arm.key).yaml")) }
     }
 
-    private var warmup: String {
+    var warmup: String {
         """
         # The demonstration's warm-up: supervised training of the whole model on carelessly labelled pictures.
         seed: \(seed)
@@ -83,7 +83,7 @@ struct DemoRuns {
     }
 
     /// The two minings differ in nothing but their strategy.
-    private func mining(_ strategy: String, output: String) -> String {
+    func mining(_ strategy: String, output: String, pool: Int = DemoArm.pool) -> String {
         """
         # The demonstration's mining: pictures of the gallery for which a group's answer is wrong.
         seed: \(seed)
@@ -92,12 +92,26 @@ struct DemoRuns {
         embedder: clip
         model: {path: clip}
         data: {prompts: prompts.jsonl, gallery: \(DemoData.galleryFolder)}
-        pool: \(DemoArm.pool)
+        pool: \(pool)
         strategy: \(strategy)
         autoencoder: {steps: \(size.steps)}
         page_groups: 24
 
         """
+    }
+
+    /// Lets a mining have the autoencoder of another that differs from it in strategy alone; `mine` trains its own where the
+    /// two do not fit.
+    static func shareAutoencoder(from first: URL, with output: URL) throws {
+        try OutputFolder.make(output)
+        for name in ["sae.safetensors", "sae.json"] {
+            let (source, target) = (first.appending(path: name), output.appending(path: name))
+            let files = FileManager.default
+            guard first != output, files.fileExists(atPath: source.path), !files.fileExists(atPath: target.path) else {
+                continue
+            }
+            try files.copyItem(at: source, to: target)
+        }
     }
 
     /// The runs differ in nothing but their objective, their negatives and how these are drawn.

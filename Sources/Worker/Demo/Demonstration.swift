@@ -106,6 +106,7 @@ struct Demonstration {
         let clip = clock.lap()
         try mine("mine")
         let mining = clock.lap()
+        try onFirstRank { try DemoRuns.shareAutoencoder(from: runs.file("mining"), with: runs.file("mining-random")) }
         try mine("mine-random")
         try onFirstRank {
             let rows = try String(contentsOf: runs.file("groups.jsonl"), encoding: .utf8).split(separator: "\n").map {

@@ -26,16 +26,17 @@ struct MiningPages {
             mined.compactMap(\.entry), training: training, title: "Negatives of \(folder.lastPathComponent)",
             strategy: configuration.strategy.rawValue, total: mined.count, hubs: hubs, map: map, names: factors.names,
             to: folder.appending(path: "gallery.html"))
+        try FileOutput.write(map.svg + "\n", to: folder.appending(path: "map.svg"))
         let latents = folder.appending(path: "latents.html")
         guard training != nil else {
             // An earlier mining's would be of other negatives.
             try? FileManager.default.removeItem(at: latents)
-            return ["gallery.html"]
+            return ["gallery.html", "map.svg"]
         }
         try LatentPage(
             factors, title: "Latents of \(folder.lastPathComponent)", transparency: configuration.data.transparency,
             path: { pictures.paths[$0] }, prompt: { groups[$0].prompt }
         ).write(to: latents)
-        return ["gallery.html", "latents.html"]
+        return ["gallery.html", "latents.html", "map.svg"]
     }
 }

@@ -60,6 +60,12 @@ package struct PickMap {
         return products
     }
 
+    /// So that the figure can stand alone; a page has the same with its own colours.
+    private static let style =
+        ":where(.picks .frame){fill:none;stroke:#c8cacd}:where(.picks .cloud circle){fill:#8a9099;opacity:.55}"
+        + ":where(.picks .chance circle){fill:none;stroke:#1f5fbf;stroke-width:1.2}"
+        + ":where(.picks .pick circle){fill:#b8400a;opacity:.75}"
+
     /// Area grows with the number of prompts.
     package var svg: String {
         let (width, height) = (680.0, 460.0)
@@ -82,9 +88,9 @@ package struct PickMap {
         let draws = marks(\.draws) { "<circle cx=\"\($0)\" cy=\"\($1)\" r=\"\(number($2))\"/>" }
         let picks = marks(\.picks) { "<circle cx=\"\($0)\" cy=\"\($1)\" r=\"\(number($2))\"/>" }
         return """
-            <svg class="picks" viewBox="0 0 \(Int(width)) \(Int(height))" role="img" \
+            <svg xmlns="http://www.w3.org/2000/svg" class="picks" viewBox="0 0 \(Int(width)) \(Int(height))" role="img" \
             aria-label="Map of the gallery with picks and random draws">
-            <rect class="frame" x="0.5" y="0.5" width="\(Int(width) - 1)" height="\(Int(height) - 1)" rx="6"/>
+            <style>\(Self.style)</style><rect class="frame" x="0.5" y="0.5" width="\(Int(width) - 1)" height="\(Int(height) - 1)" rx="6"/>
             <g class="cloud">\(dots.joined())</g><g class="chance">\(draws)</g><g class="pick">\(picks)</g></svg>
             """
     }

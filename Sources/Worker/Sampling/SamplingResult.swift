@@ -77,7 +77,8 @@ struct SamplingResult {
         ]
     }
 
-    private var html: String {
+    /// Figures and table, for a page with the style of reports.
+    var charts: String {
         // Errors of the printed formula, many times those of the others, would flatten their curves.
         let modes = NegativeSampler.Mode.allCases.filter { mode in
             mode != .published && rows.contains { $0.mode == mode }
@@ -95,10 +96,7 @@ struct SamplingResult {
         let body = cells.dropFirst().map { cells in
             "<tr><th>\(cells[0])</th>\(cells.dropFirst().map { "<td>\($0)</td>" }.joined())</tr>"
         }
-        return ReportPage.page(
-            "Draws of negatives",
-            """
-            <header><h1>Draws of negatives</h1></header>
+        return """
             <p class="note">The gradient of the image loss on K drawn negatives beside that on the whole pool: \(groups) \
             groups, \(draws) draws each. Error, bias and noise are shares of the exact gradient's norm, root mean squares \
             over groups; error² = bias² + noise². <code>published</code>, the formula as the paper prints it, is in the table alone.</p>
@@ -107,6 +105,10 @@ struct SamplingResult {
             \(figure("Bias of the loss", \.lossBias))\(figure("Effective sample size", \.effectiveSamples))\
             \(figure("Sequences that go backward", \.backwards))</section>
             <section class="wide"><table><thead><tr>\(head)</tr></thead><tbody>\(body.joined())</tbody></table></section>
-            """)
+            """
+    }
+
+    private var html: String {
+        ReportPage.page("Draws of negatives", "<header><h1>Draws of negatives</h1></header>\n\(charts)")
     }
 }
