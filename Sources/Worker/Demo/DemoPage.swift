@@ -59,9 +59,8 @@ package struct DemoPage {
             return row("\(title), of \(asked)") { "\(value($0.mistakes).wrong)" }
         }
         return "<thead>\(row("", "th") { $0.name })</thead><tbody>"
-            + row("accuracy, yes or no") {
-                String(format: "%.3f ± %.3f", $0.mistakes.accuracy.value, $0.mistakes.accuracy.error)
-            }
+            + row("accuracy, yes or no") { String(format: "%.3f", $0.mistakes.accuracy.value) }
+            + row("± standard error") { String(format: "%.3f", $0.mistakes.accuracy.error) }
             + counts("false yes") { $0.falseYes } + counts("missed") { $0.missed }
             + counts("wrong captions") { $0.captions } + counts("mistakes") { ($0.total, $0.answers.count) }
             + row("seconds of training") { String(format: "%.1f", $0.seconds) } + "</tbody>"
@@ -107,6 +106,7 @@ package struct DemoPage {
         .cards img{width:96px;height:96px;border-radius:6px;image-rendering:pixelated}
         .cards table{width:100%;margin:0}.cards td{text-align:left;padding-left:12px}
         .cards th{white-space:nowrap}
+        @media(max-width:600px){.wide th,.wide td{padding-left:10px;font-size:13px}.wide tbody th{padding-left:0}}
         .right{color:var(--s2)}.wrong{color:var(--s1)}
         mark{background:none;color:inherit;text-decoration:underline;text-underline-offset:3px;font-weight:600}
         a{color:var(--s0)}h2{overflow-wrap:anywhere}

@@ -24,7 +24,7 @@ struct ReproductionPage {
             \(armTable([("warm-up", ReproductionResult.warmup)] + arms(.objectives)))
             <h2>What each thing adds</h2>
             <p class="note">Differences on the same seeds, with their intervals and p of the paired t test. Each pair differs in \
-            what the first column says. \(ReproductionResult.pairs.count * Self.shown.count) tests are made here: at p &lt; 0.05 \
+            what the first column says. \(ReproductionResult.pairs.count * Self.tested.count) tests are made here: at p &lt; 0.05 \
             one in twenty is expected to look like a difference where there is none.</p>
             \(pairTable)
             <h2>Table 2. Where negatives come from</h2>
@@ -70,7 +70,10 @@ struct ReproductionPage {
         """
     }
 
+    /// In the pages' tables.
     private static let shown = ReproductionBenchmarks.measures
+    /// Of which differences are tested.
+    private static let tested = shown.filter { $0.measure != "precision" && $0.measure != "recall" }
 
     private func arms(_ place: ReproductionArm.Place) -> [(String, String)] {
         ReproductionArm.all.filter { $0.places.contains(place) }.map { arm in
@@ -86,8 +89,11 @@ struct ReproductionPage {
 
     private func table(_ head: [String], _ rows: [[String]]) -> String {
         func row(_ cells: [String], _ tag: String) -> String {
-            "<tr><th>\(HTML.escaped(cells.first ?? ""))</th>"
-                + cells.dropFirst().map { "<\(tag)>\(HTML.escaped($0))</\(tag)>" }.joined() + "</tr>"
+            func lines(_ cell: String) -> String {
+                cell.split(separator: "\n").map { HTML.escaped(String($0)) }.joined(separator: "<br>")
+            }
+            return "<tr><th>\(HTML.escaped(cells.first ?? ""))</th>"
+                + cells.dropFirst().map { "<\(tag)>\(lines($0))</\(tag)>" }.joined() + "</tr>"
         }
         return "<section class=\"wide\"><table><thead>\(row(head, "th"))</thead><tbody>"
             + rows.map { row($0, "td") }.joined() + "</tbody></table></section>"
@@ -100,12 +106,12 @@ struct ReproductionPage {
     }
 
     private var pairTable: String {
-        let columns = Self.shown.filter { $0.measure != "precision" && $0.measure != "recall" }
+        let columns = Self.tested
         let rows = ReproductionResult.pairs.map { pair in
             [pair.difference]
                 + columns.map { measure in
                     guard let found = result.difference(pair, measure.title) else { return "–" }
-                    let p = found.p.map { $0 < 0.001 ? ", p < 0.001" : String(format: ", p %.3f", $0) } ?? ""
+                    let p = found.p.map { $0 < 0.001 ? "\np < 0.001" : String(format: "\np %.3f", $0) } ?? ""
                     return ReproductionResult.text(found.values, sign: true) + p
                 }
         }
@@ -177,7 +183,10 @@ struct ReproductionPage {
         svg.picks .cloud circle{fill:var(--soft);opacity:.55}
         svg.picks .chance circle{fill:none;stroke:var(--s0);stroke-width:1.2}
         svg.picks .pick circle{fill:var(--s1);opacity:.75}
-        .wide td{white-space:nowrap}
+        main{max-width:1280px}
+        .wide table{font-size:13.5px}.wide td{white-space:nowrap}.wide th,.wide td{padding-left:16px}
+        .wide tbody th{padding-left:0;min-width:15em}
+        @media(max-width:700px){.wide tbody th{min-width:9em}}
         @media print{main{max-width:none;padding:0}.wide{overflow:visible}table{font-size:8.5px}
         th,td{padding:2px 0 2px 6px}.wide td{white-space:normal}figure,table{break-inside:avoid}}
         """
