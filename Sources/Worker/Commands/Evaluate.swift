@@ -8,10 +8,11 @@ package struct Evaluate: ParsableCommand {
         commandName: "evaluate", abstract: "Asks a model the questions of benchmarks and scores its answers.",
         discussion: """
             Ranks share the questions; an evaluation that was stopped goes on where it was. With --compare, lays two \
-            evaluations of the same questions side by side instead:
+            or more evaluations of the same questions side by side instead: differences of each from the first, and a \
+            page of pictures, questions and answers, right and hallucinated words marked:
 
               misp-worker evaluate --config eval.yaml
-              misp-worker evaluate --compare runs/eval-base runs/eval-trained
+              misp-worker evaluate --compare runs/eval-base runs/eval-dpo runs/eval-misp
             """)
 
     @Option(help: ArgumentHelp("Benchmarks and who answers them (YAML).", valueName: "eval.yaml"))
@@ -25,11 +26,19 @@ package struct Evaluate: ParsableCommand {
 
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("The output folders of two evaluations.", valueName: "folder"))
+        help: ArgumentHelp("The output folders of evaluations, two or more.", valueName: "folder"))
     var compare: [String] = []
 
     @Option(help: ArgumentHelp("The file for the comparison (JSON).", valueName: "file"))
     var out: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The page of answers; compare.html in the last of the folders unless given.", valueName: "file"))
+    var page: String?
+
+    @Option(help: "Questions of a benchmark on the page; those in which the evaluations differ come first.")
+    var shown = 60
 
     @Option(help: "Rounds of the comparison's bootstrap and permutations.")
     var resamples = 10_000
@@ -38,13 +47,16 @@ package struct Evaluate: ParsableCommand {
 
     package func validate() throws {
         guard compare.isEmpty else {
-            if compare.count != 2 { throw ValidationError("--compare takes 2 folders, not \(compare.count)") }
+            if compare.count < 2 { throw ValidationError("--compare takes 2 folders or more, not \(compare.count)") }
             if config != nil { throw ValidationError("--compare and --config exclude each other") }
             if resamples < 1 { throw ValidationError("--resamples is \(resamples), but must be at least 1") }
+            if shown < 1 { throw ValidationError("--shown is \(shown), but must be at least 1") }
             return
         }
-        if config == nil { throw ValidationError("give --config, or --compare with two folders") }
-        if out != nil { throw ValidationError("--out belongs to --compare; an evaluation has its output folder") }
+        if config == nil { throw ValidationError("give --config, or --compare with two folders or more") }
+        for (name, value) in [("--out", out), ("--page", page)] where value != nil {
+            throw ValidationError("\(name) belongs to --compare; an evaluation has its output folder")
+        }
     }
 
     package func run() throws {
@@ -66,13 +78,44 @@ package struct Evaluate: ParsableCommand {
             Communicators.run { communicator in
                 try communicator.agree {
                     guard communicator.rank == 0 else { return }
-                    let comparison = try EvaluationComparison(
-                        URL(filePath: compare[0]), URL(filePath: compare[1]),
-                        Resampling(seed: 0, rounds: resamples))
-                    RunOutput.show(comparison.lines)
-                    if let out { try FileOutput.write(comparison.json.description + "\n", to: URL(filePath: out)) }
+                    let comparisons = try EvaluationComparisons(
+                        compare.map { URL(filePath: $0) }, Resampling(seed: 0, rounds: resamples))
+                    RunOutput.show(comparisons.lines)
+                    if let out { try FileOutput.write(comparisons.json.description + "\n", to: URL(filePath: out)) }
+                    try writePage(comparisons)
                 }
                 return 0
             })
+    }
+
+    private func writePage(_ comparisons: EvaluationComparisons) throws {
+        let folders = comparisons.folders
+        var benchmarks: [AnswerComparison] = []
+        for name in try EvaluationFolder.common(folders) {
+            let missing = AnswerComparison.missing(name, in: folders)
+            guard let first = missing.first else {
+                benchmarks.append(try AnswerComparison(name, of: folders))
+                continue
+            }
+            let file = first.file(EvaluationFolder.markedFile, of: name).relativePath
+            RunOutput.say(
+                "the page leaves out \(name): \(file) does not exist, as an earlier version left it; evaluate again, "
+                    + "which keeps the answers")
+        }
+        guard !benchmarks.isEmpty else { return }
+        let file =
+            page.map { URL(filePath: $0) } ?? folders[folders.count - 1].url.appending(path: "compare.html")
+        let unread = try ComparePage(
+            names: ComparePage.names(folders), benchmarks: benchmarks, tables: comparisons.pairs.map(\.rows),
+            limit: shown
+        ).write(to: file)
+        for benchmark in benchmarks {
+            RunOutput.show([
+                "\(benchmark.name): \(benchmark.count(.verdicts)) of \(benchmark.rows.count) questions are answered "
+                    + "right by some and not by others; \(benchmark.count(.words)) more otherwise"
+            ])
+        }
+        RunOutput.say(
+            "wrote \(file.relativePath)" + (unread > 0 ? "; \(unread) of its pictures cannot be read" : ""))
     }
 }

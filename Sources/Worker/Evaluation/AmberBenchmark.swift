@@ -70,6 +70,16 @@ struct AmberBenchmark: Benchmark {
         return card
     }
 
+    func mark(_ answer: String, at index: Int) -> MarkedAnswer {
+        let (truth, first) = (rows[index].truth, AnswerReading.words(answer).first)
+        guard first == "yes" || first == "no" else {
+            return .yesNo(answer, truth: truth, verdict: .unclear, words: [])
+        }
+        return .yesNo(
+            answer, truth: truth, verdict: (first == "yes") == truth ? .right : .wrong,
+            words: Array(AnswerReading.wordRanges(answer).prefix(1)))
+    }
+
     private static func measures(_ part: String) -> [Measure] {
         let suffix = part.isEmpty ? "" : " (\(part))"
         return [

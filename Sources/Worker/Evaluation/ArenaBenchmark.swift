@@ -83,6 +83,9 @@ struct ArenaBenchmark: Benchmark {
         return card
     }
 
+    /// A judge compares answers, and says of none whether it is right.
+    func mark(_ answer: String, at index: Int) -> MarkedAnswer { MarkedAnswer(answer) }
+
     /// `token_len` counts the model's own tokens, where the official script counts those of tiktoken.
     func files(_ answers: [Answer], model: String) -> [(name: String, text: String)] {
         let lines = zip(questions, answers).map { question, answer -> String in

@@ -8,6 +8,8 @@ protocol Benchmark {
     var unasked: Set<String> { get }
     /// - Parameter answers: one for each question; nil says that there is none yet
     func score(_ answers: [String]) throws(MISPError) -> Scorecard?
+    /// What its truth says of an answer to the question at `index`, and of the answer's words.
+    func mark(_ answer: String, at index: Int) -> MarkedAnswer
     /// Files for a judge or another scorer, by name.
     func files(_ answers: [Answer], model: String) -> [(name: String, text: String)]
 }

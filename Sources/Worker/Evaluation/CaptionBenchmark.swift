@@ -98,6 +98,17 @@ struct CaptionBenchmark: Benchmark {
         return card
     }
 
+    /// The objects that a caption mentions: those in the picture are right, all others hallucinated.
+    func mark(_ answer: String, at index: Int) -> MarkedAnswer {
+        let mentions = words.mentions(in: answer)
+        let isRight = mentions.allSatisfy { present[index].contains($0.object) }
+        return MarkedAnswer(
+            answer, truth: present[index].sorted().joined(separator: ", "), verdict: isRight ? .right : .wrong,
+            marks: mentions.compactMap { mention in
+                mention.range.map { ($0, present[index].contains(mention.object)) }
+            })
+    }
+
     /// Captions as the official scorer reads them.
     func files(_ answers: [Answer], model: String) -> [(name: String, text: String)] {
         let lines = zip(questions, answers).map { question, answer -> String in

@@ -42,21 +42,49 @@ package struct CaptionWords {
 
     /// The objects of a caption in their order, as often as they are mentioned.
     package func objects(in caption: String) -> [String] {
-        let singles = Self.tokens(caption.lowercased()).map(Self.singular)
-        var words: [String] = []
+        objects(Self.tokens(caption.lowercased())).map(\.object)
+    }
+
+    /// The same with where in the caption each stands: nil where letters change their number in lower case.
+    package func mentions(in caption: String) -> [(object: String, range: Range<String.Index>?)] {
+        let tokens = Self.tokens(caption.lowercased())
+        let places = Self.places(of: tokens, in: caption)
+        return objects(tokens).map { object, span in
+            guard let first = places[span.lowerBound], let last = places[span.upperBound - 1] else {
+                return (object, nil)
+            }
+            return (object, first.lowerBound..<last.upperBound)
+        }
+    }
+
+    /// The objects with the tokens that name them.
+    private func objects(_ tokens: [String]) -> [(object: String, span: Range<Int>)] {
+        let singles = tokens.map(Self.singular)
+        var words: [(text: String, span: Range<Int>)] = []
         var index = 0
         while index < singles.count {
             if index + 1 < singles.count, let pair = joined["\(singles[index]) \(singles[index + 1])"] {
-                words.append(pair)
+                words.append((pair, index..<index + 2))
                 index += 2
             } else {
-                words.append(singles[index])
+                words.append((singles[index], index..<index + 1))
                 index += 1
             }
         }
         // The seat of a toilet is no chair.
-        if words.contains("toilet"), words.contains("seat") { words.removeAll { $0 == "seat" } }
-        return words.compactMap { objects[$0] }
+        if words.contains(where: { $0.text == "toilet" }) { words.removeAll { $0.text == "seat" } }
+        return words.compactMap { word in objects[word.text].map { ($0, word.span) } }
+    }
+
+    /// Where each token stands, one after the other.
+    private static func places(of tokens: [String], in caption: String) -> [Range<String.Index>?] {
+        var cursor = caption.startIndex
+        return tokens.map { token in
+            let range = caption.range(
+                of: token, options: [.caseInsensitive, .literal], range: cursor..<caption.endIndex)
+            if let range { cursor = range.upperBound }
+            return range
+        }
     }
 
     /// Words and punctuation apart, as in the Penn Treebank.

@@ -103,6 +103,11 @@ struct Evaluation {
         for (name, text) in benchmark.files(answers, model: model) {
             try FileOutput.write(text, to: folder.appending(path: name))
         }
+        let marked = benchmark.questions.indices.map { index in
+            benchmark.mark(answers[index].text, at: index).json(benchmark.questions[index]).description
+        }
+        try FileOutput.write(
+            marked.map { $0 + "\n" }.joined(), to: folder.appending(path: EvaluationFolder.markedFile))
         let card = try benchmark.score(answers.map(\.text))
         if let card { try FileOutput.write(card.json.description + "\n", to: folder.appending(path: "counts.json")) }
         let resampling = Resampling(seed: configuration.seed, rounds: configuration.rounds)

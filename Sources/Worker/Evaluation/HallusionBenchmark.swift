@@ -16,6 +16,12 @@ struct HallusionBenchmark: Benchmark {
         let isSupplement: Bool
         let figureIsAbsent: Bool
         let isHard: Bool
+
+        var mayBeUnclear: Bool { isSupplement && figureIsAbsent }
+
+        func isRight(_ verdict: AnswerReading.Verdict) -> Bool {
+            verdict == .unclear ? mayBeUnclear : (verdict == .yes) == truth
+        }
     }
 
     let questions: [Question]
@@ -63,12 +69,11 @@ struct HallusionBenchmark: Benchmark {
         }
         for (row, answer) in zip(rows, answers) {
             let verdict = AnswerReading.yesNo(answer)
-            let mayBeUnclear = row.isSupplement && row.figureIsAbsent
-            let isRight = verdict == .unclear ? mayBeUnclear : (verdict == .yes) == row.truth
+            let isRight = row.isRight(verdict)
             card.add("questions", to: row.set)
             card.add("right", isRight ? 1 : 0, to: row.set)
             card.add("unclear", verdict == .unclear ? 1 : 0, to: row.set)
-            if !mayBeUnclear { add("figures", row, row.figure, isRight) }
+            if !row.mayBeUnclear { add("figures", row, row.figure, isRight) }
             add("pairs", row, row.question, isRight)
             add(row.isHard ? "hard pairs" : "easy pairs", row, row.question, isRight)
         }
@@ -77,6 +82,13 @@ struct HallusionBenchmark: Benchmark {
             card.add("right \(group.kind)", group.allRight ? 1 : 0, to: group.set)
         }
         return card
+    }
+
+    func mark(_ answer: String, at index: Int) -> MarkedAnswer {
+        let (row, said) = (rows[index], AnswerReading.yesNo(answer))
+        return .yesNo(
+            answer, truth: row.truth, verdict: row.isRight(said) ? .right : said == .unclear ? .unclear : .wrong,
+            words: AnswerReading.yesNoWords(answer))
     }
 
     /// The rows with `model_prediction`, as the official scorer reads them.

@@ -79,6 +79,18 @@ struct PairBenchmark: Benchmark {
         return card
     }
 
+    func mark(_ answer: String, at index: Int) -> MarkedAnswer {
+        let (options, truth) = rows[index]
+        let inWords = "(\(truth)) \(options.first { $0.letter == truth }?.text ?? "")"
+        guard let letter = AnswerReading.option(answer, among: options) else {
+            return MarkedAnswer(answer, truth: inWords, verdict: .unclear)
+        }
+        let isRight = letter == truth
+        return MarkedAnswer(
+            answer, truth: inWords, verdict: isRight ? .right : .wrong,
+            marks: AnswerReading.optionWords(answer, letter, among: options).map { ($0, isRight) })
+    }
+
     /// Answers as the official grader reads them.
     func files(_ answers: [Answer], model: String) -> [(name: String, text: String)] {
         let lines = zip(questions, answers).enumerated().map { index, pair -> String in

@@ -38,4 +38,11 @@ struct PopeBenchmark: Benchmark {
         }
         return card
     }
+
+    func mark(_ answer: String, at index: Int) -> MarkedAnswer {
+        let truth = rows[index].label
+        return .yesNo(
+            answer, truth: truth, verdict: (AnswerReading.pope(answer) == .yes) == truth ? .right : .wrong,
+            words: AnswerReading.popeWords(answer))
+    }
 }

@@ -75,6 +75,13 @@ struct RatedBenchmark: Benchmark {
         return card
     }
 
+    /// By the judge's rating, where there is one.
+    func mark(_ answer: String, at index: Int) -> MarkedAnswer {
+        MarkedAnswer(
+            answer, truth: records[index].value?["gt_answer"]?.string,
+            verdict: ratings.map { $0[index] < 3 ? .wrong : .right })
+    }
+
     func files(_ answers: [Answer], model: String) -> [(name: String, text: String)] {
         let rows = zip(records, answers).map { record, answer -> JSON in
             var object = record.value?.object ?? JSON.Object()

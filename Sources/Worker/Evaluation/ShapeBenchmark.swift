@@ -37,8 +37,7 @@ struct ShapeBenchmark: Benchmark {
             [Measure("accuracy", "right", per: "questions"), Measure("accuracy (open)", "right open", per: "open")]
                 + YesNoCounts.measures(named: " (yes/no)"))
         for (row, answer) in zip(rows, answers) {
-            let held = Set(AnswerReading.words(answer)).intersection(vocabulary)
-            let isRight = held == [row.truth]
+            let isRight = held(answer) == [row.truth]
             card.add("questions", to: row.image)
             card.add("right", isRight ? 1 : 0, to: row.image)
             if ["yes", "no"].contains(row.truth) {
@@ -51,5 +50,20 @@ struct ShapeBenchmark: Benchmark {
             }
         }
         return card
+    }
+
+    /// The answers of the benchmark that an answer holds.
+    private func held(_ answer: String) -> Set<String> {
+        Set(AnswerReading.words(answer)).intersection(vocabulary)
+    }
+
+    func mark(_ answer: String, at index: Int) -> MarkedAnswer {
+        let (truth, held) = (rows[index].truth, held(answer))
+        let marks = AnswerReading.wordRanges(answer).compactMap { range -> (Range<String.Index>, Bool)? in
+            let word = answer[range].lowercased()
+            return vocabulary.contains(word) ? (range, word == truth) : nil
+        }
+        return MarkedAnswer(
+            answer, truth: truth, verdict: held == [truth] ? .right : held.isEmpty ? .unclear : .wrong, marks: marks)
     }
 }

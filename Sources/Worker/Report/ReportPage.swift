@@ -52,8 +52,10 @@ struct ReportPage {
 
     /// A whole page with the style of reports.
     ///
-    /// - Parameter body: HTML
-    static func page(_ title: String, _ body: String) -> String {
+    /// - Parameters:
+    ///   - body: HTML
+    ///   - style: CSS of this page alone
+    static func page(_ title: String, _ body: String, _ style: String = "") -> String {
         """
         <!doctype html>
         <html lang="en"><head><meta charset="utf-8">
@@ -61,7 +63,7 @@ struct ReportPage {
         <meta name="color-scheme" content="light dark">
         <link rel="icon" href="data:,">
         <title>\(HTML.escaped(title))</title>
-        <style>\(reportStyle)</style></head>
+        <style>\(reportStyle)\(style)</style></head>
         <body><main>\(body)</main></body></html>
 
         """
