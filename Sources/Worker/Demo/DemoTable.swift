@@ -68,7 +68,7 @@ package struct DemoTable: Sendable {
         }
         return [
             "columns": .array(columns), "comparisons": .array(comparisons.map(\.json)),
-            "seconds": ["clip": .number(minedIn.clip), "mining": .number(minedIn.mining)],
+            "clip_seconds": .number(minedIn.clip), "mining_seconds": .number(minedIn.mining),
         ]
     }
 
