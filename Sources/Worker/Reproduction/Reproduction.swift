@@ -91,6 +91,20 @@ struct Reproduction {
         let page = ReproductionPage(
             result: result, size: size, map: map ?? "", laboratory: laboratory?.charts ?? "", first: first)
         try FileOutput.write(page.html, to: output.appending(path: "reproduction.html"))
+        try writeAnswers(output.appending(path: first))
         RunOutput.say("wrote reproduction.html and results.json in \(output.relativePath)")
+    }
+
+    /// The answers of some arms to the same questions.
+    private func writeAnswers(_ seed: URL) throws {
+        let folders = try [ReproductionResult.warmup, "dpo", "random", "misp"].map {
+            try EvaluationFolder(seed.appending(path: "\($0)/evaluation"))
+        }
+        let names = try EvaluationFolder.common(folders).filter { AnswerComparison.missing($0, in: folders).isEmpty }
+        let benchmarks = try names.map { try AnswerComparison($0, of: folders) }
+        let file = output.appending(path: "compare.html")
+        _ = try ComparePage(
+            names: ["warm-up", "DPO", "random negatives", "MISP-DPO"], benchmarks: benchmarks, tables: [], limit: 24
+        ).write(to: file)
     }
 }

@@ -95,7 +95,7 @@ package struct ReproductionArm: Sendable, Equatable {
         ]
 
     /// The configuration of its training.
-    func yaml(seed: UInt64, epochs: Int) -> String {
+    package func yaml(seed: UInt64, epochs: Int) -> String {
         """
         # \(name)
         seed: \(seed)

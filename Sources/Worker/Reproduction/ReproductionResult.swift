@@ -10,6 +10,8 @@ package struct ReproductionResult: Sendable {
         /// Seconds of training and those of a group, a value a seed; empty for the warm-up.
         package var seconds: [Double] = []
         package var secondsOfGroup: [Double] = []
+
+        package init() {}
     }
 
     package static let warmup = "warmup"
