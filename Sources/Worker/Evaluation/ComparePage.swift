@@ -154,6 +154,7 @@ private let compareStyle = """
     .runs li{overflow-wrap:anywhere}
     h2.benchmark{font-size:20px;margin:28px 0 4px}
     h3{font-size:16px;line-height:1.3;margin:2px 0;overflow-wrap:anywhere;white-space:pre-line}
+    thead th:first-child{padding-left:0}td{white-space:nowrap}
     .measures th{text-align:left}.measures thead th:nth-child(n+3){text-align:right}
     article{display:grid;grid-template-columns:160px minmax(0,1fr);gap:8px 18px;background:var(--card);\
     border:1px solid var(--line);border-radius:10px;padding:14px;margin:12px 0}
@@ -174,5 +175,5 @@ private let compareStyle = """
     mark.right{background:color-mix(in srgb,var(--right) 22%,transparent);border-bottom:2px solid var(--right)}
     mark.wrong{background:color-mix(in srgb,var(--wrong) 22%,transparent);border-bottom:2px dashed var(--wrong)}
     @media(max-width:560px){main{padding:16px 12px 48px}article{grid-template-columns:minmax(0,1fr);padding:12px}\
-    article img{width:auto;max-width:100%}}
+    article img{width:180px;max-width:100%}}
     """
