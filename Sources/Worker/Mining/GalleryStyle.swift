@@ -50,7 +50,7 @@ let galleryStyle = """
     .latents sub{line-height:0;font-size:9px}
     mark{color:var(--ink);border-radius:3px;padding:0 2px;background:color-mix(in srgb,var(--pick) var(--w),transparent)}
     article header p.answer{color:var(--ink)}
-    .answer sup{font-size:10px;line-height:0;margin-left:2px;color:var(--soft)}
+    .answer sup{font-size:10px;line-height:0;margin-left:2px}
     .fall{display:block;font-size:12px;line-height:1.3}
     .row.pick .fall{color:var(--pick)}
     .soft{color:var(--soft);font-weight:400}
