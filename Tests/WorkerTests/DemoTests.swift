@@ -85,16 +85,16 @@ extension DemoSize {
         }
     }
 
-    /// What negatives rest on: an answer for which they are mined is wrong for most pictures, a "no" right for most.
-    @Test func answersThatTakeNegativesAreWrongElsewhere() {
-        for kind in DemoQuestion.Kind.allCases {
+    /// What negatives rest on: a description is wrong for most pictures; a "no" is right for most.
+    @Test func descriptionsAreWrongElsewhere() {
+        for kind in DemoQuestion.Kind.allCases where kind != .present {
             let asked = data.groups.filter { $0.kind == kind }
             let judged = asked.flatMap { question in
                 data.gallery.compactMap { isTrue(question.answers[0], to: question.prompt, of: $0.scene) }
             }
             let share = Double(judged.count { $0 }) / Double(judged.count)
             #expect(judged.count == asked.count * data.gallery.count)
-            #expect(kind.takesNegatives ? share < 0.25 : share > 0.7, "\(kind): \(share)")
+            #expect(kind.takesNegatives ? share < 0.1 : share > 0.7, "\(kind): \(share)")
         }
     }
 

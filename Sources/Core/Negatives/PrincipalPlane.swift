@@ -31,8 +31,11 @@ public struct PrincipalPlane: Sendable {
             var axis = (0..<width).map { _ in random.normal() }
             var variance = 0.0
             for _ in 0..<300 {
-                let moved = Matrix<Double>.product(Matrix(1, width, axis), covariance).elements
-                var next = moved
+                // One sum after the other: a library's would depend on its threads. The matrix is symmetric.
+                var next = (0..<width).map { row in
+                    let factors = covariance.row(row)
+                    return (0..<width).reduce(0) { $0 + factors[$1] * axis[$1] }
+                }
                 for earlier in axes {
                     let along = dot(next, earlier)
                     for c in 0..<width { next[c] -= along * earlier[c] }

@@ -35,9 +35,10 @@ package struct DemoQuestion: Sendable {
     package enum Kind: String, CaseIterable, Sendable {
         case caption, thing, place, present, random, popular, adversarial
 
-        /// Whether the true answer is wrong for most other pictures, so that negatives can be mined for it. A "no" holds for
-        /// most: others as its negatives would teach nonsense.
-        package var takesNegatives: Bool { [.caption, .thing, .place, .present].contains(self) }
+        /// Whether the true answer describes, so that it is wrong for most other pictures and negatives can be mined for it. A
+        /// "no" holds for most. A "yes" has but one word to lower: on many pictures means on all, and the model stops
+        /// saying yes or no (docs/results.md).
+        package var takesNegatives: Bool { [.caption, .thing, .place].contains(self) }
     }
 
     package let kind: Kind

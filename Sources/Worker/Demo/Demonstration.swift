@@ -76,7 +76,7 @@ struct Demonstration {
             """
             3  \(data.groups.count) preference groups: a picture, a true answer, and the false one that the model finds \
             likeliest.
-               \(mined) have answers that are wrong for most other pictures; the others are a no, which is right for most.
+               \(mined) answers are descriptions, which are wrong for most other pictures; the others say yes or no.
             """)
         let answerer = try communicator.agree { try DemoAnswerer(model: runs.file("warmup/model"), adapter: nil) }
         let rejected = try answerer.answers(data.groups, from: 1, communicator: communicator) {
@@ -98,7 +98,7 @@ struct Demonstration {
             """
             4  Negatives: a small CLIP learns from \(data.gallery.count) pictures and their captions; a sparse autoencoder \
             finds in its space
-               \(DemoArm.pool) pictures for each of those answers; as many are taken at random.
+               \(DemoArm.pool) pictures for each description; as many are taken at random.
             """)
         try DemoClip.train(
             runs.file("clip"), on: data.captioned(in: runs.folder), seed: runs.seed, epochs: runs.size.epochs.clip,
