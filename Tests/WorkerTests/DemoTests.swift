@@ -231,7 +231,9 @@ extension DemoSize {
         let accuracies = try JSONField(contentsOf: folder.appending(path: "results.json"))["columns"].array().map {
             String(format: "%.3f", try $0["accuracy"].double())
         }
-        #expect(accuracies.count == 1 + DemoArm.all.count && accuracies.allSatisfy { table(alone)[1].contains($0) }, "\(alone.output)")
+        #expect(
+            accuracies.count == 1 + DemoArm.all.count && accuracies.allSatisfy { table(alone)[1].contains($0) },
+            "\(alone.output)")
         let results = [
             "warmup/model/model.safetensors", "clip/model.safetensors", "groups-mined.jsonl", "groups-random.jsonl",
             "misp/adapter/adapter_model.safetensors",

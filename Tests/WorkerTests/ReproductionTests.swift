@@ -93,7 +93,9 @@ import Worker
         for part in ["Table 1", "Table 2", "Figure 2", "Figure 3", "Figure 4", "Figure 5", "Sampling", "Costs"] {
             #expect(page.contains(part), "\(part)")
         }
-        for file in ["compare.html", "seed-0/mining-misp/gallery.html", "seed-0/mining-misp/map.svg", "sampling/sampling.html"] {
+        for file in [
+            "compare.html", "seed-0/mining-misp/gallery.html", "seed-0/mining-misp/map.svg", "sampling/sampling.html",
+        ] {
             #expect(FileManager.default.fileExists(atPath: one.appending(path: file).path), "\(file)")
         }
 

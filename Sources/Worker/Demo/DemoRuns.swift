@@ -27,7 +27,8 @@ struct DemoRuns {
     func prepareFolder() throws {
         let mark: JSON = [
             "made_by": "misp-worker demo", "version": .string(Program.version), "seed": .integer(Int(seed)),
-            "labels": .integer(size.labels), "gallery": .integer(size.gallery), "groups": .integer(size.groups), "questions": .integer(size.questions),
+            "labels": .integer(size.labels), "gallery": .integer(size.gallery), "groups": .integer(size.groups),
+            "questions": .integer(size.questions),
         ]
         let files = FileManager.default
         do {

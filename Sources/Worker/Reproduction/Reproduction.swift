@@ -19,7 +19,8 @@ struct Reproduction {
         Interruption.watch()
         BLAS.setThreads(1)
         try prepare()
-        let benchmarks = ReproductionBenchmarks(size: questions, folder: output.appending(path: "benchmarks").absoluteURL)
+        let benchmarks = ReproductionBenchmarks(
+            size: questions, folder: output.appending(path: "benchmarks").absoluteURL)
         try benchmarks.write(communicator)
         var progress = PhaseProgress(
             "reproduction, part", of: seeds.count * ReproductionSeed.parts, isTold: isFirst, isTerminal: false)

@@ -140,7 +140,8 @@ struct ReproductionPage {
             let chart = IntervalChart(lines: [IntervalChart.Line(name: measure.title, points: points)])
             return "<figure><h2>\(measure.title)</h2>\(chart.svg)</figure>"
         }
-        return "<p class=\"note\">\(title); whiskers are 95 % intervals.</p><section class=\"charts\">\(figures.joined())</section>"
+        return
+            "<p class=\"note\">\(title); whiskers are 95 % intervals.</p><section class=\"charts\">\(figures.joined())</section>"
     }
 
     /// Of every arm of table 1, and of the negatives.
@@ -168,11 +169,11 @@ struct ReproductionPage {
         }
         return table(
             ["", "a group", "training", "CLIP and mining", "points of POPE accuracy", "points a minute"], rows)
-            + """
-            <p class="note">Seconds on this machine, means over seeds. “CLIP and mining” is what negatives cost before the first \
-            step; a CLIP that is there already costs nothing. CLIP took \(String(format: "%.1f", clip)) s. “Points a minute” \
-            counts both, over the warm-up.</p>
-            """
+                + """
+                <p class="note">Seconds on this machine, means over seeds. “CLIP and mining” is what negatives cost before the first \
+                step; a CLIP that is there already costs nothing. CLIP took \(String(format: "%.1f", clip)) s. “Points a minute” \
+                counts both, over the warm-up.</p>
+                """
     }
 
     private static let style = """

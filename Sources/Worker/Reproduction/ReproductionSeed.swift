@@ -76,7 +76,9 @@ struct ReproductionSeed {
     }
 
     private func makeFiles(_ data: DemoData) throws {
-        try onFirstRank { for part in ["warmup", "gallery", "groups", "eval"] { try OutputFolder.make(file("pictures/\(part)")) } }
+        try onFirstRank {
+            for part in ["warmup", "gallery", "groups", "eval"] { try OutputFolder.make(file("pictures/\(part)")) }
+        }
         try data.writePictures(to: folder, communicator)
         try onFirstRank {
             try data.writeLabels(to: file("warmup.jsonl"))
@@ -161,7 +163,8 @@ struct ReproductionSeed {
                     zip(misp, perturbed).map { own, other in
                         with(
                             own,
-                            negatives(own).prefix(2).map { ["image": $0["image"] ?? .null] } + every(other, 1).prefix(1))
+                            negatives(own).prefix(2).map { ["image": $0["image"] ?? .null] } + every(other, 1).prefix(1)
+                        )
                     }
                 }
             try DemoData.write(made, to: file(source.file))
