@@ -29,36 +29,35 @@ enum YAMLBounds {
         }
     }
 
-    /// Before it is parsed: refuses anchors, without which no alias can be, as a few aliases of aliases make a tree that
-    /// nobody can walk.
+    /// Before it is parsed: refuses an anchor that an alias may name, as a few aliases of aliases make a tree that nobody
+    /// can walk, and as a key it is walked while it is parsed.
     ///
-    /// An anchor stands where a value begins: at the start of a line, or behind `:`, `-`, a bracket, or a comma in brackets.
+    /// Where an anchor can stand depends on tags, quotes and block scalars, so its place is not asked: a name that stands
+    /// behind an ampersand and behind an asterisk is taken for both. Either alone is text, or changes nothing.
     static func checkAnchors(_ text: String, at place: String) throws(MISPError) {
-        var depth = 0
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let bytes = Array(line.utf8)
-            var (quote, before) = (UInt8(0), UInt8(0))
-            for (column, byte) in bytes.enumerated() {
-                if quote != 0 {
-                    if byte == quote { quote = 0 }
-                } else if byte == UInt8(ascii: "#"), column == 0 || bytes[column - 1] == UInt8(ascii: " ") {
-                    break
-                } else if "\"'".utf8.contains(byte), before == 0 || ":-[{,".utf8.contains(before) {
-                    quote = byte
-                } else if byte == UInt8(ascii: "&"),
-                    before == 0 || ":-[{".utf8.contains(before) || (depth > 0 && before == UInt8(ascii: ","))
-                {
-                    let name = bytes[(column + 1)...].prefix { !" ,]}\t\r".utf8.contains($0) }
-                    guard name.isEmpty else {
-                        throw MISPError(
-                            "&\(String(decoding: name, as: UTF8.self)) is an anchor, and anchors and aliases are not read",
-                            at: "\(place):\(index + 1)", remedy: "write the value out where it is needed")
-                    }
-                }
-                if quote == 0, "[{".utf8.contains(byte) { depth += 1 }
-                if quote == 0, "]}".utf8.contains(byte) { depth = max(depth - 1, 0) }
-                if byte != UInt8(ascii: " ") { before = byte }
-            }
+        let bytes = Array(text.utf8)
+        let aliases = Set(names(behind: UInt8(ascii: "*"), in: bytes).map(\.name))
+        guard let anchor = names(behind: UInt8(ascii: "&"), in: bytes).first(where: { aliases.contains($0.name) })
+        else {
+            return
         }
+        let line = bytes[..<anchor.offset].reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
+        throw MISPError(
+            "&\(String(decoding: anchor.name, as: UTF8.self)) is an anchor, and anchors and aliases are not read",
+            at: "\(place):\(line)", remedy: "write the value out where it is needed")
+    }
+
+    /// The names, as YAML's scanner reads them, behind each `mark`.
+    private static func names(behind mark: UInt8, in bytes: [UInt8]) -> [(name: [UInt8], offset: Int)] {
+        bytes.indices.lazy.filter { bytes[$0] == mark }.compactMap { offset in
+            let name = bytes[(offset + 1)...].prefix(while: isOfName)
+            return name.isEmpty ? nil : (Array(name), offset)
+        }
+    }
+
+    private static func isOfName(_ byte: UInt8) -> Bool {
+        let letter = byte | 0x20
+        return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(letter)
+            || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || "_-".utf8.contains(byte)
     }
 }
