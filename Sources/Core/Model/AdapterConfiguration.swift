@@ -101,14 +101,14 @@ struct ModulePattern {
         if plain.utf8.allSatisfy({ $0 < 0x80 && (Self.isWord($0) || $0 == UInt8(ascii: ".")) }) {
             (literal, expression) = (plain, nil)
         } else {
-            guard key.utf8.count <= 500, let expression = try? Regex("(?:.*\\.)?(?:\(key))") else { return nil }
+            guard key.utf8.count <= 500, RegexCost.isBounded(key), let expression = try? Regex("(?:.*\\.)?(?:\(key))") else { return nil }
             (literal, self.expression) = (nil, expression)
         }
     }
 
     func matches(_ path: String) -> Bool {
         if let literal { return path == literal || path.hasSuffix("." + literal) }
-        guard let expression else { return false }
+        guard let expression, path.utf8.count <= RegexCost.longestPath else { return false }
         return (try? expression.wholeMatch(in: path)) != nil
     }
 

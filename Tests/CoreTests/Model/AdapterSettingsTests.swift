@@ -107,6 +107,19 @@ import Testing
             ),
             (["target_modules": 5], "target_modules: is a number"),
             (["layers_to_transform": [true]], "[0]: is a boolean"),
+            // As Unsloth writes them.
+            (
+                [
+                    "target_modules":
+                        "(?:.*?(?:language|text).*?(?:self_attn|attention|attn).*?(?:k_proj|q_proj|v_proj|o_proj).*?)"
+                ], "does not adapt its module"
+            ),
+            (
+                [
+                    "target_modules":
+                        "(?:.*?(?:language|text).*?(?:self_attn|mlp).*?(?:[kqvo]_proj|gate_proj|up_proj|down_proj).*?)"
+                ], nil
+            ),
             (["target_modules": "all-linear"], nil), (["target_modules": nil], nil),
             (
                 ["target_modules": .array(LowRankSettings.modules.map(JSON.string)), "layers_to_transform": [0, 1]], nil
@@ -120,6 +133,23 @@ import Testing
         }
         let text = message()
         #expect(text.contains(expected), "\(text)")
+    }
+
+    /// What would backtrack for ever is not tried: the file's tensors are then what is adapted.
+    @Test(
+        .timeLimit(.minutes(5)),
+        arguments: [
+            "(.*)*(.*)*(.*)*(.*)*x", "((a|b|.)*)*(q|k|v|o|gate|up|down)_proj_", "(?:.+)+_", ".*.*.*.*.*.*.*x",
+            "(a?){100000}x",
+            "(model|language|_|\\.)*(model|language|_|\\.)*x", #"\Q[\E(.+)+x"#, "(?x)# [\n(.+)+x", "[^](.+)+]x",
+            "([a-z.]+|.)+x",
+        ])
+    func patternsThatCouldTakeForEverAreNotTried(pattern: String) throws {
+        try set("target_modules", .string(pattern))
+        try set("exclude_modules", .string(pattern))
+        #expect(try LowRankAdapterFolder(folder.url).settings.parts?.count == 14)
+        try set("rank_pattern", .object(.init([(pattern, JSON.integer(4))])))
+        #expect(message().contains("is no pattern that is read here"))
     }
 
     @Test func aModuleThatIsAdaptedButNotThere() throws {
