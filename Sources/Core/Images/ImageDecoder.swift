@@ -145,7 +145,10 @@ extension ImageDecoder {
             MISPError("truncated \(outcome.format.rawValue)", at: place, remedy: "copy or download the file again")
         case MISP_IMAGE_NO_MEMORY:
             MISPError("no memory to decode this \(outcome.format.rawValue)", at: place, kind: .defect)
-        default: MISPError("corrupt \(outcome.format.rawValue) (\(outcome.message))", at: place)
+        default:
+            MISPError(
+                "corrupt \(outcome.format.rawValue) (\(outcome.message))", at: place,
+                remedy: "copy or download the file again")
         }
     }
 
@@ -157,7 +160,17 @@ extension ImageDecoder {
         return MISPError("\(kind.name), not a PNG, JPEG or WebP image", at: place, remedy: kind.remedy)
     }
 
+    /// Refuses what is there but no file of some length: a folder; and a device or a pipe, which may never end.
+    package static func checkFile(_ url: URL) throws(MISPError) {
+        var status = stat()
+        guard stat(url.path, &status) == 0, status.st_mode & S_IFMT != S_IFREG else { return }
+        throw MISPError(
+            status.st_mode & S_IFMT == S_IFDIR ? "is a folder, not a picture" : "is not a regular file",
+            at: url.relativePath, remedy: "give the path of a PNG, JPEG or WebP file")
+    }
+
     private static func read(_ url: URL, limit: Int?) throws(MISPError) -> Data {
+        try checkFile(url)
         do {
             let file = try FileHandle(forReadingFrom: url)
             defer { try? file.close() }

@@ -19,6 +19,7 @@ package enum PictureReference {
         }
         if text.utf8.count > 255, isEncoded || isBase64 { return ("holds a picture as base64 data, not a path", save) }
         if text.utf8.count > 4096 { return ("is no path: it has \(text.utf8.count) bytes", save) }
+        if text.allSatisfy(\.isWhitespace) { return ("is empty", "give the path of a picture") }
         if text.utf8.contains(0) { return ("holds a NUL character", "give a path") }
         return nil
     }

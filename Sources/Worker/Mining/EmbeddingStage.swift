@@ -60,6 +60,7 @@ final class EmbeddingStage {
     private func picture(
         _ path: String, _ add: (Digest, () -> Matrix<Float>) -> Void
     ) throws(MISPError) -> Digest {
+        try ImageDecoder.checkFile(URL(filePath: path))
         let data: Data
         do {
             data = try Data(contentsOf: URL(filePath: path), options: .mappedIfSafe)

@@ -28,6 +28,7 @@ import Testing
         ("\"file:///tmp/a.png\"", "is a file: URL"),
         (#"{"bytes": "AAAA", "path": null}"#, "is an object (bytes, path)"),
         (#"{"url": "http://x"}"#, "is an object (url)"), (#""a\u0000.png""#, "holds a NUL character"),
+        ("\"\"", "is empty"), ("\" \\t\"", "is empty"),
         ("\"\(String(repeating: "x/é", count: 3000))\"", "is no path"),
     ]
 
@@ -41,6 +42,23 @@ import Testing
     @Test func pathsOfAnyFormAreRead() throws {
         for path in ["a.png", "./b/c d.jpg", "Ä:1.png", "datasets/x.png", "9j.png", "a+b=c.webp"] {
             #expect(try refusal("\"\(path)\"").contains("does not exist"), "\(path)")
+        }
+    }
+
+    /// Reading them would never end, or end in the system's words.
+    @Test func devicesPipesAndFoldersAreNoPictures() throws {
+        #expect(mkfifo(folder["pipe.png"].path, 0o600) == 0)
+        for (url, said) in [
+            (URL(filePath: "/dev/zero"), "is not a regular file"), (folder["pipe.png"], "is not a regular file"),
+            (folder.url, "is a folder, not a picture"),
+        ] {
+            for read in [
+                { _ = try ImageDecoder.header(contentsOf: $0) }, { _ = try RGBImage(contentsOf: $0) },
+                { _ = try ImageDecoder.isTransparent(contentsOf: $0) },
+            ] as [(URL) throws -> Void] {
+                let error = #expect(throws: MISPError.self) { try read(url) }
+                #expect(error?.description.contains(said) == true, "\(error?.description ?? "")")
+            }
         }
     }
 
