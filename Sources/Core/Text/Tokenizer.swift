@@ -26,7 +26,7 @@ public struct Tokenizer: Sendable {
     /// The token that tokenizer_config.json (or an older file beside it) says ends a sequence, and where it says so.
     public private(set) var endOfSequence: (id: Int32, place: JSONField)?
 
-    private static let keys = KeyTable(
+    package static let keys = KeyTable(
         read: ["added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"],
         harmless: ["version", "truncation", "padding"])
 

@@ -51,7 +51,7 @@ package struct TokenizerSettings {
     private var isOlder = true
 
     /// - Throws: `MISPError` with file and key: what is malformed, or not known here
-    init(folder: URL) throws(MISPError) {
+    package init(folder: URL) throws(MISPError) {
         configuration = try Self.file("tokenizer_config.json", in: folder)
         let map = try Self.file("special_tokens_map.json", in: folder)
         try Self.check(configuration, Self.configurationKeys)
@@ -113,14 +113,26 @@ package struct TokenizerSettings {
         for file in [configuration, map] where file.isPresent {
             let own = try file.object().members.filter { Self.isName($0.key, $0.value) && !Self.names.contains($0.key) }
             // transformers adds those given as objects first.
-            for (name, _) in own.filter({ $0.value.object != nil }) + own.filter({ $0.value.object == nil }) {
+            for (name, value) in own.filter({ $0.value.object != nil }) + own.filter({ $0.value.object == nil }) {
+                try Self.checkType(file[name], value)
                 named.append((name, try Self.entry(file[name])))
             }
         }
-        for section in [configuration["extra_special_tokens"], configuration["model_specific_special_tokens"]]
-        where section.value?.object != nil {
+        let own = configuration["model_specific_special_tokens"]
+        if own.isPresent { _ = try own.object() }
+        for section in [configuration["extra_special_tokens"], own] where section.value?.object != nil {
             for key in try section.object().keys { named.append((key, try Self.entry(section[key]))) }
         }
+    }
+
+    /// transformers passes over an own token that tokenizer_config.json gives as an object of no type.
+    private static func checkType(_ field: JSONField, _ value: JSON) throws(MISPError) {
+        guard field.file.hasSuffix("tokenizer_config.json"), value.object != nil,
+            value["__type"]?.string != "AddedToken"
+        else { return }
+        throw field.failure(
+            "is an object without \"__type\": \"AddedToken\", which transformers takes for no token",
+            remedy: "give its text alone, or the type")
     }
 
     private mutating func readExtra(map: JSONField) throws(MISPError) {
@@ -130,7 +142,11 @@ package struct TokenizerSettings {
         }
         lists.append(map["extra_special_tokens"])
         if lists.allSatisfy({ !$0.isPresent }) { lists = [map["additional_special_tokens"]] }
-        for list in lists where list.isPresent && list.value?.object == nil {
+        for list in lists where list.isPresent {
+            // An object of extra_special_tokens names its tokens.
+            if list.file == configuration.file, list.path == "extra_special_tokens", list.value?.object != nil {
+                continue
+            }
             for field in try list.array() { extra.append(try Self.entry(field, isNamed: false)) }
         }
     }

@@ -3,6 +3,8 @@ import Core
 /// Tries a reader of a JSON file with every key of its table, and with keys that are in none.
 struct KeyTableProbe {
     let table: KeyTable
+    /// What no key that is read may hold.
+    var wrong: JSON = ["strange": 1]
     /// The error of a file that is this object, if there is one.
     let read: (JSON) -> MISPError?
 
@@ -20,6 +22,9 @@ struct KeyTableProbe {
             for value in accepted + [.null] {
                 if let error = read(.object(.init([(key, value)]))) { faults.append("\(key): \(value): \(error)") }
             }
+        }
+        for key in table.read where !isRefused(key, wrong) {
+            faults.append("\(key): \(wrong) is not refused")
         }
         for key in table.harmless {
             for value in Self.values + [.null] {
@@ -40,6 +45,6 @@ struct KeyTableProbe {
     }
 
     private func isRefused(_ key: String, _ value: JSON) -> Bool {
-        read(.object(.init([(key, value)])))?.place?.hasSuffix(": \(key)") ?? false
+        read(.object(.init([(key, value)])))?.place?.contains(": \(key)") ?? false
     }
 }

@@ -71,6 +71,17 @@ import Testing
             "338.trim"
         ),
         (#"{"tokenizer_config.json": {"added_tokens_decoder": [1]}}"#, "added_tokens_decoder"),
+        (#"{"tokenizer_config.json": {"video_token": {"content": "<a>"}}}"#, "tokenizer_config.json: video_token"),
+        (
+            #"{"tokenizer_config.json": {"start_token": {"content": "<a>", "__type": "str"}}}"#,
+            "tokenizer_config.json: start_token"
+        ),
+        (
+            #"{"tokenizer_config.json": {"added_tokens_decoder": {}, "box_token": {"content": "<a>", "special": true}}}"#,
+            "tokenizer_config.json: box_token"
+        ),
+        (#"{"tokenizer_config.json": {"model_specific_special_tokens": 7}}"#, "model_specific_special_tokens"),
+        (#"{"tokenizer_config.json": {"additional_special_tokens": {"a": "<a>"}}}"#, "additional_special_tokens"),
         (#"{"added_tokens.json": {"<a>": 999999999999}}"#, "added_tokens.json: <a>"),
         (#"{"added_tokens.json": {"<a>": -1}}"#, "added_tokens.json: <a>"),
         (#"{"added_tokens.json": {"</s>": 5}}"#, "added_tokens.json: </s>"),
@@ -104,15 +115,28 @@ import Testing
         ("special_tokens_map.json", TokenizerSettings.mapKeys),
     ])
     func everyKeyIsReadHarmlessAtItsDefaultOrRefused(name: String, table: KeyTable) throws {
-        let folder = try folder(JSON.Object(), over: ["tokenizer.json"])
-        let probe = KeyTableProbe(table: table) { json in
+        let folder = try TemporaryFolder()
+        let probe = KeyTableProbe(table: table, wrong: 7) { json in
             do {
                 try FileOutput.write(json.description, to: folder[name])
-                _ = try Tokenizer(folder: folder.url)
+                _ = try TokenizerSettings(folder: folder.url)
                 return nil
             } catch { return error as? MISPError }
         }
-        #expect(probe.faults(randomKeys: 200) == [])
+        #expect(probe.faults() == [])
+    }
+
+    @Test func everyKeyOfTheTokenizerIsReadHarmlessOrRefused() throws {
+        let merges: JSON = ["model": ["type": "BPE", "vocab": ["a": 0], "merges": []]]
+        let probe = KeyTableProbe(table: Tokenizer.keys, wrong: 7) { json in
+            do throws(MISPError) {
+                let members = (merges.object?.members ?? []) + (json.object?.members ?? [])
+                _ = try Tokenizer(JSONField(.object(.init(members.map { ($0.key, $0.value) })), file: "tokenizer.json"))
+                return nil
+            } catch { return error }
+        }
+        #expect(probe.read([:]) == nil)
+        #expect(probe.faults() == [])
     }
 
     /// tokenizer_config.json and config.json may each name a token that the model has no embedding for.
