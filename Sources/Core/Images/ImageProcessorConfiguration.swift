@@ -83,15 +83,20 @@ extension ImageProcessorConfiguration {
     public init(modelDirectory: URL) throws(MISPError) {
         let processor = modelDirectory.appending(path: "processor_config.json")
         if FileManager.default.fileExists(atPath: processor.path) {
-            let field = try JSONField(contentsOf: processor)
-            try KeyTable.processor.check(field)
-            let nested = field["image_processor"]
-            if nested.isPresent {
-                try self.init(nested)
+            if let nested = try Self(ofProcessor: JSONField(contentsOf: processor)) {
+                self = nested
                 return
             }
         }
         try self.init(contentsOf: modelDirectory.appending(path: "preprocessor_config.json"))
+    }
+
+    /// `image_processor` of a processor_config.json; nil where it has none.
+    package init?(ofProcessor field: JSONField) throws(MISPError) {
+        _ = try field.object()
+        try KeyTable.processor.check(field)
+        guard field["image_processor"].isPresent else { return nil }
+        try self.init(field["image_processor"])
     }
 
     /// Reads a preprocessor_config.json.

@@ -69,6 +69,13 @@ struct ConfigurationObject: Sendable, CustomTestStringConvertible {
             Self(
                 name: "preprocessor", table: .imageProcessor, root: pictures,
                 read: { _ = try ImageProcessorConfiguration($0) }, unread: ["feature_extractor_type"]),
+            Self(
+                name: "preprocessor inside", table: .imageProcessor, path: ["image_processor"],
+                root: ["image_processor": pictures], read: { _ = try ImageProcessorConfiguration(ofProcessor: $0) },
+                unread: ["feature_extractor_type"]),
+            Self(
+                name: "processor", table: .processor, root: ["image_processor": pictures],
+                read: { _ = try ImageProcessorConfiguration(ofProcessor: $0) }),
         ]
         return all
     }()
@@ -125,14 +132,14 @@ extension JSON {
         }
     }
 
-    @Test func unknownKeysAreRefusedByNameUnlessTheySayNothing() {
-        var random = KeyedRandom(1, "keys")
+    @Test(arguments: ConfigurationObject.all)
+    func unknownKeysAreRefusedByNameUnlessTheySayNothing(_ object: ConfigurationObject) {
+        var random = KeyedRandom(1, "keys", object.name)
         let loud = Self.values.filter { !$0.saysNothing }
         let quiet = Self.values.filter(\.saysNothing) + [nil]
         #expect(loud.count == 8)
         let letters = Array("abcdefghijklmnopqrstuvwxyz_0123456789")
-        for number in 0..<1000 {
-            let object = ConfigurationObject.all[number % ConfigurationObject.all.count]
+        for _ in 0..<1000 {
             let key = "z" + String((0..<3 + random.below(20)).map { _ in letters[random.below(letters.count)] })
             let value = loud[random.below(loud.count)]
             let message = object.refusal(key, value) ?? "accepted"
