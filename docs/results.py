@@ -13,7 +13,7 @@ import pathlib
 import subprocess
 import tempfile
 
-DEMO = "for seed in 0 1 2 3 4 5 6 7 8 9; do launch/demo -n 2 --seed $seed --output runs/demo-$seed; done"
+DEMO = "for seed in {seeds}; do launch/demo -n 2 --seed $seed --output runs/demo-$seed; done"
 MODELS = [("eval-sft", "sft", "warm-up"), ("eval-more", "more", "further supervised training"), ("eval-dpo", "dpo", "DPO"),
           ("eval-mdpo", "mdpo", "mDPO, anchor"), ("eval-misp", "misp", "MISP-DPO, anchor"),
           ("eval-mined", "mined", "MISP-DPO on captions, mined negatives")]
@@ -27,7 +27,7 @@ MEASURES = ["accuracy", "accuracy (open)", "accuracy (yes/no)"]
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="+", choices=["demo", "easy-vqa"])
-    parser.add_argument("--demo", type=pathlib.Path, default=pathlib.Path("runs"), help="folder of demo-0 to demo-9")
+    parser.add_argument("--demo", type=pathlib.Path, default=pathlib.Path("runs"), help="folder of demo-0, demo-1, …")
     parser.add_argument("--easy-vqa", type=pathlib.Path, default=pathlib.Path("examples/easy-vqa/runs"))
     parser.add_argument("--worker", default=".build/release/misp-worker")
     return parser.parse_args()
@@ -89,35 +89,39 @@ def paired(values: list[float]) -> str:
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if central_t(middle, n - 1) < 0.95 else (low, middle)
-    p = 1 - central_t(abs(mean) / error, n - 1) if error else 1.0
+    p = 1 - central_t(abs(mean) / error, n - 1) if error else float(mean == 0)
     return f"{mean:+.1f} ± {high * error:.1f}, p {p:.3f}" if p >= 0.001 else f"{mean:+.1f} ± {high * error:.1f}, p < 0.001"
 
 
 def demo(folder: pathlib.Path) -> str:
-    results = [read(folder / f"demo-{seed}" / "results.json") for seed in range(10)]
+    seeds = [seed for seed in range(1000) if (folder / f"demo-{seed}" / "results.json").exists()]
+    if len(seeds) < 2 or seeds != list(range(len(seeds))):
+        raise SystemExit(f"{folder} holds the demonstration's seeds {seeds}: run them from 0 on, two or more")
+    results = [read(folder / f"demo-{seed}" / "results.json") for seed in seeds]
+    n = len(seeds)
     names = [c["name"] for c in results[0]["columns"]]
     counts = {key: {name: [next(c for c in r["columns"] if c["name"] == name)[key]["wrong"] for r in results] for name in names}
               for key, _ in DEMO_COUNTS}
     asked = {key: results[0]["columns"][0][key]["asked"] for key, _ in DEMO_COUNTS}
-    means = [[f"{title}, of {asked[key]}", *(f"{sum(counts[key][name]) / 10:.1f}" for name in names)] for key, title in DEMO_COUNTS]
-    seeds = [[str(seed), *(str(counts["all"][name][seed]) for name in names)] for seed in range(10)]
+    means = [[f"{title}, of {asked[key]}", *(f"{sum(counts[key][name]) / n:.1f}" for name in names)] for key, title in DEMO_COUNTS]
+    rows = [[str(seed), *(str(counts["all"][name][seed]) for name in names)] for seed in seeds]
     pairs = [[f"{own} less {other}", what,
               *(paired([a - b for a, b in zip(counts[key][own], counts[key][other])]) for key, _ in DEMO_COUNTS)]
              for own, other, what in DEMO_PAIRS]
-    seconds = [[c["name"], f"{sum(next(x for x in r['columns'] if x['name'] == c['name'])['seconds'] for r in results) / 10:.1f}"]
+    seconds = [[c["name"], f"{sum(next(x for x in r['columns'] if x['name'] == c['name'])['seconds'] for r in results) / n:.1f}"]
                for c in results[0]["columns"]]
     return f"""## The demonstration
 
 ```sh
-{DEMO}
+{DEMO.format(seeds=" ".join(map(str, seeds)))}
 ```
 
 {asked["all"]} questions about held-out pictures ({machine(folder / "demo-0/misp")}; other processors round otherwise, and give other
-counts for the same seed). Means over seeds 0 to 9:
+counts for the same seed). Means over {n} seeds:
 
 """ + table(["", *names], means) + """
 
-Less is better everywhere. Differences on the same seeds, with half of the 95 % interval and p of the paired t test over the ten
+Less is better everywhere. Differences on the same seeds, with half of the 95 % interval and p of the paired t test over the
 seeds (minus: fewer mistakes). Twenty tests: one of them is expected below 0.05 by chance.
 
 """ + table(["", "in what they differ", *(title for _, title in DEMO_COUNTS)], pairs) + f"""
@@ -126,10 +130,10 @@ seeds (minus: fewer mistakes). Twenty tests: one of them is expected below 0.05 
 
 Mistakes by seed:
 
-""" + table(["seed", *names], seeds) + f"""
+""" + table(["seed", *names], rows) + f"""
 
 Seconds of training, means: {", ".join(f"{name} {value}" for name, value in seconds)}. Before the arms with mined pictures come
-{sum(r["clip_seconds"] for r in results) / 10:.0f} s of CLIP and {sum(r["mining_seconds"] for r in results) / 10:.0f} s of mining. Two
+{sum(r["clip_seconds"] for r in results) / n:.0f} s of CLIP and {sum(r["mining_seconds"] for r in results) / n:.0f} s of mining. Two
 cores, which did other work besides.
 """
 
