@@ -8,7 +8,7 @@ public final class MappedFile: @unchecked Sendable {
 
     public init(_ url: URL) throws(MISPError) {
         path = url.relativePath
-        let descriptor = open(url.path, O_RDONLY)
+        let descriptor = open(url.path, O_RDONLY | O_NONBLOCK)  // a pipe would wait for a writer
         guard descriptor >= 0 else {
             throw MISPError("cannot be opened: \(String(cString: strerror(errno)))", at: path)
         }

@@ -81,9 +81,34 @@ public struct SafetensorsFile: Sendable {
                 unread[name] = entry["dtype"]?.string ?? "of no dtype"
             }
         }
+        try Self.checkLayout(entries, file, start)
         self.tensors = tensors
         self.unread = unread
         self.metadata = metadata
+    }
+
+    /// Tensors lie one behind the other and fill the file, as the format asks: what overlaps or leaves a gap has offsets
+    /// that somebody changed, and its numbers may be any.
+    private static func checkLayout(_ entries: JSON.Object, _ file: MappedFile, _ start: Int) throws(MISPError) {
+        let remedy = "copy or download the file again, or save it anew with safetensors"
+        let spans = entries.members.filter { $0.key != "__metadata__" }.compactMap { name, entry in
+            entry["data_offsets"]?[0]?.int.flatMap { begin in
+                entry["data_offsets"]?[1]?.int.map { (name: name, begin: begin, end: $0) }
+            }
+        }.sorted { ($0.begin, $0.end) < ($1.begin, $1.end) }
+        var end = 0
+        for span in spans {
+            guard span.begin == end else {
+                throw MISPError(
+                    "begins at byte \(span.begin) of the data, but the tensors before it end at \(end)",
+                    at: "\(file.path): \(span.name)", remedy: remedy)
+            }
+            end = span.end
+        }
+        guard end == file.count - start else {
+            throw MISPError(
+                "has \(file.count - start - end) bytes behind its last tensor", at: file.path, remedy: remedy)
+        }
     }
 
     private static func tensor(

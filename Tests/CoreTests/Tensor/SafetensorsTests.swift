@@ -94,7 +94,20 @@ func safetensors(_ header: String, _ data: [UInt8] = [], length: UInt64? = nil) 
         ("a dimension that is a string", entry(shape: #"["1"]"#), "impossible shape"),
         ("a shape of more than 2⁶³ elements", entry(shape: "[4294967296,4294967296]"), "impossible shape"),
         ("a shape whose bytes come to 4 modulo 2⁶⁴", entry(shape: "[4611686018427387905]"), "a: has 4 bytes"),
+        ("two tensors in one place", pair("[0,4]", "[0,4]"), "begins at byte 0 of the data"),
+        ("tensors that overlap", pair("[0,4]", "[2,6]"), "b: begins at byte 2 of the data"),
+        ("a gap", pair("[0,4]", "[5,9]"), "b: begins at byte 5 of the data"),
+        ("a gap before the first", pair("[1,5]", "[5,9]"), "a: begins at byte 1 of the data"),
+        ("bytes behind the last", pair("[0,4]", "[4,8]"), "has 1 bytes behind its last tensor"),
+        ("bytes behind none", safetensors("{}", [0]), "has 1 bytes behind its last tensor"),
     ]
+
+    /// Two tensors in nine bytes.
+    private static func pair(_ a: String, _ b: String) -> [UInt8] {
+        let tensor = #"{"dtype":"F32","shape":[1],"data_offsets":"#
+        return safetensors(
+            "{\"b\":\(tensor)\(b)},\"a\":\(tensor)\(a)}}", [UInt8](repeating: 0, count: 9))
+    }
 
     private static func entry(
         type: String = "F32", shape: String = "[1]", offsets: String = "[0,4]"
