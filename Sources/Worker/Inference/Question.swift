@@ -19,9 +19,12 @@ struct Question: Sendable {
             let id = try field["id"].isPresent ? field["id"].value?.string ?? "\(field["id"].int())" : "\(line.line)"
             guard seen.insert(id).inserted else { throw MISPError("the id \(id) occurs twice", at: place) }
             let image = try PictureReference.path(field["image"])
-            return Question(
-                id: id, prompt: try field["prompt"].string(),
-                image: image.hasPrefix("/") ? image : images.appending(path: image).path, place: place)
+            let path = image.hasPrefix("/") ? image : images.appending(path: image).path
+            guard FileManager.default.fileExists(atPath: path) else {
+                throw MISPError(
+                    "the image \(path) does not exist", at: place, remedy: "relative paths start from data.images")
+            }
+            return Question(id: id, prompt: try field["prompt"].string(), image: path, place: place)
         }
         guard !questions.isEmpty else { throw MISPError("has no question", at: file.relativePath) }
         return questions

@@ -40,6 +40,7 @@ import Testing
     }
 
     @Test func pathsOfAnyFormAreRead() throws {
+        #expect(PictureReference.fault(" \n")?.what == "is empty" && PictureReference.fault("a b.png") == nil)
         for path in ["a.png", "./b/c d.jpg", "Ä:1.png", "datasets/x.png", "9j.png", "a+b=c.webp"] {
             #expect(try refusal("\"\(path)\"").contains("does not exist"), "\(path)")
         }
