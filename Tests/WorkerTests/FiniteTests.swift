@@ -111,6 +111,20 @@ import Testing
         }
     }
 
+    /// The loss is finite, as policy and reference are the same, and what goes back through the last norm is not.
+    @Test(arguments: [1e34, 1e36] as [Float], [1, 2]) func aGradientThatIsNotFiniteIsNotApplied(
+        scale: Float, ranks: Int
+    ) throws {
+        for kind in ["misp", "dpo"] {
+            let damaged = try Damaged("optimizer: {steps: 2, groups_per_step: 2}\nlora: {r: 4, alpha: 1.0e+6}")
+            try damaged.spoil("model.norm.weight", with: scale)
+            let run = try damaged.run("train", ranks: ranks, "--set", "objective.kind=\(kind)")
+            #expect(run.status == 2 && run.errors.contains("misp: step 1, groups "), "\(run.errors)")
+            #expect(run.errors.contains("the gradient of language_model."), "\(run.errors)")
+            #expect(!damaged.exists("out/adapter"))
+        }
+    }
+
     @Test func aTensorThatIsNotFiniteIsNeverWritten() throws {
         let folder = try TemporaryFolder()
         for value in [Float.nan, .infinity, -.infinity] {
