@@ -101,7 +101,8 @@ struct ModulePattern {
         if plain.utf8.allSatisfy({ $0 < 0x80 && (Self.isWord($0) || $0 == UInt8(ascii: ".")) }) {
             (literal, expression) = (plain, nil)
         } else {
-            guard key.utf8.count <= 500, RegexCost.isBounded(key), let expression = try? Regex("(?:.*\\.)?(?:\(key))") else { return nil }
+            guard key.utf8.count <= 500, RegexCost.isBounded(key), let expression = try? Regex("(?:.*\\.)?(?:\(key))")
+            else { return nil }
             (literal, self.expression) = (nil, expression)
         }
     }
