@@ -62,7 +62,8 @@ struct ReproductionPage {
         <p>A small world, made anew for every seed: pictures of two coloured shapes; a model of LLaVA’s shape with some 224,000 \
         parameters, warmed up on labels of an annotator who in \(DemoLabel.carelessness) % of them writes down each shape’s usual \
         colour, not the one to be seen; a CLIP of its own, trained on \(size.gallery) pictures with captions; negatives mined from \
-        these by the sparse autoencoder, for descriptions; groups that ask for yes or no have none. Every arm continues the same warm-up on the same \(size.groups) groups for \
+        these by the sparse autoencoder, for descriptions; groups that ask for yes or no have none. Every arm continues the same \
+        warm-up on the same \(size.groups) groups for \
         \(size.epochs.preference) epochs with LoRA (r 8), learning rate 2e-3 (one for all arms: none was searched for any), β 0.5 \
         unless said. Benchmarks are made from scenes that no training saw, in the files’ published formats.</p>
         <p><b>What was not reproduced:</b> the paper’s backbones, data and scores. This is the method at work, not its numbers. \
