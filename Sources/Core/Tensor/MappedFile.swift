@@ -8,12 +8,16 @@ public final class MappedFile: @unchecked Sendable {
 
     public init(_ url: URL) throws(MISPError) {
         path = url.relativePath
-        let descriptor = open(url.path, O_RDONLY | O_NONBLOCK)  // a pipe would wait for a writer
+        var status = stat()
+        // Before it is opened: a pipe would wait for a writer.
+        if stat(url.path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+            throw MISPError("is not a regular file", at: path)
+        }
+        let descriptor = open(url.path, O_RDONLY)
         guard descriptor >= 0 else {
             throw MISPError("cannot be opened: \(String(cString: strerror(errno)))", at: path)
         }
         defer { close(descriptor) }
-        var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw MISPError("is not a regular file", at: path)
         }
