@@ -55,8 +55,8 @@ enum CheckpointFolder {
         return nil
     }
 
-    /// - Throws: where a file is missing, is not vouched for, or is not what was written; where buffers differ in length;
-    ///   and where the folder's name is that of another step, or of a checkpoint that is not whole
+    /// - Throws: where a file is missing, is not vouched for, or is not what was written; where buffers differ in
+    ///   length; and where the folder's name is that of another step, or of a checkpoint that is not whole
     static func read(_ url: URL, buffers: [String]) throws -> Content {
         guard FileManager.default.fileExists(atPath: url.appending(path: manifest).path) else {
             throw MISPError(
@@ -91,8 +91,8 @@ enum CheckpointFolder {
     /// Of a buffer.
     static func file(_ buffer: String) -> String { "\(buffer).f32" }
 
-    /// Removes checkpoints of steps after `step`, and before it all but `keep` less the one of `step`; and what an abrupt end
-    /// left half written.
+    /// Removes checkpoints of steps after `step`, and before it all but `keep` less the one of `step`; and what an
+    /// abrupt end left half written.
     static func prune(_ folder: URL, after step: Int, keep: Int) throws {
         let steps = steps(in: folder)
         for old in steps.filter({ $0 > step }) + steps.filter({ $0 < step }).dropFirst(keep - 1) {
@@ -149,7 +149,8 @@ extension CheckpointFolder {
                 throw MISPError(
                     "the checkpoint of step \(step) cannot be written (\(error))", at: folder.relativePath,
                     remedy:
-                        "those before it are as they were: make room there, or make it writable, and go on with --resume"
+                        "those before it are as they were: make room there, or make it writable, and go on with "
+                        + "--resume"
                 )
             }
         }

@@ -1,10 +1,12 @@
 import Core
 import Foundation
 
-/// The checkpoints of a run: folders `step-000100` of flat buffers and a small JSON state, of which the latest few stay.
+/// The checkpoints of a run: folders `step-000100` of flat buffers and a small JSON state, of which the latest few
+/// stay.
 ///
-/// A buffer is one file of little-endian float32, however many ranks hold a slice of it each (`OrderedReduction.slice`).
-/// Rank 0 alone reads and writes, so that hosts need no common file system. All calls are collective.
+/// A buffer is one file of little-endian float32, however many ranks hold a slice of it each
+/// (`OrderedReduction.slice`). Rank 0 alone reads and writes, so that hosts need no common file system. All calls are
+/// collective.
 public struct CheckpointStore {
     /// This rank's slice of a buffer.
     public struct Buffer {
@@ -42,9 +44,9 @@ public struct CheckpointStore {
         self.communicator = communicator
     }
 
-    /// Takes a checkpoint and returns while it is being written, under another name; when all of it is on the disk it is
-    /// renamed, and what is older than the latest `keep` goes. Checkpoints of later steps, which a resumed run has left
-    /// behind, go as well.
+    /// Takes a checkpoint and returns while it is being written, under another name; when all of it is on the disk it
+    /// is renamed, and what is older than the latest `keep` goes. Checkpoints of later steps, which a resumed run has
+    /// left behind, go as well.
     ///
     /// - Parameter elements: of each buffer, over all ranks
     /// - Parameter written: called on rank 0, on the writing thread, once the checkpoint is there

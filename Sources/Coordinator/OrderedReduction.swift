@@ -79,8 +79,8 @@ public final class OrderedReduction {
         if memory == nil { gradient.deallocate() }
     }
 
-    /// Collective: gives shared memory back before the communicator's end does. `gradient` and `sharedParameters` are gone
-    /// afterwards.
+    /// Collective: gives shared memory back before the communicator's end does. `gradient` and `sharedParameters` are
+    /// gone afterwards.
     public func close() throws {
         try parameterMemory?.free()
         try memory?.free()
@@ -144,8 +144,8 @@ public final class OrderedReduction {
 
     /// Makes `parameters`, of which each rank has brought its slice up to date, whole on every rank.
     ///
-    /// Collective. `parameters` has `elements` floats, or is `sharedParameters`. What `gradient` holds is spent: it serves as
-    /// the way through.
+    /// Collective. `parameters` has `elements` floats, or is `sharedParameters`. What `gradient` holds is spent: it
+    /// serves as the way through.
     public func gather(_ parameters: UnsafeMutableBufferPointer<Float>) throws {
         let (rank, size) = (communicator.rank, communicator.size)
         guard parameters.count == elements else {

@@ -99,8 +99,8 @@ package final class Heartbeat: Sendable {
         (self.addresses, self.template) = (addresses, template)
     }
 
-    /// Tells the watcher that no more is to be expected, and what this rank ends with: of several ranks the launcher reports
-    /// one.
+    /// Tells the watcher that no more is to be expected, and what this rank ends with: of several ranks the launcher
+    /// reports one.
     package func end(status: Int32) { send(last: status) }
 
     private func send(last status: Int32? = nil) {

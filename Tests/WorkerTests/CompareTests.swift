@@ -163,8 +163,8 @@ import Worker
             ["evaluate", "--compare"] + names.map { folder[$0].path } + ["--resamples", "50"] + more)
     }
 
-    /// Six questions, three runs: 0 all right, 1 one right, 2 all wrong by other words, 3 two right, 4 all wrong alike, 5 all
-    /// right by other words.
+    /// Six questions, three runs: 0 all right, 1 one right, 2 all wrong by other words, 3 two right, 4 all wrong alike,
+    /// 5 all right by other words.
     @Test func runsSideBySide() throws {
         let folder = try TemporaryFolder()
         try write(pope(["yes", "yes", "no", "no", "no", "no"]), to: "pope.jsonl", folder)

@@ -3,7 +3,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `generate` and `evaluate` under a generation_config.json, held to transformers (Tests/Goldens/generation_settings.py).
+/// `generate` and `evaluate` under a generation_config.json, held to transformers
+/// (Tests/Goldens/generation_settings.py).
 @Suite(.serialized) struct GenerationSettingsTests {
     /// A copy of a small checkpoint, whose files are links, and questions about its first pictures.
     private struct Model {

@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The launch scripts as people's shells, schedulers and folders meet them. Where a run's numbers do not matter, a program of
-/// the test's own stands in for misp-worker and mpirun.
+/// The launch scripts as people's shells, schedulers and folders meet them. Where a run's numbers do not matter, a
+/// program of the test's own stands in for misp-worker and mpirun.
 @Suite(.enabled(if: isReleaseBuilt, "no release build")) struct LaunchTests {
     private let folder: TemporaryFolder
 
@@ -17,8 +17,8 @@ import Testing
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
     }
 
-    /// A copy of the scripts in a folder of that name, with a program that prints what it was given, and in `bin` an mpirun
-    /// that runs it once.
+    /// A copy of the scripts in a folder of that name, with a program that prints what it was given, and in `bin` an
+    /// mpirun that runs it once.
     private func standIn(at name: String) throws {
         let checkout = folder[name]
         try FileManager.default.createDirectory(at: checkout, withIntermediateDirectories: true)

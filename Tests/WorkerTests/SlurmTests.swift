@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// launch/slurm.sbatch under a Slurm of words: `scontrol show` says what the test says, `srun` notes what it is given and ends
-/// as the test says.
+/// launch/slurm.sbatch under a Slurm of words: `scontrol show` says what the test says, `srun` notes what it is given
+/// and ends as the test says.
 @Suite(.enabled(if: isReleaseBuilt, "no release build")) struct SlurmTests {
     private let folder: TemporaryFolder
 

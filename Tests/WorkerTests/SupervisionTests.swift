@@ -218,8 +218,8 @@ import Worker
     #endif
 
     #if os(Linux)
-        /// A picture on which this process holds a lease: whoever opens it waits for three quarters of a minute (fcntl(2),
-        /// F_SETLEASE), and no signal or error tells of it.
+        /// A picture on which this process holds a lease: whoever opens it waits for three quarters of a minute
+        /// (fcntl(2), F_SETLEASE), and no signal or error tells of it.
         @Test func aRankThatHangsIsNamed() throws {
             let (setLease, writeLease, noLease) = (Int32(1024), Int32(1), Int32(2))
             try FileManager.default.copyItem(

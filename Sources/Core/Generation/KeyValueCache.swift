@@ -44,7 +44,8 @@ public final class KeyValueCache<S: Scalar>: @unchecked Sendable {
 extension SegmentAttention {
     /// Causal attention of `q`, the last rows of a sequence, to all its keys and values.
     ///
-    /// q, output: n × (H·D); k, v: t × (H_kv·D), n ≤ t; row i sees the first t − n + i + 1 keys, or of these the window.
+    /// q, output: n × (H·D); k, v: t × (H_kv·D), n ≤ t; row i sees the first t − n + i + 1 keys, or of these the
+    /// window.
     func decode<S: Scalar>(q: Matrix<S>, k: Matrix<S>, v: Matrix<S>, into output: Matrix<S>) {
         for start in stride(from: 0, to: q.rows, by: Self.blockRows) {
             let rows = start..<min(start + Self.blockRows, q.rows)

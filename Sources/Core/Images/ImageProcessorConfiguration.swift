@@ -178,8 +178,8 @@ extension ImageProcessorConfiguration {
 }
 
 extension KeyTable {
-    /// Keys of preprocessor_config.json, for the classes that are read. The harmless ones say how tensors are passed on;
-    /// every picture is converted to RGB whatever do_convert_rgb says.
+    /// Keys of preprocessor_config.json, for the classes that are read. The harmless ones say how tensors are passed
+    /// on; every picture is converted to RGB whatever do_convert_rgb says.
     package static let imageProcessor = KeyTable(
         read: [
             "image_processor_type", "feature_extractor_type", "do_resize", "size", "default_to_square", "resample",

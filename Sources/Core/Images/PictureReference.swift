@@ -28,7 +28,8 @@ package enum PictureReference {
     package static func path(_ field: JSONField) throws(MISPError) -> String {
         if let object = field.value?.object, object["bytes"] != nil || object["path"] != nil || object["url"] != nil {
             throw field.failure(
-                "is an object (\(object.keys.prefix(4).joined(separator: ", "))), as data sets keep pictures, not a path",
+                "is an object (\(object.keys.prefix(4).joined(separator: ", "))), as data sets keep pictures, "
+                    + "not a path",
                 remedy: "save the picture as a file and give its path")
         }
         let text = try field.string()

@@ -18,8 +18,8 @@ extension Reference {
         }
     }
 
-    /// Row i sees its first `visible + i` keys (capped at the width), of these the last `window` alone where there is one:
-    /// p = exp(scale·s − lse), 0 elsewhere, in place.
+    /// Row i sees its first `visible + i` keys (capped at the width), of these the last `window` alone where there is
+    /// one: p = exp(scale·s − lse), 0 elsewhere, in place.
     package static func softmax<S: Scalar>(
         _ scores: Matrix<S>, scale: S, visible: Int, window: Int? = nil, logSumExp: S.Pointer
     ) {

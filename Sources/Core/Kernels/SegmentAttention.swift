@@ -33,8 +33,9 @@ extension [AttentionSegment] {
 
 /// Scaled dot-product attention over a batch of segments, with grouped keys: query heads h·H/H_kv … share a key head.
 ///
-/// q: Q × (H·D) with a row for each row that asks; k, v: T × (H_kv·D). Scores exist for one block of query rows and one head at a time; the backward
-/// pass makes them again from the stored log-sum-exp (Dao et al., FlashAttention, arXiv 2205.14135, §3.1).
+/// q: Q × (H·D) with a row for each row that asks; k, v: T × (H_kv·D). Scores exist for one block of query rows and one
+/// head at a time; the backward pass makes them again from the stored log-sum-exp (Dao et al., FlashAttention, arXiv
+/// 2205.14135, §3.1).
 public struct SegmentAttention: Sendable {
     public let heads: Int
     public let keyHeads: Int

@@ -14,7 +14,8 @@ package struct AdapterConfiguration {
         "merge the adapter with PEFT (merge_and_unload, save_pretrained) and give the result as model.path"
     private static let convertRemedy =
         "it belongs to a base that its initialisation changed: save it as plain LoRA with PEFT (save_pretrained with "
-        + "path_initial_model_for_weight_conversion), or merge it where it was trained and give the result as model.path"
+        + "path_initial_model_for_weight_conversion), or merge it where it was trained and give the result as "
+        + "model.path"
 
     /// Keys of `LoraConfig` (PEFT 0.4 to 0.21). Dropout and the settings of initialisations act in training alone.
     package static let keys = KeyTable(
@@ -89,8 +90,8 @@ package struct AdapterConfiguration {
     }
 }
 
-/// A key of PEFT's `rank_pattern` and `alpha_pattern`: a regular expression for the end of a module's path, from a dot on
-/// (`get_pattern_key` of PEFT).
+/// A key of PEFT's `rank_pattern` and `alpha_pattern`: a regular expression for the end of a module's path, from a dot
+/// on (`get_pattern_key` of PEFT).
 struct ModulePattern {
     private let literal: String?
     private let expression: Regex<AnyRegexOutput>?

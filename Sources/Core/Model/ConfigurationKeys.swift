@@ -2,8 +2,8 @@
 ///
 /// Read keys are checked where they are read; a value of a fixed key is the default of its class.
 extension KeyTable {
-    /// What every class writes. None of the harmless keys changes a log-probability: names, number formats of files, how a
-    /// model was initialised, what it returns, and generation settings, which transformers takes from
+    /// What every class writes. None of the harmless keys changes a log-probability: names, number formats of files,
+    /// how a model was initialised, what it returns, and generation settings, which transformers takes from
     /// generation_config.json alone.
     package static let anyModel = KeyTable(
         read: ["model_type", "quantization_config"],

@@ -141,7 +141,8 @@ public struct DecoderLayer<S: Scalar>: Sendable {
         return (y, saved)
     }
 
-    /// Returns dx, in the memory of `dy` where all rows are kept; nil, and `dy` meaningless, when `needsInput` is false.
+    /// Returns dx, in the memory of `dy` where all rows are kept; nil, and `dy` meaningless, when `needsInput` is
+    /// false.
     public func backward(
         _ dy: Matrix<S>, _ saved: Activations, _ context: DecoderContext<S>, _ gradient: Gradient<S>, needsInput: Bool
     ) -> Matrix<S>? {

@@ -9,8 +9,8 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
     public var targets: [String]
     /// Whether the scale is α/√r (Kalajdzievski, rsLoRA, arXiv 2312.03732) instead of α/r.
     public var isRankStabilized: Bool
-    /// The modules of an adapter that was read, by canonical path (`language_model.layers.0.self_attn.q_proj`); nil: the
-    /// targets of all layers, alike.
+    /// The modules of an adapter that was read, by canonical path (`language_model.layers.0.self_attn.q_proj`); nil:
+    /// the targets of all layers, alike.
     public var parts: [String: LowRankShape]?
 
     public init(

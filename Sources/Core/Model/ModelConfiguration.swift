@@ -98,8 +98,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     }
 }
 
-/// The largest numbers that configurations may hold. Products of them fit 64 bits, and so no shape overflows before it is
-/// compared with a file's.
+/// The largest numbers that configurations may hold. Products of them fit 64 bits, and so no shape overflows before it
+/// is compared with a file's.
 enum SizeLimit {
     static let width = 1 << 20
     static let layers = 4096

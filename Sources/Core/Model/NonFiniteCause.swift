@@ -1,7 +1,7 @@
 import Foundation
 
-/// Where a number that is not finite comes from: looked for once one has come out, so that sound weights are never read for
-/// it.
+/// Where a number that is not finite comes from: looked for once one has come out, so that sound weights are never read
+/// for it.
 public struct NonFiniteCause: Sendable {
     private let folder: URL
     private let parameters: ParameterStore<Float>?
@@ -13,8 +13,8 @@ public struct NonFiniteCause: Sendable {
         (self.folder, self.parameters) = (folder, parameters)
     }
 
-    /// An error that says `what` has come out at `place` and names the tensor that is to blame, if there is one. Reads all
-    /// weights.
+    /// An error that says `what` has come out at `place` and names the tensor that is to blame, if there is one. Reads
+    /// all weights.
     public func failure(_ what: String, at place: String) -> MISPError {
         if let tensor = storedTensor {
             return MISPError(

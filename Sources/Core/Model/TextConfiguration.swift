@@ -80,8 +80,8 @@ public struct TextConfiguration: Sendable, Equatable {
         return try base.positiveNumber(default: 10000)
     }
 
-    /// As MistralConfig and Qwen2Config: Mistral has one window for all layers, Qwen2 one from layer `max_window_layers` on,
-    /// unless `layer_types` says which. The window of a class that leaves it out is 4096.
+    /// As MistralConfig and Qwen2Config: Mistral has one window for all layers, Qwen2 one from layer
+    /// `max_window_layers` on, unless `layer_types` says which. The window of a class that leaves it out is 4096.
     private static func windows(_ field: JSONField, type: String, layers: Int) throws(MISPError) -> [Int?] {
         var window: Int?
         if type != "llama" {

@@ -69,8 +69,8 @@ public struct ClipTextConfiguration: Sendable, Equatable {
 
 /// Which token's hidden state stands for a text.
 public enum ClipPooling: Sendable, Equatable {
-    /// The token of the highest id, where configurations say `eos_token_id: 2`: the first published ones do so wrongly, and
-    /// their end-of-text token is the last of the vocabulary.
+    /// The token of the highest id, where configurations say `eos_token_id: 2`: the first published ones do so wrongly,
+    /// and their end-of-text token is the last of the vocabulary.
     case highestToken
     /// The first end-of-text token.
     case firstEnd(Int32)

@@ -1,8 +1,8 @@
 /// The mean of a gallery's embeddings, from which they can be measured (docs/mining.md, hubs).
 ///
-/// Embeddings often share one large component. Differences of such vectors are ruled by the few pictures that have least of
-/// it, so that these few become negatives of nearly every group. Rows less their mean, brought to unit length again, have no
-/// common component.
+/// Embeddings often share one large component. Differences of such vectors are ruled by the few pictures that have
+/// least of it, so that these few become negatives of nearly every group. Rows less their mean, brought to unit length
+/// again, have no common component.
 public struct EmbeddingCentre: Sendable {
     /// 1 × d
     public let mean: Matrix<Float>

@@ -1,7 +1,7 @@
 /// Algorithm 1 of the paper, `misp`: hard and diverse negatives.
 ///
-/// The first pick is argmax s_i, every next one argmax over the rest of s_i + η·min_{j picked}(1 − cos(E(d_i), E(d_j)));
-/// ties go to the lower index. A latent vector of length 0 has cosine 0 with every other.
+/// The first pick is argmax s_i, every next one argmax over the rest of s_i + η·min_{j picked}(1 − cos(E(d_i),
+/// E(d_j))); ties go to the lower index. A latent vector of length 0 has cosine 0 with every other.
 public struct GreedyDiverse: NegativeStrategy {
     /// η
     public let diversity: Double

@@ -19,8 +19,8 @@ public struct MiningPrompt: Sendable, Equatable {
 
 /// Which images of the gallery may become a prompt's negatives.
 public enum CandidateRows {
-    /// All rows in order but the positive, those excluded, those of the same answer, and the positive's duplicates: rows
-    /// whose cosine with it is above `duplicateLimit`.
+    /// All rows in order but the positive, those excluded, those of the same answer, and the positive's duplicates:
+    /// rows whose cosine with it is above `duplicateLimit`.
     ///
     /// - Parameter images: n × d_v, rows of unit length
     public static func select(_ images: Matrix<Float>, _ prompt: MiningPrompt, duplicateLimit: Float) -> [Int] {

@@ -2,10 +2,10 @@ import Foundation
 
 /// A map of points in the plane that keeps neighbours together: exact t-SNE (van der Maaten and Hinton, JMLR 9, 2008).
 ///
-/// In the plane, q_ij ∝ (1 + ‖y_i − y_j‖²)⁻¹ is to be like p_ij = (p_{j|i} + p_{i|j}) / 2n, where p_{j|i} is normal in the
-/// distance of the points and as wide as the perplexity asks: KL(P‖Q) is minimised by gradient descent with momentum and a
-/// gain per coordinate. O(n²) time and 4n² bytes: for some thousand points. It starts from given places and draws nothing at
-/// random, so the map is a pure function of its input, on any number of threads.
+/// In the plane, q_ij ∝ (1 + ‖y_i − y_j‖²)⁻¹ is to be like p_ij = (p_{j|i} + p_{i|j}) / 2n, where p_{j|i} is normal in
+/// the distance of the points and as wide as the perplexity asks: KL(P‖Q) is minimised by gradient descent with
+/// momentum and a gain per coordinate. O(n²) time and 4n² bytes: for some thousand points. It starts from given places
+/// and draws nothing at random, so the map is a pure function of its input, on any number of threads.
 public struct NeighbourMap: Sendable {
     public struct Settings: Sendable {
         /// Effective number of neighbours; at most (n − 1) / 3 are used.

@@ -1,8 +1,9 @@
-/// For each latent the pairs of a positive and a candidate that bring it to its highest values, over any number of prompts.
+/// For each latent the pairs of a positive and a candidate that bring it to its highest values, over any number of
+/// prompts.
 ///
 /// A positive stands in a latent's list once, with the strongest of its pairs over all prompts and candidates. Lists of
-/// separate prompts merge into the list of all of them, in whatever order and parts: what is among the strongest of all is
-/// among the strongest of its part.
+/// separate prompts merge into the list of all of them, in whatever order and parts: what is among the strongest of all
+/// is among the strongest of its part.
 public struct StrongestPairs: Codable, Sendable, Equatable {
     public struct Pair: Codable, Sendable, Equatable {
         /// z, between 0 and 1.

@@ -1,8 +1,8 @@
 import Foundation
 
 /// A LLaVA model's own parts as an embedder, where there is no CLIP: a picture is the mean of its image features as the
-/// vision tower gives them to the projector (`vision_feature_layer`, `vision_feature_select_strategy`), a prompt the mean
-/// of its tokens' embeddings. Both are then divided by their lengths; they are vectors of two different spaces.
+/// vision tower gives them to the projector (`vision_feature_layer`, `vision_feature_select_strategy`), a prompt the
+/// mean of its tokens' embeddings. Both are then divided by their lengths; they are vectors of two different spaces.
 public struct VisionEmbedder: Embedder {
     public let content: EmbedderContent
     private let folder: ModelFolder

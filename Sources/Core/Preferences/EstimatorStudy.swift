@@ -1,9 +1,9 @@
 /// How the gradient of drawn negatives compares with that of the whole pool, for one group (docs/method.md, importance
 /// sampling).
 ///
-/// A gradient of the image loss is Σ_s c_s ∇log π_s over the group's sequences, so that distances between gradients follow
-/// from their coefficients c and the Gram matrix G of the sequences' own gradients: ‖g − g'‖² = (c − c')ᵀ G (c − c'). The
-/// model is needed once per sequence; thousands of draws then cost next to nothing.
+/// A gradient of the image loss is Σ_s c_s ∇log π_s over the group's sequences, so that distances between gradients
+/// follow from their coefficients c and the Gram matrix G of the sequences' own gradients: ‖g − g'‖² = (c − c')ᵀ G (c −
+/// c'). The model is needed once per sequence; thousands of draws then cost next to nothing.
 public struct EstimatorStudy: Sendable {
     /// Sums over draws, which add up over groups.
     public struct Errors: Sendable, Equatable {
@@ -34,7 +34,8 @@ public struct EstimatorStudy: Sendable {
 
     /// - Parameters:
     ///   - scores: of the pool's N pictures, as mined
-    ///   - policy, reference: log-probabilities of the chosen response with the positive and with each picture of the pool
+    ///   - policy, reference: log-probabilities of the chosen response with the positive and with each picture of the
+    ///     pool
     ///   - gram: products of the gradients of these N + 1 log-probabilities, the positive's first
     public init(
         group: String, scores: [Double?], policy: GroupValues, reference: GroupValues, beta: Double,

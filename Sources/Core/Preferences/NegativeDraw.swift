@@ -39,9 +39,9 @@ public struct NegativeDraw: Sendable, Equatable {
     public enum Estimator: Sendable, Equatable {
         /// The derivative of the loss on the corrected advantages.
         case corrected
-        /// The loss is exact over all items; K of them, picked by K uniform numbers from `proposal`, carry its gradient.
-        /// Without a proposal they are picked in proportion to their share of that gradient, which has the least
-        /// variance.
+        /// The loss is exact over all items; K of them, picked by K uniform numbers from `proposal`, carry its
+        /// gradient. Without a proposal they are picked in proportion to their share of that gradient, which has the
+        /// least variance.
         case twoPass(uniforms: [Double], proposal: [Double]?)
         /// The formula as printed in the paper, weighting each item by exp(a)/q: biased, for comparison only.
         case published(proposal: [Double])
@@ -151,7 +151,8 @@ public struct NegativeSampler: Sendable, Equatable {
             indices: chosen, logWeights: chosen.map { -log(-expm1(-exp(logProposal[$0] - threshold))) })
     }
 
-    /// Draws with replacement as distinct items: m occurrences weigh m/(K·q), since duplicates add log m to an advantage.
+    /// Draws with replacement as distinct items: m occurrences weigh m/(K·q), since duplicates add log m to an
+    /// advantage.
     package static func merged(_ draws: [Int], _ q: [Double]) -> NegativeDraw {
         let chosen = Set(draws).sorted()
         let times = chosen.map { item in draws.count { $0 == item } }

@@ -1,8 +1,8 @@
 /// The texts of a row of preference data: strings, or lists of messages `[{"role", "content"}]` as TRL has them.
 ///
-/// A content is a string or parts of type text and image; an image stands for the row's picture, which the prompt template
-/// places. The prompt may begin with a system message. Without a prompt, `chosen` and `rejected` hold it before their
-/// answer. There is one question and one answer.
+/// A content is a string or parts of type text and image; an image stands for the row's picture, which the prompt
+/// template places. The prompt may begin with a system message. Without a prompt, `chosen` and `rejected` hold it
+/// before their answer. There is one question and one answer.
 struct RowTexts {
     let prompt: String
     /// nil where the prompt is one text.

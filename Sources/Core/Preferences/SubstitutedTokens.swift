@@ -2,8 +2,8 @@
 ///
 /// Matching blocks are found as Python's difflib does without its heuristic for popular elements (Ratcliff and
 /// Metzener, Pattern Matching: The Gestalt Approach, 1988): the longest common run, the earliest in `a` and then in `b`
-/// among equals, and the same again on both sides of it. Runs shorter than `shortest` count as no match. What is missing
-/// on one side without a substitute is not marked.
+/// among equals, and the same again on both sides of it. Runs shorter than `shortest` count as no match. What is
+/// missing on one side without a substitute is not marked.
 public struct SubstitutedTokens {
     /// Positions in either sequence, ascending.
     public private(set) var a: [Int] = []

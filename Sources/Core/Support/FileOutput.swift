@@ -6,8 +6,8 @@ public final class FileOutput {
     private let path: String
     private var buffer: [UInt8] = []
 
-    /// Creates or replaces the file, or with `appending` adds to the one that is there. What is written is on the disk after
-    /// `synchronize`.
+    /// Creates or replaces the file, or with `appending` adds to the one that is there. What is written is on the disk
+    /// after `synchronize`.
     public init(_ url: URL, appending: Bool = false) throws(MISPError) {
         path = url.relativePath
         descriptor = open(url.path, O_WRONLY | O_CREAT | (appending ? O_APPEND : O_TRUNC), 0o644)
@@ -18,7 +18,8 @@ public final class FileOutput {
 
     /// Creates or replaces the file, lets `body` write, and returns when the bytes are on the disk.
     ///
-    /// - Parameter isDurable: false returns when the system has the bytes. For thousands of files that can be made again.
+    /// - Parameter isDurable: false returns when the system has the bytes. For thousands of files that can be made
+    ///   again.
     public static func create(_ url: URL, isDurable: Bool = true, _ body: (FileOutput) throws -> Void) throws {
         let output = try FileOutput(url)
         try body(output)

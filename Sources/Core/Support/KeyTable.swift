@@ -1,8 +1,8 @@
 /// What the program makes of each key of an object that others wrote: config.json and its like.
 ///
-/// A key is read (its values are checked where it is read), harmless (no value of it can change a number), or fixed: known,
-/// not implemented, and accepted with the listed values alone, which are its class's defaults. Any other key is refused by
-/// name, unless its value says nothing: null, false, or an empty string, list or object.
+/// A key is read (its values are checked where it is read), harmless (no value of it can change a number), or fixed:
+/// known, not implemented, and accepted with the listed values alone, which are its class's defaults. Any other key is
+/// refused by name, unless its value says nothing: null, false, or an empty string, list or object.
 public struct KeyTable: Sendable {
     public let read: Set<String>
     public let harmless: Set<String>

@@ -1,7 +1,8 @@
 import CCrypto
 import Foundation
 
-/// SHA-256 (FIPS 180-4): names contents, so that what was computed from them is found again by any run. OpenSSL computes it.
+/// SHA-256 (FIPS 180-4): names contents, so that what was computed from them is found again by any run. OpenSSL
+/// computes it.
 public struct SHA256 {
     private var state = State()
 

@@ -2,8 +2,8 @@
 extension StringProtocol {
     /// The text with every character that a terminal would obey written out: ESC becomes `\u{1B}`.
     ///
-    /// Those are the control characters (C0 but tab and line feed, DEL, C1), the marks that change the direction of writing,
-    /// and the separators of lines and paragraphs.
+    /// Those are the control characters (C0 but tab and line feed, DEL, C1), the marks that change the direction of
+    /// writing, and the separators of lines and paragraphs.
     public var shown: String {
         guard unicodeScalars.contains(where: \.commandsTerminal) else { return String(self) }
         var result = String.UnicodeScalarView()

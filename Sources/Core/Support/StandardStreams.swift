@@ -2,9 +2,9 @@ import Foundation
 
 /// Standard input, output and error as a daemon, cron, a closed terminal or a pipe to `head` leave them.
 public enum StandardStreams {
-    /// Before anything else opens a file: a descriptor of 0 to 2 that is closed becomes /dev/null, as the next file to be
-    /// opened would take its place and get what is told to people. Nor does a reader that has gone end the process: writes
-    /// fail instead.
+    /// Before anything else opens a file: a descriptor of 0 to 2 that is closed becomes /dev/null, as the next file to
+    /// be opened would take its place and get what is told to people. Nor does a reader that has gone end the process:
+    /// writes fail instead.
     public static func prepare() {
         signal(SIGPIPE, SIG_IGN)
         for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 && errno == EBADF {

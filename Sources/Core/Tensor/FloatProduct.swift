@@ -10,9 +10,9 @@ import Dispatch
 /// Sums of float32 matrix products, blocked for the caches around the kernels of CProduct.
 ///
 /// a is read where it stands; blocks of b are copied into the panels that the kernel reads, 16-bit ones widened on the
-/// way (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008, with the roles of a's copy left to
-/// the first-level cache). An element is a chain of fused multiply-adds over pieces of the inner index that depend on
-/// its length alone, so it has the same bits in any block, with any kernel and for any number of threads.
+/// way (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008, with the roles of a's copy left
+/// to the first-level cache). An element is a chain of fused multiply-adds over pieces of the inner index that depend
+/// on its length alone, so it has the same bits in any block, with any kernel and for any number of threads.
 package struct FloatProduct: @unchecked Sendable {
     private let kernel: misp_product_kernel
     /// Columns of b that are packed at once: half the second-level cache.
@@ -38,7 +38,8 @@ package struct FloatProduct: @unchecked Sendable {
     /// The longest piece of the inner index, and the longest run of pieces that are packed together.
     private static let pieceInner = 576
     private static let groupInner = 640
-    /// Products with fewer rows than this read b where it stands: each of its elements is used too seldom to pay for a copy.
+    /// Products with fewer rows than this read b where it stands: each of its elements is used too seldom to pay for a
+    /// copy.
     private static let fewRows = 64
     private static let pieceOfFewRows = 64
 

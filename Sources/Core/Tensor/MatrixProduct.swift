@@ -73,7 +73,8 @@ extension Matrix {
             precondition(
                 term.rows == rows && term.columns == columns
                     && (term.transposeB ? term.b.columns : term.b.rows) == term.inner,
-                "product of \(term.a.rows) × \(term.a.columns) and \(term.b.rows) × \(term.b.columns) into \(rows) × \(columns)"
+                "product of \(term.a.rows) × \(term.a.columns) and \(term.b.rows) × \(term.b.columns) into "
+                    + "\(rows) × \(columns)"
             )
         }
         guard rows > 0, columns > 0 else { return }

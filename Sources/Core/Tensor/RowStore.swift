@@ -9,8 +9,8 @@ import Foundation
 ///
 /// Each row has a checksum, which is looked at when the row is first read: a damaged row counts as absent.
 ///
-/// A file: a header of 64 bytes (8 of magic, then format, width and number of rows as 64-bit little-endian integers, zeros),
-/// the keys (32 bytes each), the rows (width × float32), the rows' checksums (8 bytes each, over key and row).
+/// A file: a header of 64 bytes (8 of magic, then format, width and number of rows as 64-bit little-endian integers,
+/// zeros), the keys (32 bytes each), the rows (width × float32), the rows' checksums (8 bytes each, over key and row).
 public final class RowStore {
     public let folder: URL
     private struct Place {

@@ -87,8 +87,8 @@ public struct SafetensorsFile: Sendable {
         self.metadata = metadata
     }
 
-    /// No two tensors share bytes: their offsets are not those that were written, and their numbers may be any. Bytes that
-    /// belong to none are passed over, so that a tensor which a header lacks is missed by name where it is needed.
+    /// No two tensors share bytes: their offsets are not those that were written, and their numbers may be any. Bytes
+    /// that belong to none are passed over, so that a tensor which a header lacks is missed by name where it is needed.
     private static func checkLayout(_ entries: JSON.Object, _ file: MappedFile) throws(MISPError) {
         let spans = entries.members.filter { $0.key != "__metadata__" }.compactMap { name, entry in
             entry["data_offsets"]?[0]?.int.flatMap { begin in

@@ -1,8 +1,8 @@
 /// A text in phrases and what stands between them.
 ///
-/// Phrases end at punctuation, line ends and English conjunctions (`conjunctions`, as whole words, whatever their case), which
-/// belong to none. Full stops, commas and colons between two digits end nothing (3.5; 1,000; 12:30), nor do hyphens and
-/// apostrophes. Space around a phrase is not of it, and what holds neither letter nor digit is none.
+/// Phrases end at punctuation, line ends and English conjunctions (`conjunctions`, as whole words, whatever their
+/// case), which belong to none. Full stops, commas and colons between two digits end nothing (3.5; 1,000; 12:30), nor
+/// do hyphens and apostrophes. Space around a phrase is not of it, and what holds neither letter nor digit is none.
 public enum Phrases {
     /// A piece of a text; all pieces together are the text.
     public struct Piece: Codable, Sendable, Equatable {

@@ -91,8 +91,8 @@ public struct PromptTemplate: Sendable, Equatable {
         let system: (before: String, after: String)
     }
 
-    /// Of llava-hf's LLaVA 1.5 and LLaVA-OneVision; nil for templates of which it is not known. A literal template that is
-    /// a built-in one word by word is that.
+    /// Of llava-hf's LLaVA 1.5 and LLaVA-OneVision; nil for templates of which it is not known. A literal template that
+    /// is a built-in one word by word is that.
     private var conversation: Conversation? {
         switch Self.builtIn.first(where: { $0.name == source || $0.text == source })?.name {
         case "llava-1.5": Conversation(joint: " ", system: ("", " "))

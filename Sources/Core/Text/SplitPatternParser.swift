@@ -9,8 +9,8 @@ struct SplitPatternParser {
     private static let maximumDepth = 32
     /// Scalars of a pattern. Those of known tokenizers have some hundreds.
     private static let maximumLength = 10_000
-    /// Repetitions one after the other, each of which may give back what it took: time grows with the text's length to this
-    /// power. Those of known tokenizers have two.
+    /// Repetitions one after the other, each of which may give back what it took: time grows with the text's length to
+    /// this power. Those of known tokenizers have two.
     private static let maximumRepetitions = 3
 
     init(_ pattern: String, place: JSONField) {

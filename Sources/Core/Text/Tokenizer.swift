@@ -30,7 +30,8 @@ public struct Tokenizer: Sendable {
         read: ["added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder", "model"],
         harmless: ["version", "truncation", "padding"])
 
-    /// Reads a tokenizer.json alone. Errors name the file and the key; so do parts of the format that are not supported.
+    /// Reads a tokenizer.json alone. Errors name the file and the key; so do parts of the format that are not
+    /// supported.
     public init(contentsOf url: URL) throws(MISPError) {
         try self.init(JSONField(contentsOf: url))
     }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// What the files beside tokenizer.json say of a tokenizer, put together as transformers' AutoTokenizer does for a LLaVA
-/// folder (its TokenizersBackend, 5.x): tokens with their flags, and the tokens that have names.
+/// What the files beside tokenizer.json say of a tokenizer, put together as transformers' AutoTokenizer does for a
+/// LLaVA folder (its TokenizersBackend, 5.x): tokens with their flags, and the tokens that have names.
 ///
 /// For such a folder tokenizer.json decides all else. Its post-processor, not `add_bos_token` and `add_eos_token`, puts
 /// special tokens around a text; `tokenizer_class`, `legacy` and `add_prefix_space` change nothing.

@@ -19,8 +19,8 @@ package struct HostMemory: Sendable, Equatable {
         return line.split(separator: " ").dropFirst().first.flatMap { Double($0) }.map { $0 * 1024 }
     }
 
-    /// The least that any control group above this process leaves (version 2), or version 1's; the cache of files can be
-    /// had too.
+    /// The least that any control group above this process leaves (version 2), or version 1's; the cache of files can
+    /// be had too.
     private static var controlGroup: Double? {
         let own = text("/proc/self/cgroup")?.split(separator: "\n") ?? []
         var room: Double?

@@ -8,8 +8,8 @@ package struct CompareDraws: ParsableCommand {
         commandName: "sampling", abstract: "Compares the draws of negatives on a trained model's own groups.",
         discussion: """
             Computes the gradient of every sequence of some groups, and from them how far each draw's gradient of the \
-            image loss lies from that of the whole pool: bias, noise, effective sample size, by the number of negatives. \
-            Writes sampling.json and sampling.html:
+            image loss lies from that of the whole pool: bias, noise, effective sample size, by the number of \
+            negatives. Writes sampling.json and sampling.html:
 
               misp-worker sampling --config run.yaml --out sampling --groups 50
 

@@ -13,8 +13,8 @@ package struct Generate: ParsableCommand {
               misp-worker generate --config run.yaml --image cat.jpg --prompt "What is on the table?"
               misp-worker generate --config run.yaml --input questions.jsonl --out answers.jsonl
 
-            A line of the input has `prompt` and `image`, and of the output `id`, `answer` and `tokens` besides. Ranks share \
-            the lines.
+            A line of the input has `prompt` and `image`, and of the output `id`, `answer` and `tokens` besides. \
+            Ranks share the lines.
             """)
 
     @OptionGroup package var options: RunOptions

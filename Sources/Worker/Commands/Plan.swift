@@ -7,8 +7,8 @@ package struct Plan: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "plan", abstract: "Says what a run takes on any number of ranks, before it runs.",
         discussion: """
-            Measures a group's gradient and the memory here, on as many ranks as it is started with, and computes memory, \
-            computation and communication of a step for the given numbers of ranks:
+            Measures a group's gradient and the memory here, on as many ranks as it is started with, and computes \
+            memory, computation and communication of a step for the given numbers of ranks:
 
               launch/local -- plan --config run.yaml --ranks 1,8,64,4096 --network 25Gb --ranks-per-host 16
             """)

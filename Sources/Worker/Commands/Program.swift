@@ -29,8 +29,8 @@ package struct Program: ParsableCommand {
 
     package init() {}
 
-    /// What the first rank tells a script of launch/ that set `MISP_ANNOUNCE`, and that keeps it to itself: from here on the
-    /// launcher has ranks to hand signals on to.
+    /// What the first rank tells a script of launch/ that set `MISP_ANNOUNCE`, and that keeps it to itself: from here
+    /// on the launcher has ranks to hand signals on to.
     package static func announce() {
         let environment = ProcessInfo.processInfo.environment
         guard environment["MISP_ANNOUNCE"] != nil, environment["OMPI_COMM_WORLD_RANK"] == "0" else { return }

@@ -7,15 +7,15 @@ package struct Reproduce: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "reproduce", abstract: "Makes the paper's comparison on a small world of its own, with seeds.",
         discussion: """
-            For every seed: pictures, a warmed-up model, a CLIP, minings of every kind, and a training and an evaluation for \
-            each objective, source of negatives, draw, number of negatives and β. Then tables with intervals and paired tests, \
-            and the figures, in reproduction.html and results.json:
+            For every seed: pictures, a warmed-up model, a CLIP, minings of every kind, and a training and an \
+            evaluation for each objective, source of negatives, draw, number of negatives and β. Then tables with \
+            intervals and paired tests, and the figures, in reproduction.html and results.json:
 
               launch/reproduce
               mpirun -n 8 misp-worker reproduce --seeds 10
 
-            What is there is not made again: the same command goes on after an interruption, and more seeds are added to \
-            those that are there.
+            What is there is not made again: the same command goes on after an interruption, and more seeds are added \
+            to those that are there.
             """)
 
     @Option(help: ArgumentHelp("Where everything is written.", valueName: "folder"))

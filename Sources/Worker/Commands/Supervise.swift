@@ -6,8 +6,9 @@ package struct Supervise: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "supervise", abstract: "Starts a run by mpirun and sees that it ends.",
         discussion: """
-            Starts the worker by a launcher, ends it when it hangs, and starts it again from its last whole checkpoint when \
-            it was ended, or died. Usually called by launch/supervise, which knows the launcher's options:
+            Starts the worker by a launcher, ends it when it hangs, and starts it again from its last whole \
+            checkpoint when it was ended, or died. Usually called by launch/supervise, which knows the launcher's \
+            options:
 
               misp-worker supervise -n 8 -- train --config run.yaml
 

@@ -48,8 +48,8 @@ package struct Train: ParsableCommand {
         throw ExitCode(status)
     }
 
-    /// Seconds for a run that still holds the output: one under supervision may be its own earlier start, whose ranks are
-    /// just ending, or whose host was lost and whose lock a file server gives back when the lease is over.
+    /// Seconds for a run that still holds the output: one under supervision may be its own earlier start, whose ranks
+    /// are just ending, or whose host was lost and whose lock a file server gives back when the lease is over.
     private func patience(_ start: RunStart) -> Double {
         guard ProcessInfo.processInfo.environment[Heartbeat.variable] != nil else { return 0 }
         return start.origin == .resumingIfAny ? 120 : 5

@@ -1,7 +1,7 @@
 import Core
 
-/// What a configuration's text may not do to whoever reads it: no configuration needs it, and a few lines of it take all
-/// memory or the stack.
+/// What a configuration's text may not do to whoever reads it: no configuration needs it, and a few lines of it take
+/// all memory or the stack.
 enum YAMLBounds {
     /// Of a file; a configuration has some kilobytes.
     static let mostBytes = 1 << 20
@@ -29,11 +29,11 @@ enum YAMLBounds {
         }
     }
 
-    /// Before it is parsed: refuses an anchor that an alias may name, as a few aliases of aliases make a tree that nobody
-    /// can walk, and as a key it is walked while it is parsed.
+    /// Before it is parsed: refuses an anchor that an alias may name, as a few aliases of aliases make a tree that
+    /// nobody can walk, and as a key it is walked while it is parsed.
     ///
-    /// Where an anchor can stand depends on tags, quotes and block scalars, so its place is not asked: a name that stands
-    /// behind an ampersand and behind an asterisk is taken for both. Either alone is text, or changes nothing.
+    /// Where an anchor can stand depends on tags, quotes and block scalars, so its place is not asked: a name that
+    /// stands behind an ampersand and behind an asterisk is taken for both. Either alone is text, or changes nothing.
     static func checkAnchors(_ text: String, at place: String) throws(MISPError) {
         let bytes = Array(text.utf8)
         let aliases = Set(names(behind: UInt8(ascii: "*"), in: bytes).map(\.name))

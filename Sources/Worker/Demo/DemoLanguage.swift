@@ -29,15 +29,15 @@ extension Scene {
 
 /// A question about a picture, its true answer, and what a model might say instead.
 package struct DemoQuestion: Sendable {
-    /// A description asked for, of everything, of what is at a place, or of a place; a thing asked for that is there; or
-    /// one that is not, chosen as POPE does (Li et al., arXiv 2305.10355): any, one in its usual colour, or one whose
-    /// shape and colour both are in the picture.
+    /// A description asked for, of everything, of what is at a place, or of a place; a thing asked for that is there;
+    /// or one that is not, chosen as POPE does (Li et al., arXiv 2305.10355): any, one in its usual colour, or one
+    /// whose shape and colour both are in the picture.
     package enum Kind: String, CaseIterable, Sendable {
         case caption, thing, place, present, random, popular, adversarial
 
-        /// Whether the true answer describes, so that it is wrong for most other pictures and negatives can be mined for it. A
-        /// "no" holds for most. A "yes" has but one word to lower: on many pictures means on all, and the model stops
-        /// saying yes or no (docs/results.md).
+        /// Whether the true answer describes, so that it is wrong for most other pictures and negatives can be mined
+        /// for it. A "no" holds for most. A "yes" has but one word to lower: on many pictures means on all, and the
+        /// model stops saying yes or no (docs/results.md).
         package var takesNegatives: Bool { [.caption, .thing, .place].contains(self) }
     }
 

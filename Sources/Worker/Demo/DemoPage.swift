@@ -1,8 +1,8 @@
 import Core
 import Foundation
 
-/// index.html of the demonstration: the table, and pictures with what each model says of them. One file that needs nothing
-/// else.
+/// index.html of the demonstration: the table, and pictures with what each model says of them. One file that needs
+/// nothing else.
 package struct DemoPage {
     private let table: DemoTable
     private let data: DemoData
@@ -23,15 +23,15 @@ package struct DemoPage {
             let body = """
                 <style>\(Self.style)</style>
                 <header><h1>\(title)</h1></header>
-                <p>A small model was warmed up on labels of a careless annotator, who now and then writes down the usual \
-                colour of a shape in place of the one to be seen. Then it was trained further in \(DemoArm.all.count) ways, \
-                each of which differs from the one before it in one thing. All models were asked \
-                \(data.questions.count) questions about scenes that no training saw (seed \(seed)).</p>
+                <p>A small model was warmed up on labels of a careless annotator, who now and then writes down the \
+                usual colour of a shape in place of the one to be seen. Then it was trained further in \
+                \(DemoArm.all.count) ways, each of which differs from the one before it in one thing. All models were \
+                asked \(data.questions.count) questions about scenes that no training saw (seed \(seed)).</p>
                 <section class="wide"><table>\(rows)</table></section>
                 <ul>\(table.comparisons.map { "<li>\(HTML.escaped($0.sentence))</li>" }.joined())</ul>
-                <p class="note">Standard errors of McNemar’s test, plus where the first makes fewer mistakes; within ±2, chance \
-                alone may do that. CLIP was trained in \(Self.seconds(table.minedIn.clip)), negatives were mined in \
-                \(Self.seconds(table.minedIn.mining)).</p>
+                <p class="note">Standard errors of McNemar’s test, plus where the first makes fewer mistakes; within \
+                ±2, chance alone may do that. CLIP was trained in \(Self.seconds(table.minedIn.clip)), negatives were \
+                mined in \(Self.seconds(table.minedIn.mining)).</p>
                 <p>More: <a href="mining/gallery.html">the negatives that were mined</a> · reports of the trainings: \
                 \(links) · <a href="results.json">all numbers</a></p>
                 <h2>What they say</h2>
@@ -66,7 +66,8 @@ package struct DemoPage {
             + row("seconds of training") { String(format: "%.1f", $0.seconds) } + "</tbody>"
     }
 
-    /// Those on which the models differ come first in the questions' order, as many of each kind as there are kinds for.
+    /// Those on which the models differ come first in the questions' order, as many of each kind as there are kinds
+    /// for.
     private var chosen: [Int] {
         let differing = data.questions.indices.filter { question in
             Set(table.columns.map { $0.mistakes.answers[question] }).count > 1
@@ -86,7 +87,8 @@ package struct DemoPage {
         }
         return """
             <figure><img src="data:image/png;base64,\(picture)" alt="\(HTML.escaped(question.scene.caption))">\
-            <div><h2>\(HTML.escaped(question.prompt))</h2><table><tbody>\(answers.joined())</tbody></table></div></figure>
+            <div><h2>\(HTML.escaped(question.prompt))</h2>\
+            <table><tbody>\(answers.joined())</tbody></table></div></figure>
             """
     }
 

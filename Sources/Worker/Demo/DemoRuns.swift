@@ -101,8 +101,8 @@ struct DemoRuns {
         """
     }
 
-    /// Lets a mining have the autoencoder of another that differs from it in strategy alone; `mine` trains its own where the
-    /// two do not fit.
+    /// Lets a mining have the autoencoder of another that differs from it in strategy alone; `mine` trains its own
+    /// where the two do not fit.
     static func shareAutoencoder(from first: URL, with output: URL) throws {
         try OutputFolder.make(output)
         for name in ["sae.safetensors", "sae.json"] {

@@ -1,7 +1,7 @@
 import Core
 
-/// The tokenizer of the demonstration's models: byte-level BPE over a closed vocabulary. A word with the space before it is
-/// a token, whole (`ignore_merges`).
+/// The tokenizer of the demonstration's models: byte-level BPE over a closed vocabulary. A word with the space before
+/// it is a token, whole (`ignore_merges`).
 enum DemoTokenizer {
     /// - Parameters:
     ///   - specials: the first tokens; `<s>` is among them and begins every text

@@ -46,8 +46,8 @@ struct Demonstration {
         say(
             """
 
-            Done in \(Progress.duration(clock.lap())). Look at \(runs.file("index.html").relativePath): what each model says \
-            of the same pictures.
+            Done in \(Progress.duration(clock.lap())). Look at \(runs.file("index.html").relativePath): what each \
+            model says of the same pictures.
             Pictures, data, models and metrics are beside it.
             A stage by itself: \(Program.name) train --config \(runs.file("misp.yaml").relativePath) --overwrite
             Another seed: \(Program.name) --seed \(runs.seed + 1)
@@ -74,8 +74,8 @@ struct Demonstration {
         let mined = data.groups.count { $0.kind.takesNegatives }
         say(
             """
-            3  \(data.groups.count) preference groups: a picture, a true answer, and the false one that the model finds \
-            likeliest.
+            3  \(data.groups.count) preference groups: a picture, a true answer, and the false one that the model \
+            finds likeliest.
                \(mined) answers are descriptions, which are wrong for most other pictures; the others say yes or no.
             """)
         let answerer = try communicator.agree { try DemoAnswerer(model: runs.file("warmup/model"), adapter: nil) }
@@ -96,8 +96,8 @@ struct Demonstration {
         var clock = Stopwatch()
         say(
             """
-            4  Negatives: a small CLIP learns from \(data.gallery.count) pictures and their captions; a sparse autoencoder \
-            finds in its space
+            4  Negatives: a small CLIP learns from \(data.gallery.count) pictures and their captions; a sparse \
+            autoencoder finds in its space
                \(DemoArm.pool) pictures for each description; as many are taken at random.
             """)
         try DemoClip.train(

@@ -32,8 +32,8 @@ enum BenchmarkKind: String, CaseIterable {
 
     /// Reads the benchmark's files.
     ///
-    /// - Throws: `MISPError` with file, line or record, and field: what is malformed, unknown or repeated; with the model to
-    ///   be asked also pictures that do not exist
+    /// - Throws: `MISPError` with file, line or record, and field: what is malformed, unknown or repeated; with the
+    ///   model to be asked also pictures that do not exist
     func open(_ source: BenchmarkSource) throws(MISPError) -> any Benchmark {
         let benchmark = try read(source)
         var seen: Set<String> = []

@@ -44,7 +44,8 @@ struct CaptionBenchmark: Benchmark {
         present = questions.map { objects[$0.id] ?? [] }
     }
 
-    /// Adds the objects of a file of instances or captions to those of its pictures, and returns which pictures it knows.
+    /// Adds the objects of a file of instances or captions to those of its pictures, and returns which pictures it
+    /// knows.
     private static func add(
         _ file: URL, _ words: CaptionWords, to objects: inout [String: Set<String>]
     ) throws(MISPError) -> Set<String> {

@@ -1,8 +1,8 @@
 import Core
 import Foundation
 
-/// compare.html: pictures, questions and the answers of several evaluations side by side, right and hallucinated words marked
-/// (the paper's figure 5). One file that needs nothing else.
+/// compare.html: pictures, questions and the answers of several evaluations side by side, right and hallucinated words
+/// marked (the paper's figure 5). One file that needs nothing else.
 package struct ComparePage {
     private static let side = 224
 
@@ -39,9 +39,9 @@ package struct ComparePage {
         let runs = names.enumerated().map { index, name in "<li>\(chip(index)) \(HTML.escaped(name))</li>" }
         return """
             <ul class="runs">\(runs.joined())</ul>
-            <p class="note"><mark class="right">right</mark> and <mark class="wrong">hallucinated or wrong</mark> words, by the \
-            benchmark’s own truth. <b class="v right">✓</b> right, <b class="v wrong">✗</b> wrong, <b class="v unclear">?</b> \
-            unclear. Questions in which the runs differ come first.</p>
+            <p class="note"><mark class="right">right</mark> and <mark class="wrong">hallucinated or wrong</mark> \
+            words, by the benchmark’s own truth. <b class="v right">✓</b> right, <b class="v wrong">✗</b> wrong, <b \
+            class="v unclear">?</b> unclear. Questions in which the runs differ come first.</p>
             """
     }
 
@@ -140,8 +140,8 @@ package struct ComparePage {
             return "<div class=\"none\">\(name)<br>cannot be read</div>"
         }
         return """
-            <img src="data:image/jpeg;base64,\(data.base64EncodedString())" width="\(image.width)" height="\(image.height)" \
-            alt="\(name)" title="\(name)" loading="lazy">
+            <img src="data:image/jpeg;base64,\(data.base64EncodedString())" width="\(image.width)" \
+            height="\(image.height)" alt="\(name)" title="\(name)" loading="lazy">
             """
     }
 }

@@ -3,9 +3,9 @@ import Foundation
 
 /// HallusionBench (Guan et al., 2024): yes/no questions, in sets that share figures and questions.
 ///
-/// The official scorer asks GPT-4 whether an answer is right, wrong or unclear; here the answer's own yes or no decides.
-/// What follows from that is counted as the official scorer does: questions about an absent figure of the "visual
-/// supplement" category may be left unclear, and are no figure.
+/// The official scorer asks GPT-4 whether an answer is right, wrong or unclear; here the answer's own yes or no
+/// decides. What follows from that is counted as the official scorer does: questions about an absent figure of the
+/// "visual supplement" category may be left unclear, and are no figure.
 struct HallusionBenchmark: Benchmark {
     private struct Row {
         let field: JSONField

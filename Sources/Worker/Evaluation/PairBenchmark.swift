@@ -1,11 +1,11 @@
 import Core
 import Foundation
 
-/// MMVP (Tong et al., Eyes Wide Shut, 2024): pairs of pictures that CLIP takes for alike, a question with two options on
-/// each; a pair counts when both are answered right.
+/// MMVP (Tong et al., Eyes Wide Shut, 2024): pairs of pictures that CLIP takes for alike, a question with two options
+/// on each; a pair counts when both are answered right.
 ///
-/// `Questions.csv` with columns Index, Question, Options (`(a) … (b) …`) and Correct Answer; consecutive rows are pairs,
-/// and row n is about `n.jpg`.
+/// `Questions.csv` with columns Index, Question, Options (`(a) … (b) …`) and Correct Answer; consecutive rows are
+/// pairs, and row n is about `n.jpg`.
 struct PairBenchmark: Benchmark {
     let questions: [Question]
     private let rows: [(options: [(letter: String, text: String)], truth: String)]

@@ -36,8 +36,8 @@ struct RatedBenchmark: Benchmark {
         }
     }
 
-    /// A bare rating, or the only `rating: n` that a judge's reply holds, as the official script reads it. A reply without
-    /// one, which that script counts as 0, is an error.
+    /// A bare rating, or the only `rating: n` that a judge's reply holds, as the official script reads it. A reply
+    /// without one, which that script counts as 0, is an error.
     private static func rating(_ reply: JSONField) throws(MISPError) -> Int {
         if let value = reply.value?.int ?? reply.value?["rating"]?.int {
             guard 0...6 ~= value else { throw reply.failure("is \(value), not a rating from 0 to 6") }

@@ -1,8 +1,8 @@
 import Core
 
 /// How sure a result is: percentile intervals by the bootstrap over units, and for two models on the same questions the
-/// paired bootstrap and the paired permutation test (Efron and Tibshirani, An Introduction to the Bootstrap, chapters 13
-/// and 15).
+/// paired bootstrap and the paired permutation test (Efron and Tibshirani, An Introduction to the Bootstrap, chapters
+/// 13 and 15).
 struct Resampling {
     let seed: UInt64
     let rounds: Int

@@ -53,9 +53,9 @@ extension InputPiece {
 
 /// The digests of input by its content, which is the same for every rank.
 ///
-/// Ranks of one host that see the same files share the hashing: those of the same mount namespace and root, where a path
-/// is one file. What another host, or a container on the same host, has under that path is hashed there, and compared.
-/// Nothing is remembered from run to run: sizes and times can be those of other content.
+/// Ranks of one host that see the same files share the hashing: those of the same mount namespace and root, where a
+/// path is one file. What another host, or a container on the same host, has under that path is hashed there, and
+/// compared. Nothing is remembered from run to run: sizes and times can be those of other content.
 struct AgreedInput {
     let pieces: [InputPiece]
     let digests: [Digest]
@@ -171,7 +171,8 @@ struct AgreedInput {
         guard let place, place < theirs, pieces[place].part == first.parts[place] else {
             let part = place.map { pieces[$0].place } ?? first.parts[min(pieces.count, first.parts.count - 1)]
             return MISPError(
-                "is not among the same files as rank 0 reads on host \(first.host): one is there on one side only\(all)",
+                "is not among the same files as rank 0 reads on host \(first.host): "
+                    + "one is there on one side only\(all)",
                 at: part, remedy: "give all hosts the same files")
         }
         return MISPError(

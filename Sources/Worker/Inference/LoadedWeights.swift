@@ -44,8 +44,8 @@ struct LoadedWeights {
         places = [configuration.model.path, url]
     }
 
-    /// A run that trains whole weights leaves a model, one that trains adapters an adapter, one that does both both: the
-    /// model has the adapters merged in.
+    /// A run that trains whole weights leaves a model, one that trains adapters an adapter, one that does both both:
+    /// the model has the adapters merged in.
     private static func places(
         _ configuration: RunConfiguration, _ weights: TrainedModel.Weights
     ) throws(MISPError) -> (model: URL, adapter: URL?) {

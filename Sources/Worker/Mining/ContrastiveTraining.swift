@@ -24,12 +24,12 @@ package struct CaptionedPicture: Sendable {
     package init(image: String, caption: String) { (self.image, self.caption) = (image, caption) }
 }
 
-/// Trains a CLIP model on pictures and their captions (Radford et al., arXiv 2103.00020); the same bits for 1, 2, 4 or 8
-/// ranks.
+/// Trains a CLIP model on pictures and their captions (Radford et al., arXiv 2103.00020); the same bits for 1, 2, 4 or
+/// 8 ranks.
 ///
-/// A batch is cut into pieces of a few pairs. Each rank embeds its pieces; the embeddings, some kilobytes, are exchanged;
-/// every rank computes the loss over the whole batch, and the gradients of its own pieces; one ordered reduction adds
-/// them up.
+/// A batch is cut into pieces of a few pairs. Each rank embeds its pieces; the embeddings, some kilobytes, are
+/// exchanged; every rank computes the loss over the whole batch, and the gradients of its own pieces; one ordered
+/// reduction adds them up.
 package final class ContrastiveTraining {
     /// Pairs that one rank computes together: the leaves of every sum.
     private static let piece = 8
@@ -72,7 +72,8 @@ package final class ContrastiveTraining {
     /// Collective. Trains, and has rank 0 write the weights to the folder.
     ///
     /// - Parameter told: called on every rank after each step
-    /// - Throws: `MISPError` where a picture cannot be read, a caption does not fit the model, or a number is not finite
+    /// - Throws: `MISPError` where a picture cannot be read, a caption does not fit the model, or a number is not
+    ///   finite
     package func run(_ pairs: [CaptionedPicture], told: (Step) throws -> Void = { _ in }) throws {
         let texts = try communicator.agree { try pairs.map { try encoded($0.caption) } }
         let parameters = network.parameters

@@ -5,8 +5,8 @@ import Foundation
 /// Computes embeddings on all ranks, each thing once: what the store has, from this run or an earlier one, is not
 /// computed again.
 ///
-/// A row is named by the content of the picture or the prompt's tokens, and by the embedder's identity. Each picture goes
-/// through the model by itself, so that a row has the same bits whoever computes it beside whatever else.
+/// A row is named by the content of the picture or the prompt's tokens, and by the embedder's identity. Each picture
+/// goes through the model by itself, so that a row has the same bits whoever computes it beside whatever else.
 final class EmbeddingStage {
     /// What became of a picture: the name of its row, or why there is none.
     typealias Outcome = Result<Digest, MISPError>
@@ -98,8 +98,8 @@ final class EmbeddingStage {
         return hash.finish()
     }
 
-    /// Collective. `work` says what each index comes to and adds the rows that it needs; afterwards every rank knows all
-    /// outcomes and has all rows.
+    /// Collective. `work` says what each index comes to and adds the rows that it needs; afterwards every rank knows
+    /// all outcomes and has all rows.
     private func share(
         _ count: Int, width: Int,
         _ work: (Int, (Digest, () -> Matrix<Float>) -> Void) -> Outcome

@@ -56,11 +56,13 @@ enum GalleryFigures {
             """
         }
         return """
-            <svg viewBox="0 0 \(Int(width)) \(Int(height))" role="img" aria-label="Relative reconstruction error by step">
+            <svg viewBox="0 0 \(Int(width)) \(Int(height))" role="img" aria-label="Relative reconstruction error by \
+            step">
             <g class="grid">\(grid.joined())</g><polyline class="curve" points="\(path.joined(separator: " "))"/>
             <g class="grid"><text x="\(number(left))" y="\(number(height - 6))">step 1</text>\
             <text x="\(number(width - 8))" y="\(number(height - 6))" text-anchor="end">\(last.step)</text>\
-            <text x="\(number((left + width) / 2))" y="\(number(height - 6))" text-anchor="middle">relative error</text></g></svg>
+            <text x="\(number((left + width) / 2))" y="\(number(height - 6))" text-anchor="middle">relative \
+            error</text></g></svg>
             """
     }
 

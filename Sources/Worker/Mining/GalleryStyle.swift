@@ -36,7 +36,8 @@ let galleryStyle = """
     figure img{display:block;width:100%;height:auto;aspect-ratio:1;object-fit:contain;border-radius:6px;\
     background:#8881}
     figcaption{font-size:13px;margin-top:4px;font-variant-numeric:tabular-nums}
-    figcaption b{display:inline-block;min-width:17px;padding:0 4px;margin-right:2px;text-align:center;color:var(--card);\
+    figcaption b{display:inline-block;min-width:17px;padding:0 \
+    4px;margin-right:2px;text-align:center;color:var(--card);\
     font-size:11px;line-height:17px}
     .pick b{background:var(--pick);border-radius:9px}
     .chance b{background:var(--chance);border-radius:3px}
@@ -48,7 +49,8 @@ let galleryStyle = """
     .row.chance .bar i{background:var(--chance)}
     .latents{display:flex;flex-wrap:wrap;gap:0 8px;font-size:12px}
     .latents sub{line-height:0;font-size:9px}
-    mark{color:var(--ink);border-radius:3px;padding:0 2px;background:color-mix(in srgb,var(--pick) var(--w),transparent)}
+    mark{color:var(--ink);border-radius:3px;padding:0 2px;background:color-mix(in srgb,var(--pick) \
+    var(--w),transparent)}
     article header p.answer{color:var(--ink)}
     .answer sup{font-size:10px;line-height:0;margin-left:2px}
     .fall{display:block;font-size:12px;line-height:1.3}
@@ -80,7 +82,8 @@ let galleryStyle = """
     .grid line{stroke:var(--line)}
     .curve{fill:none;stroke:var(--ink);stroke-width:1.6}
     @media(max-width:980px){article{grid-template-columns:132px minmax(0,1fr)}.map{grid-column:1/-1}}
-    @media(max-width:560px){.pairs{grid-template-columns:1fr 1fr;gap:12px 10px}article{grid-template-columns:minmax(0,1fr);padding:12px}.positive figure{width:132px}\
+    @media(max-width:560px){.pairs{grid-template-columns:1fr 1fr;gap:12px \
+    10px}article{grid-template-columns:minmax(0,1fr);padding:12px}.positive figure{width:132px}\
     .row{grid-template-columns:repeat(var(--n),minmax(0,1fr))}\
     main{padding:16px 12px 48px}h1{font-size:22px}}
     """

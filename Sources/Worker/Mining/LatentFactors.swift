@@ -1,8 +1,8 @@
 import Core
 import Foundation
 
-/// What the latents that decide most negatives stand for: the pairs of pictures that activate them most, and the words that
-/// what is said of these pictures has in common (docs/mining.md).
+/// What the latents that decide most negatives stand for: the pairs of pictures that activate them most, and the words
+/// that what is said of these pictures has in common (docs/mining.md).
 package struct LatentFactors {
     package struct Factor {
         package let index: Int
@@ -40,8 +40,8 @@ package struct LatentFactors {
     /// - Parameters:
     ///   - deciding, randomDeciding: the latent that decides each negative, and each random draw, of all prompts
     ///   - positives, gallery: by picture all that is said of it: of the groups' positives, and of pictures that can be
-    ///     negatives. Each side's words are scored against the rest of its own kind, as positives have prompts and others
-    ///     perhaps captions alone.
+    ///     negatives. Each side's words are scored against the rest of its own kind, as positives have prompts and
+    ///     others perhaps captions alone.
     package init(
         _ pairs: StrongestPairs, deciding: [Int], randomDeciding: [Int], positives: [Int: [String]],
         gallery: [Int: [String]]
@@ -87,8 +87,8 @@ package struct LatentFactors {
 }
 
 extension LatentFactors {
-    /// Of a mining: what is said of a picture is the prompts and chosen responses of the groups that it is the positive of,
-    /// and its caption in the gallery's list.
+    /// Of a mining: what is said of a picture is the prompts and chosen responses of the groups that it is the positive
+    /// of, and its caption in the gallery's list.
     init(
         _ mined: NegativeMiner.Result, _ groups: [MiningInput.Group], _ captions: [String: [String]],
         _ pictures: PictureTable

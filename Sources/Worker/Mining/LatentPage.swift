@@ -41,11 +41,13 @@ package struct LatentPage {
             ? "the \(factors.factors.count) that decide most of them" : "all of them"
         return """
             <header><h1>\(HTML.escaped(title))</h1>
-            <p>\(factors.deciding) of \(factors.latents) latents decide the \(factors.negatives) negatives; here are \(shown), \
-            each with the pairs of a <b class="pick">positive</b> and another picture that activate it most.</p></header>
-            <p class="legend">A latent decides a negative where it lifts its semantic deviation most above the candidates’ mean. \
-            Words: what prompts, chosen responses and captions of the strongest pairs’ pictures have in common and those \
-            of other pictures have less often, with how many of the pairs have them. z: the latent’s value, 0 to 1.</p>
+            <p>\(factors.deciding) of \(factors.latents) latents decide the \(factors.negatives) negatives; here are \
+            \(shown), each with the pairs of a <b class="pick">positive</b> and another picture that activate it \
+            most.</p></header>
+            <p class="legend">A latent decides a negative where it lifts its semantic deviation most above the \
+            candidates’ mean. Words: what prompts, chosen responses and captions of the strongest pairs’ pictures \
+            have in common and those of other pictures have less often, with how many of the pairs have them. z: the \
+            latent’s value, 0 to 1.</p>
             """
     }
 
@@ -79,7 +81,8 @@ package struct LatentPage {
     private func figure(_ pair: StrongestPairs.Pair, _ thumbnails: [Int: String]) -> String {
         """
         <figure><span class="pair">\(thumbnails[pair.positive] ?? "")\(thumbnails[pair.negative] ?? "")</span>\
-        <figcaption>z \(MiningGallery.number(Double(pair.value))) · \(HTML.escaped(prompt(pair.prompt)))</figcaption></figure>
+        <figcaption>z \(MiningGallery.number(Double(pair.value))) · \
+        \(HTML.escaped(prompt(pair.prompt)))</figcaption></figure>
         """
     }
 

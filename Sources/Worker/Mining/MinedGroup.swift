@@ -48,7 +48,8 @@ struct PickStatistics: Codable {
     let sameAnswer: Int
     /// Mean score of the picks; nil where they have none.
     let score: Double?
-    /// Mean of 1 − cos between the picks' embeddings; nil where they are not pictures of the gallery, or fewer than two.
+    /// Mean of 1 − cos between the picks' embeddings; nil where they are not pictures of the gallery, or fewer than
+    /// two.
     let distance: Double?
     /// Mean cosine of the picks with the positive.
     let similarity: Double?

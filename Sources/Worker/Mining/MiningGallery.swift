@@ -33,17 +33,7 @@ package enum MiningGallery {
     ///
     /// - Parameter body: HTML
     static func page(_ title: String, _ body: String) -> String {
-        """
-        <!doctype html>
-        <html lang="en"><head><meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <link rel="icon" href="data:,">
-        <title>\(HTML.escaped(title))</title>
-        <style>\(galleryStyle)</style></head>
-        <body><main>\(body)</main></body></html>
-
-        """
+        HTML.page(title, body, style: galleryStyle)
     }
 
     // MARK: The head
@@ -128,7 +118,8 @@ package enum MiningGallery {
             """
         return """
             <p class="legend"><span class="bar"><i style="width:34%"></i><i style="width:26%"></i></span>
-            score = <b>reconstruction error</b> / its maximum + <span>semantic deviation</span> / its maximum (the bar’s two
+            score = <b>reconstruction error</b> / its maximum + <span>semantic deviation</span> / its maximum (the \
+            bar’s two
             parts; full width is 2). cos: similarity to the positive. z: strongest latents\(naming). \
             \(entries.contains { $0.pieces != nil } ? colours : "")
             Map: principal components of the latents of the candidates.</p>
@@ -220,9 +211,11 @@ package enum MiningGallery {
             return """
                 <figure>\(image(picture))<figcaption><b>\(index + 1)</b> \
                 \(number(mining.errorShare + mining.deviationShare))
-                <span class="bar" title="error \(number(mining.errorShare)), deviation \(number(mining.deviationShare))">\
+                <span class="bar" title="error \(number(mining.errorShare)), deviation \
+                \(number(mining.deviationShare))">\
                 <i style="width:\(error)%"></i><i style="width:\(deviation)%"></i></span>
-                <span class="latents"><span>cos \(number(mining.similarity))</span> \(latents.joined(separator: " "))</span>\
+                <span class="latents"><span>cos \(number(mining.similarity))</span> \
+                \(latents.joined(separator: " "))</span>\
                 \(fall(picture, entry))</figcaption></figure>
                 """
         }.joined()

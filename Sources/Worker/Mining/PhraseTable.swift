@@ -2,8 +2,8 @@ import Coordinator
 import Core
 import Foundation
 
-/// The phrases of chosen responses, and how much less each is like a negative than like the positive (the paper's figure 3):
-/// by CLIP alone, whose text and image embeddings lie in one space.
+/// The phrases of chosen responses, and how much less each is like a negative than like the positive (the paper's
+/// figure 3): by CLIP alone, whose text and image embeddings lie in one space.
 struct PhraseTable {
     /// By group, of those that the page shows.
     let pieces: [[Phrases.Piece]]

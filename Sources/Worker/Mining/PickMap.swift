@@ -88,9 +88,10 @@ package struct PickMap {
         let draws = marks(\.draws) { "<circle cx=\"\($0)\" cy=\"\($1)\" r=\"\(number($2))\"/>" }
         let picks = marks(\.picks) { "<circle cx=\"\($0)\" cy=\"\($1)\" r=\"\(number($2))\"/>" }
         return """
-            <svg xmlns="http://www.w3.org/2000/svg" class="picks" viewBox="0 0 \(Int(width)) \(Int(height))" role="img" \
-            aria-label="Map of the gallery with picks and random draws">
-            <style>\(Self.style)</style><rect class="frame" x="0.5" y="0.5" width="\(Int(width) - 1)" height="\(Int(height) - 1)" rx="6"/>
+            <svg xmlns="http://www.w3.org/2000/svg" class="picks" viewBox="0 0 \(Int(width)) \(Int(height))" \
+            role="img" aria-label="Map of the gallery with picks and random draws">
+            <style>\(Self.style)</style><rect class="frame" x="0.5" y="0.5" width="\(Int(width) - 1)" \
+            height="\(Int(height) - 1)" rx="6"/>
             <g class="cloud">\(dots.joined())</g><g class="chance">\(draws)</g><g class="pick">\(picks)</g></svg>
             """
     }
@@ -100,8 +101,8 @@ package struct PickMap {
         guard !svg.isEmpty else { return "" }
         let shown = pictures.count < gallery ? "\(pictures.count) of \(gallery)" : "\(gallery)"
         return """
-            <section class="facts one"><div><h2>All prompts</h2>\(svg)<p class="note">\(shown) pictures of the gallery by \
-            t-SNE of their embeddings: near pictures look alike to the embedder. <b class="pick">\
+            <section class="facts one"><div><h2>All prompts</h2>\(svg)<p class="note">\(shown) pictures of the \
+            gallery by t-SNE of their embeddings: near pictures look alike to the embedder. <b class="pick">\
             \(HTML.escaped(strategy))</b>: negatives; <b class="chance">rings</b>: as many random draws. A mark’s \
             area grows with the number of prompts.</p></div></section>
             """

@@ -62,7 +62,8 @@ struct PictureTable {
         for key in excludedKeys { if let row = rowOfKey[key] { bar(row) } }
     }
 
-    /// Collective. Keys of the pictures that are never to be taken; all of them must be readable, as none may slip through.
+    /// Collective. Keys of the pictures that are never to be taken; all of them must be readable, as none may slip
+    /// through.
     private static func excluded(
         _ input: MiningInput, _ configuration: MineConfiguration, _ stage: EmbeddingStage,
         _ communicator: any Communicator

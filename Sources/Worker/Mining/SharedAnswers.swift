@@ -1,6 +1,7 @@
 import Core
 
-/// The pictures that the data itself says a group's response holds for: those of all groups with its prompt and response.
+/// The pictures that the data itself says a group's response holds for: those of all groups with its prompt and
+/// response.
 struct SharedAnswers {
     private struct Answer: Hashable {
         let prompt, response: String

@@ -11,8 +11,8 @@ package final class EventFile {
 
     /// Starts a file of its own: TensorBoard reads all of a folder.
     ///
-    /// - Parameter step: the step that a resumed run continues from. Later ones go from earlier files, and a TensorBoard that
-    ///   has read them is told to forget them.
+    /// - Parameter step: the step that a resumed run continues from. Later ones go from earlier files, and a
+    ///   TensorBoard that has read them is told to forget them.
     package init(in folder: URL, continuingAfter step: Int, time: Date = Date()) throws {
         let name =
             "events.out.tfevents.\(Int(time.timeIntervalSince1970)).\(ProcessInfo.processInfo.hostName)."

@@ -3,8 +3,8 @@ import Foundation
 
 /// Event files that earlier starts of a run have left in its folder.
 enum EventHistory {
-    /// Removes the events of steps after `step`, and a record that an abrupt end cut short, as `MetricsWriter` does with
-    /// lines. A file of which no more is left than its head goes.
+    /// Removes the events of steps after `step`, and a record that an abrupt end cut short, as `MetricsWriter` does
+    /// with lines. A file of which no more is left than its head goes.
     static func cut(_ folder: URL, after step: Int) throws {
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
         for name in names where name.hasPrefix("events.out.tfevents.") {

@@ -2,8 +2,8 @@
 package enum HTML {
     /// The text as it may stand between tags or in a quoted attribute.
     ///
-    /// Scalar by scalar, as a browser reads: a quote with a combining accent is one character to Swift and still a quote to
-    /// the browser. What no page may hold (control characters) becomes U+FFFD.
+    /// Scalar by scalar, as a browser reads: a quote with a combining accent is one character to Swift and still a
+    /// quote to the browser. What no page may hold (control characters) becomes U+FFFD.
     package static func escaped(_ text: String) -> String {
         var result = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
@@ -19,5 +19,24 @@ package enum HTML {
             }
         }
         return String(result)
+    }
+
+    /// A whole page in one file that needs nothing else.
+    ///
+    /// - Parameters:
+    ///   - body: HTML
+    ///   - style: CSS
+    static func page(_ title: String, _ body: String, style: String) -> String {
+        """
+        <!doctype html>
+        <html lang="en"><head><meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <link rel="icon" href="data:,">
+        <title>\(escaped(title))</title>
+        <style>\(style)</style></head>
+        <body><main>\(body)</main></body></html>
+
+        """
     }
 }

@@ -1,7 +1,8 @@
 import Core
 import Foundation
 
-/// Writes `metrics.jsonl`, a line per step, and `eval.jsonl`, a line per evaluation; each line is handed to the system at once so that others can follow the file.
+/// Writes `metrics.jsonl`, a line per step, and `eval.jsonl`, a line per evaluation; each line is handed to the system
+/// at once so that others can follow the file.
 package final class MetricsWriter {
     private let file: FileOutput
 

@@ -4,9 +4,9 @@ import Foundation
 
 /// Keeps others out of an output folder while one run writes there.
 ///
-/// The lock is flock(2)'s on a file in the folder. The kernel gives it back when its owner ends, however that ends, so that
-/// nothing is left to clear away; NFS clients carry it to the server, which gives it back once a lost client's lease is
-/// over. File systems without such locks are told of and used without one.
+/// The lock is flock(2)'s on a file in the folder. The kernel gives it back when its owner ends, however that ends, so
+/// that nothing is left to clear away; NFS clients carry it to the server, which gives it back once a lost client's
+/// lease is over. File systems without such locks are told of and used without one.
 final class OutputLock {
     static let name = ".lock"
 
@@ -95,8 +95,8 @@ final class OutputLock {
 }
 
 extension OutputLock {
-    /// Collective. Does the work of a command that writes into a folder, in which no other may meanwhile: rank 0 holds the
-    /// lock.
+    /// Collective. Does the work of a command that writes into a folder, in which no other may meanwhile: rank 0 holds
+    /// the lock.
     ///
     /// - Parameter patience: seconds to wait for an owner that is ending; 0 refuses at once
     static func holding<Result>(

@@ -2,8 +2,8 @@ import Coordinator
 import Core
 import Foundation
 
-/// Tells how far one phase of a command is: a line that is redrawn on a terminal; elsewhere a line every few seconds and
-/// one at the end.
+/// Tells how far one phase of a command is: a line that is redrawn on a terminal; elsewhere a line every few seconds
+/// and one at the end.
 struct PhaseProgress {
     private let name: String
     private let total: Int

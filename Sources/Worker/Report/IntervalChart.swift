@@ -35,8 +35,8 @@ struct IntervalChart {
         }
         let grid = scale.ticks.map { tick in
             """
-            <line x1="\(LineChart.number(Self.left))" x2="\(LineChart.number(Self.width - Self.right))" y1="\(y(tick))" \
-            y2="\(y(tick))"/><text x="\(LineChart.number(Self.left - 6))" y="\(y(tick))" dy="3.5" \
+            <line x1="\(LineChart.number(Self.left))" x2="\(LineChart.number(Self.width - Self.right))" \
+            y1="\(y(tick))" y2="\(y(tick))"/><text x="\(LineChart.number(Self.left - 6))" y="\(y(tick))" dy="3.5" \
             text-anchor="end">\(LineChart.label(tick))</text>
             """
         }

@@ -57,7 +57,8 @@ struct LineChart {
             <svg viewBox="0 0 \(Int(width)) \(Int(height))" role="img" aria-label="\
             \(HTML.escaped(lines.map(\.name).joined(separator: ", "))) by \(unit)"><g class="grid">\(grid.joined())\
             <text x="\(Self.number(left))" y="\(Self.number(height - 6))">\(first)</text>\
-            <text x="\(Self.number(width - right))" y="\(Self.number(height - 6))" text-anchor="end">\(unit) \(last)</text></g>\
+            <text x="\(Self.number(width - right))" y="\(Self.number(height - 6))" text-anchor="end">\(unit) \
+            \(last)</text></g>\
             \(curves.joined())</svg>
             """
     }

@@ -56,17 +56,7 @@ struct ReportPage {
     ///   - body: HTML
     ///   - style: CSS of this page alone
     static func page(_ title: String, _ body: String, _ style: String = "") -> String {
-        """
-        <!doctype html>
-        <html lang="en"><head><meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <link rel="icon" href="data:,">
-        <title>\(HTML.escaped(title))</title>
-        <style>\(reportStyle)\(style)</style></head>
-        <body><main>\(body)</main></body></html>
-
-        """
+        HTML.page(title, body, style: reportStyle + style)
     }
 
     /// Lines for a terminal.

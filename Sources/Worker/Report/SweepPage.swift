@@ -13,7 +13,8 @@ struct SweepPage {
         }
         let body = """
             <header><h1>Sweep</h1></header>
-            <p class="note">Means over seeds ± half of their 95 % intervals (Student’s t). Whiskers are the same intervals.</p>
+            <p class="note">Means over seeds ± half of their 95 % intervals (Student’s t). Whiskers are the same \
+            intervals.</p>
             <section class="wide"><table><thead>\(row(cells[0], "th"))</thead>\
             <tbody>\(cells.dropFirst().map { row($0, "td") }.joined())</tbody></table></section>
             <section class="charts">\(charts.joined())</section>
@@ -50,7 +51,8 @@ struct SweepPage {
         }
         return """
             <figure><h2>\(HTML.escaped(measure)) by \(HTML.escaped(sweep.keys[key]))</h2>\
-            \(IntervalChart(lines: drawn).svg)<figcaption class="legend">\(names.joined(separator: " "))</figcaption></figure>
+            \(IntervalChart(lines: drawn).svg)<figcaption \
+            class="legend">\(names.joined(separator: " "))</figcaption></figure>
             """
     }
 }

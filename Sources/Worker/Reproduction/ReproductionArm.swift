@@ -1,5 +1,5 @@
-/// One training of the comparison. All start from the same warmed-up model and see the same groups in the same order, for as
-/// many steps and at the same learning rate.
+/// One training of the comparison. All start from the same warmed-up model and see the same groups in the same order,
+/// for as many steps and at the same learning rate.
 package struct ReproductionArm: Sendable, Equatable {
     /// A table or figure that an arm stands in, and where in it.
     package enum Place: Sendable, Equatable {

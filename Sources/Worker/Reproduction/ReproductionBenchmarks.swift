@@ -18,6 +18,7 @@ struct ReproductionBenchmarks {
         var pictures: [(path: String, scene: Scene, strokes: UInt64)] = []
         var files: [(name: String, text: String)] = []
         func lines(_ rows: [JSON]) -> String { rows.map { "\($0)\n" }.joined() }
+        func array(_ rows: [JSON]) -> String { "\(JSON.array(rows))\n" }
         func truth(_ question: DemoQuestion) -> JSON { .string(question.answers[0]) }
 
         for split in Self.splits {
@@ -41,17 +42,23 @@ struct ReproductionBenchmarks {
         files.append(
             (
                 "query_discriminative.json",
-                "\(JSON.array(amber.enumerated().map { ["id": .integer($0 + 1), "image": .string("\($0).png"), "query": .string($1.prompt)] }))\n"
+                array(
+                    amber.enumerated().map {
+                        ["id": .integer($0 + 1), "image": .string("\($0).png"), "query": .string($1.prompt)]
+                    })
             ))
         files.append(
             (
                 "annotations.json",
-                "\(JSON.array(amber.enumerated().map { ["id": .integer($0 + 1), "type": .string(types[$0 / 2 % 2]), "truth": truth($1)] }))\n"
+                array(
+                    amber.enumerated().map {
+                        ["id": .integer($0 + 1), "type": .string(types[$0 / 2 % 2]), "truth": truth($1)]
+                    })
             ))
         pictures += amber.enumerated().map { ("amber/\($0).png", $1.scene, $1.strokes) }
 
         let (twins, twinPictures) = twins()
-        files.append(("HallusionBench.json", "\(JSON.array(twins))\n"))
+        files.append(("HallusionBench.json", array(twins)))
         pictures += twinPictures
 
         let captions = questions("chair", [.caption])
@@ -86,7 +93,8 @@ struct ReproductionBenchmarks {
         }
     }
 
-    /// A scene and its twin, in which one thing has another colour: the same question, yes for one and no for the other.
+    /// A scene and its twin, in which one thing has another colour: the same question, yes for one and no for the
+    /// other.
     private func twins() -> (rows: [JSON], pictures: [(path: String, scene: Scene, strokes: UInt64)]) {
         var rows: [JSON] = []
         var pictures: [(path: String, scene: Scene, strokes: UInt64)] = []

@@ -18,35 +18,36 @@ struct ReproductionPage {
             <header><h1>MISP-DPO in miniature</h1></header>
             \(introduction)
             <h2>Table 1. Objectives</h2>
-            <p class="note">Means over \(seeds) ± half of their 95 % intervals (Student’s t). An anchor is named wherever there is \
-            one; mDPO has one by its definition. CHAIRi is the share of named shapes and colours that are not there: less is \
-            better. All else: more is better.</p>
+            <p class="note">Means over \(seeds) ± half of their 95 % intervals (Student’s t). An anchor is named \
+            wherever there is one; mDPO has one by its definition. CHAIRi is the share of named shapes and colours \
+            that are not there: less is better. All else: more is better.</p>
             \(armTable([("warm-up", ReproductionResult.warmup)] + arms(.objectives)))
             <h2>What each thing adds</h2>
-            <p class="note">Differences on the same seeds, with their intervals and p of the paired t test. Each pair differs in \
-            what the first column says. \(ReproductionResult.pairs.count * Self.tested.count) tests are made here: at p &lt; 0.05 \
-            one in twenty is expected to look like a difference where there is none.</p>
+            <p class="note">Differences on the same seeds, with their intervals and p of the paired t test. Each pair \
+            differs in what the first column says. \(ReproductionResult.pairs.count * Self.tested.count) tests are \
+            made here: at p &lt; 0.05 one in twenty is expected to look like a difference where there is none.</p>
             \(pairTable)
             <h2>Table 2. Where negatives come from</h2>
             <p class="note">The first three of each source (<code>subset</code>, K = 3), no anchor.</p>
             \(armTable(arms(.negatives)))
             <h2>Figure 2. Picks, and the number of negatives</h2>
             \(map)
-            <p class="note">The gallery by t-SNE of its CLIP embeddings (seed \(result.seeds.first ?? 0)): filled, the negatives \
-            that were mined; rings, as many random draws; a mark’s area grows with the number of prompts.</p>
+            <p class="note">The gallery by t-SNE of its CLIP embeddings (seed \(result.seeds.first ?? 0)): filled, \
+            the negatives that were mined; rings, as many random draws; a mark’s area grows with the number of \
+            prompts.</p>
             \(figure("Scores by K (pool of \(ReproductionArm.pool), importance)", over: Self.count))
             <h2>Figure 3. What a negative makes wrong</h2>
-            <p>The <a href="\(first)/mining-misp/gallery.html">gallery</a> shows each prompt with its negatives, and colours the \
-            phrases whose CLIP similarity drops most; <a href="\(first)/mining-misp/latents.html">latents</a> says what the \
-            autoencoder’s latents stand for.</p>
+            <p>The <a href="\(first)/mining-misp/gallery.html">gallery</a> shows each prompt with its negatives, and \
+            colours the phrases whose CLIP similarity drops most; <a \
+            href="\(first)/mining-misp/latents.html">latents</a> says what the autoencoder’s latents stand for.</p>
             <h2>Figure 4. β</h2>
             \(figure("Scores by β (K = 3, importance)", over: Self.beta))
             <h2>Figure 5. Answers side by side</h2>
-            <p><a href="compare.html">Answers</a> of the warm-up, DPO, random negatives and MISP-DPO to the same questions, \
-            those on which they differ first.</p>
+            <p><a href="compare.html">Answers</a> of the warm-up, DPO, random negatives and MISP-DPO to the same \
+            questions, those on which they differ first.</p>
             <h2>Sampling</h2>
-            <p class="note">The same pool of \(ReproductionArm.pool), drawn in different ways. <code>published</code> is the \
-            formula as the paper prints it, which is biased.</p>
+            <p class="note">The same pool of \(ReproductionArm.pool), drawn in different ways. <code>published</code> \
+            is the formula as the paper prints it, which is biased.</p>
             \(armTable(arms(.draws)))
             \(laboratory)
             <h2>Costs</h2>
@@ -59,15 +60,17 @@ struct ReproductionPage {
 
     private var introduction: String {
         """
-        <p>A small world, made anew for every seed: pictures of two coloured shapes; a model of LLaVA’s shape with some 224,000 \
-        parameters, warmed up on labels of an annotator who in \(DemoLabel.carelessness) % of them writes down each shape’s usual \
-        colour, not the one to be seen; a CLIP of its own, trained on \(size.gallery) pictures with captions; negatives mined from \
-        these by the sparse autoencoder, for descriptions; groups that ask for yes or no have none. Every arm continues the same \
-        warm-up on the same \(size.groups) groups for \
-        \(size.epochs.preference) epochs with LoRA (r 8), learning rate 2e-3 (one for all arms: none was searched for any), β 0.5 \
-        unless said. Benchmarks are made from scenes that no training saw, in the files’ published formats.</p>
-        <p><b>What was not reproduced:</b> the paper’s backbones, data and scores. This is the method at work, not its numbers. \
-        MMVP is left out (letters as options, JPEG pictures); its measure, pairs both of which are right, is the twins’ qAcc.</p>
+        <p>A small world, made anew for every seed: pictures of two coloured shapes; a model of LLaVA’s shape with \
+        some 224,000 parameters, warmed up on labels of an annotator who in \(DemoLabel.carelessness) % of them \
+        writes down each shape’s usual colour, not the one to be seen; a CLIP of its own, trained on \(size.gallery) \
+        pictures with captions; negatives mined from these by the sparse autoencoder, for descriptions; groups that \
+        ask for yes or no have none. Every arm continues the same warm-up on the same \(size.groups) groups for \
+        \(size.epochs.preference) epochs with LoRA (r 8), learning rate 2e-3 (one for all arms: none was searched for \
+        any), β 0.5 unless said. Benchmarks are made from scenes that no training saw, in the files’ published \
+        formats.</p>
+        <p><b>What was not reproduced:</b> the paper’s backbones, data and scores. This is the method at work, not \
+        its numbers. MMVP is left out (letters as options, JPEG pictures); its measure, pairs both of which are \
+        right, is the twins’ qAcc.</p>
         """
     }
 
@@ -142,7 +145,8 @@ struct ReproductionPage {
             return "<figure><h2>\(measure.title)</h2>\(chart.svg)</figure>"
         }
         return
-            "<p class=\"note\">\(title); whiskers are 95 % intervals.</p><section class=\"charts\">\(figures.joined())</section>"
+            "<p class=\"note\">\(title); whiskers are 95 % intervals.</p>"
+            + "<section class=\"charts\">\(figures.joined())</section>"
     }
 
     /// Of every arm of table 1, and of the negatives.
@@ -171,9 +175,9 @@ struct ReproductionPage {
         return table(
             ["", "a group", "training", "CLIP and mining", "points of POPE accuracy", "points a minute"], rows)
                 + """
-                <p class="note">Seconds on this machine, means over seeds. “CLIP and mining” is what negatives cost before the first \
-                step; a CLIP that is there already costs nothing. CLIP took \(String(format: "%.1f", clip)) s. “Points a minute” \
-                counts both, over the warm-up.</p>
+                <p class="note">Seconds on this machine, means over seeds. “CLIP and mining” is what negatives cost \
+                before the first step; a CLIP that is there already costs nothing. CLIP took \
+                \(String(format: "%.1f", clip)) s. “Points a minute” counts both, over the warm-up.</p>
                 """
     }
 

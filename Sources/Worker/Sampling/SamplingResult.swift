@@ -97,9 +97,10 @@ struct SamplingResult {
             "<tr><th>\(cells[0])</th>\(cells.dropFirst().map { "<td>\($0)</td>" }.joined())</tr>"
         }
         return """
-            <p class="note">The gradient of the image loss on K drawn negatives beside that on the whole pool: \(groups) \
-            groups, \(draws) draws each. Error, bias and noise are shares of the exact gradient's norm, root mean squares \
-            over groups; error² = bias² + noise². <code>published</code>, the formula as the paper prints it, is in the table alone.</p>
+            <p class="note">The gradient of the image loss on K drawn negatives beside that on the whole pool: \
+            \(groups) groups, \(draws) draws each. Error, bias and noise are shares of the exact gradient's norm, \
+            root mean squares over groups; error² = bias² + noise². <code>published</code>, the formula as the paper \
+            prints it, is in the table alone.</p>
             <p class="legend">\(names)</p>
             <section class="charts">\(figure("Error", \.error))\(figure("Bias", \.bias))\(figure("Noise", \.noise))\
             \(figure("Bias of the loss", \.lossBias))\(figure("Effective sample size", \.effectiveSamples))\

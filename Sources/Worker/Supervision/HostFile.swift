@@ -18,8 +18,8 @@ package struct HostFile: Equatable, Sendable {
 
     package init(hosts: [Host]) { self.hosts = hosts }
 
-    /// Lines may end as on any system and hold comments behind `#`. What is not understood is an error at its line: a host
-    /// that was dropped in silence would be missed by nobody.
+    /// Lines may end as on any system and hold comments behind `#`. What is not understood is an error at its line: a
+    /// host that was dropped in silence would be missed by nobody.
     package init(parsing text: String, file: String) throws {
         hosts = []
         let text = text.hasPrefix("\u{FEFF}") ? text.dropFirst() : text[...]
@@ -55,8 +55,8 @@ package struct HostFile: Equatable, Sendable {
             "has \(slots) slots for \(ranks) ranks", at: file, remedy: "ask for -n \(slots), or name more slots")
     }
 
-    /// How many of `ranks` ranks to start here: all where there is room. Else as many as there is room for, and of a power
-    /// of two the next lower one, as results on powers of two have the same bits.
+    /// How many of `ranks` ranks to start here: all where there is room. Else as many as there is room for, and of a
+    /// power of two the next lower one, as results on powers of two have the same bits.
     package func ranks(of ranks: Int) -> Int {
         guard slots < ranks else { return ranks }
         guard ranks & (ranks - 1) == 0 else { return slots }

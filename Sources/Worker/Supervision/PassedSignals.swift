@@ -1,13 +1,15 @@
 import Foundation
 import Synchronization
 
-/// Signals that a supervisor hands on to its launcher. After the first one, which asks for an end, nothing is started again.
+/// Signals that a supervisor hands on to its launcher. After the first one, which asks for an end, nothing is started
+/// again.
 ///
 /// `mpirun` hands SIGUSR1 on to its ranks, which end with a checkpoint, and kills them on SIGTERM. So the first SIGTERM
 /// becomes SIGUSR1.
 final class PassedSignals {
     var isAsked: Bool { asked.load(ordering: .relaxed) > 0 }
-    /// Seconds of `Supervisor`'s clock when an end was first asked for, and when it was to be at once, as far as `pass` saw.
+    /// Seconds of `Supervisor`'s clock when an end was first asked for, and when it was to be at once, as far as `pass`
+    /// saw.
     private(set) var askedSince: Double?
     private(set) var insistedSince: Double?
     private var passed = 0

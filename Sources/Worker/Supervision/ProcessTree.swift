@@ -8,8 +8,8 @@ enum ProcessTree {
         return (list ?? "").split(separator: " ").compactMap { Int32($0) }
     }
 
-    /// Kills a process, those of its group if it leads one, and its children: a launcher's agents and ranks have groups of
-    /// their own.
+    /// Kills a process, those of its group if it leads one, and its children: a launcher's agents and ranks have groups
+    /// of their own.
     static func kill(_ process: Int32) {
         let children = children(of: process)
         let isLeader = getpgid(process) == process

@@ -14,7 +14,8 @@ package struct RestartPolicy {
     private var saved = 0
     private var lastCrash: Int32?
 
-    /// - Parameter isLocal: whether all ranks are on one host. Between hosts a lost link looks like a rank's own failure.
+    /// - Parameter isLocal: whether all ranks are on one host. Between hosts a lost link looks like a rank's own
+    ///   failure.
     package init(limit: Int, isLocal: Bool) { (self.limit, self.isLocal) = (limit, isLocal) }
 
     /// - Parameters:

@@ -119,8 +119,8 @@ package struct Supervisor {
         return status
     }
 
-    /// For a run that was asked to end. One that died before it could is interrupted all the same, if there is a checkpoint;
-    /// a launcher that ended well without a rank has done nothing.
+    /// For a run that was asked to end. One that died before it could is interrupted all the same, if there is a
+    /// checkpoint; a launcher that ended well without a rank has done nothing.
     private func askedStatus(_ attempt: Attempt, saved: Int) -> Int32 {
         let status = attempt.status ?? MISPError.Kind.defect.rawValue
         if [2, 3].contains(status) || status == 0 && attempt.wasHeard { return status }
@@ -208,8 +208,8 @@ package struct Supervisor {
         return attempt
     }
 
-    /// Whether a launcher that was asked to end has had its time: it hangs before its ranks have started, or was told to
-    /// end at once. With no watch (`--hang-after 0`) ranks on other hosts may be there though none is heard.
+    /// Whether a launcher that was asked to end has had its time: it hangs before its ranks have started, or was told
+    /// to end at once. With no watch (`--hang-after 0`) ranks on other hosts may be there though none is heard.
     private func isOverdue(_ watchdog: Watchdog) -> Bool {
         if let since = signals.insistedSince, Self.now - since > Self.secondsInsisted { return true }
         guard let since = signals.askedSince, watchdog.beats.isEmpty, isLocal || settings.hangAfter > 0 else {

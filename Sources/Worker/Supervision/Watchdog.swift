@@ -1,7 +1,8 @@
 import Coordinator
 import Core
 
-/// Decides from the ranks' beats whether a run still moves, and if not, who holds it up. Knows no clock: it is told the time.
+/// Decides from the ranks' beats whether a run still moves, and if not, who holds it up. Knows no clock: it is told the
+/// time.
 package struct Watchdog {
     /// Why a run is taken for hung.
     package struct Verdict: Equatable, CustomStringConvertible, Sendable {
@@ -18,8 +19,8 @@ package struct Watchdog {
     /// Seconds without a beat after which a rank counts as gone: its process stands still, or its host is cut off.
     package static let silence = 60.0
 
-    /// A watcher that looks several times a second and finds that more seconds than this have passed stood still itself: it
-    /// was stopped, or its machine was.
+    /// A watcher that looks several times a second and finds that more seconds than this have passed stood still
+    /// itself: it was stopped, or its machine was.
     package static let gap = 3.0
 
     private let ranks: Int

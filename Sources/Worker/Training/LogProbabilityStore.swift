@@ -3,8 +3,9 @@ import Foundation
 
 /// Log-probabilities under a model that is never trained, kept on disk for later runs.
 ///
-/// A key is the content that a batch's values are computed from: the model, the token ids and their weights, the pictures.
-/// The kernel of BLAS is part of it too, so that a run has the same bits whether it computes a value or finds it.
+/// A key is the content that a batch's values are computed from: the model, the token ids and their weights, the
+/// pictures. The kernel of BLAS is part of it too, so that a run has the same bits whether it computes a value or finds
+/// it.
 final class LogProbabilityStore {
     private let model: Digest
     private let pictures: [ImageSource: Digest]

@@ -67,8 +67,8 @@ struct PreparedData {
         }
     }
 
-    /// Collective. Computes the reference's log-probabilities. Draws are pure functions, so what the run will ask for is
-    /// known, and only that is computed.
+    /// Collective. Computes the reference's log-probabilities. Draws are pure functions, so what the run will ask for
+    /// is known, and only that is computed.
     /// - Parameter epochs: by group, those in which it is taken
     mutating func computeReference(
         epochs: [[Int]], scorer: GroupGradient, store: LogProbabilityStore?, communicator: any Communicator,

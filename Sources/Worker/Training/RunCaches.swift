@@ -2,8 +2,8 @@ import Coordinator
 import Core
 import Foundation
 
-/// What a run computes from its model and its pictures once, in parallel, for all its ranks and for later runs: features
-/// of pictures, and the reference's log-probabilities (docs/output.md, caches).
+/// What a run computes from its model and its pictures once, in parallel, for all its ranks and for later runs:
+/// features of pictures, and the reference's log-probabilities (docs/output.md, caches).
 ///
 /// Everything is kept by the content that it is computed from. A file that changed has another key, so nothing stale is
 /// ever found, and nothing has to be told to forget.

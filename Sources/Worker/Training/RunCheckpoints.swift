@@ -21,7 +21,8 @@ struct RunStart {
 }
 
 /// When a run writes checkpoints, and what one must agree with to be resumed. Order, draws and learning rate are pure
-/// functions of configuration and step, so besides parameters and moments there is nothing to keep. Calls are collective.
+/// functions of configuration and step, so besides parameters and moments there is nothing to keep. Calls are
+/// collective.
 final class RunCheckpoints {
     private let store: CheckpointStore
     private let configuration: RunConfiguration

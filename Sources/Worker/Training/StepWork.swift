@@ -1,8 +1,8 @@
 import Coordinator
 import Core
 
-/// A step's groups cut into the pieces that ranks share: a group whole, or, where its members are computed one at a time,
-/// each of its batches.
+/// A step's groups cut into the pieces that ranks share: a group whole, or, where its members are computed one at a
+/// time, each of its batches.
 ///
 /// A pure function of the step, so that every rank has the same pieces in the same order: they are the leaves of the
 /// plan, and with it of the gradient's sum.

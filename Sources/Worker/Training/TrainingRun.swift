@@ -104,7 +104,8 @@ extension TrainingRun {
             }
             Pulse.note(step: index + 1)
             let isLast = index + 1 == order.totalSteps
-            // The last checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do again.
+            // The last checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do
+            // again.
             if isLast { try evaluate(after: index + 1) }
             if isLast || checkpoints.isDue(after: index + 1) { try checkpoints.save(step, after: index + 1) }
         }

@@ -20,8 +20,8 @@ struct StrategyTests {
             latents: Matrix(n, latents, codes.flatMap { $0 }))
     }
 
-    /// Algorithm 1 without any state kept from pick to pick. Distances are rounded, far more finely than they differ, so
-    /// that a sum taken in another order does not tell repetitions apart.
+    /// Algorithm 1 without any state kept from pick to pick. Distances are rounded, far more finely than they differ,
+    /// so that a sum taken in another order does not tell repetitions apart.
     static func bruteForce(_ count: Int, _ candidates: CandidateScores, diversity: Double) -> [Int] {
         func distance(_ a: Int, _ b: Int) -> Double {
             let (x, y) = (doubles(candidates.latents, a), doubles(candidates.latents, b))

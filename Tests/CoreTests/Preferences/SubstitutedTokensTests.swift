@@ -16,7 +16,8 @@ import Testing
         }
     }
 
-    /// What follows the prompt alike is part of the prompt's run, however short; the end of the response is compared too.
+    /// What follows the prompt alike is part of the prompt's run, however short; the end of the response is compared
+    /// too.
     @Test func responsesAreComparedWithTheirPrompt() {
         var group = EncodedGroup(
             id: "g", prompt: PromptTokens(tokens: [1, 9, 9, 9, 4, 5], imageRows: 1..<4),

@@ -11,8 +11,8 @@ struct KeyTableProbe {
     /// What a key may hold that is not one of its accepted values.
     private static let values: [JSON] = [.bool(true), 7, 0.37, "words", ["words"], ["key": 1]]
 
-    /// What is wrong with the reader, in words: a value not implemented that is not refused by name, an accepted one that
-    /// is refused, and likewise for `count` random keys.
+    /// What is wrong with the reader, in words: a value not implemented that is not refused by name, an accepted one
+    /// that is refused, and likewise for `count` random keys.
     func faults(randomKeys count: Int = 1000) -> [String] {
         var faults: [String] = []
         for (key, accepted) in table.fixed {

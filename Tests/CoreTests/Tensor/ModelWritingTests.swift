@@ -61,8 +61,8 @@ import Testing
             .filter { $0.contains("safetensors") || $0.contains("partial") }.sorted()
     }
 
-    /// A checkpoint in the oldest names and float16: written in shards and read back it is the same to the bit, and what
-    /// a later writing replaces is gone.
+    /// A checkpoint in the oldest names and float16: written in shards and read back it is the same to the bit, and
+    /// what a later writing replaces is gone.
     @Test func foldersAreReadBack() throws {
         let source = try ModelFolder(golden("checkpoints/llama-clip-sharded"))
         let model = try source.model(trainable: Trainable(language: .frozen), seed: 0)

@@ -96,8 +96,8 @@ import Testing
         #expect { try write(0..<1) } throws: { ($0 as? MISPError)?.place?.hasSuffix("rows") == true }
     }
 
-    /// A row that is not what was written is absent, wherever it was hit; those beside it are there, and one that is written
-    /// again is found, even in a file of the same name.
+    /// A row that is not what was written is absent, wherever it was hit; those beside it are there, and one that is
+    /// written again is found, even in a file of the same name.
     @Test(arguments: [0, 1, 2]) func damagedRowsCountAsAbsent(victim: Int) throws {
         let name = try write(0..<3)[0]
         let file = place.appending(path: name)
