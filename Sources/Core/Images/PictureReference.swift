@@ -27,9 +27,9 @@ package enum PictureReference {
     /// - Throws: `MISPError` at the field for what is no path, an object with the picture's bytes included
     package static func path(_ field: JSONField) throws(MISPError) -> String {
         if let object = field.value?.object, object["bytes"] != nil || object["path"] != nil || object["url"] != nil {
+            let names = object.keys.prefix(4).joined(separator: ", ")
             throw field.failure(
-                "is an object (\(object.keys.prefix(4).joined(separator: ", "))), as data sets keep pictures, "
-                    + "not a path",
+                "is an object (\(names)), as data sets keep pictures, not a path",
                 remedy: "save the picture as a file and give its path")
         }
         let text = try field.string()

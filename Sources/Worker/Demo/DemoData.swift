@@ -137,12 +137,11 @@ package struct DemoData: Sendable {
     /// - Parameter mined: a mining's groups.jsonl
     func rows(_ rows: [JSON], with mined: URL) throws -> [JSON] {
         var found: [String: JSON] = [:]
-        for line in try String(contentsOf: mined, encoding: .utf8).split(separator: "\n") {
-            let row = try JSON(parsing: String(line), at: mined.relativePath)
-            if let id = row["id"]?.string { found[id] = row }
-        }
+        for row in try Self.read(mined) { if let id = row["id"]?.string { found[id] = row } }
         return rows.map { row in row["id"]?.string.flatMap { found[$0] } ?? row }
     }
+
+    static func read(_ file: URL) throws -> [JSON] { try JSON.lines(contentsOf: file).map(\.value) }
 
     static func write(_ rows: [JSON], to file: URL) throws {
         try FileOutput.write(rows.map { "\($0)\n" }.joined(), to: file)

@@ -37,7 +37,7 @@ package struct DemoQuestion: Sendable {
 
         /// Whether the true answer describes, so that it is wrong for most other pictures and negatives can be mined
         /// for it. A "no" holds for most. A "yes" has but one word to lower: on many pictures means on all, and the
-        /// model stops saying yes or no (docs/results.md).
+        /// model stops saying yes or no (docs/method.md).
         package var takesNegatives: Bool { [.caption, .thing, .place].contains(self) }
     }
 

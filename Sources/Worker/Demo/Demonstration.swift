@@ -109,9 +109,7 @@ struct Demonstration {
         try onFirstRank { try DemoRuns.shareAutoencoder(from: runs.file("mining"), with: runs.file("mining-random")) }
         try mine("mine-random")
         try onFirstRank {
-            let rows = try String(contentsOf: runs.file("groups.jsonl"), encoding: .utf8).split(separator: "\n").map {
-                try JSON(parsing: String($0), at: "groups.jsonl")
-            }
+            let rows = try DemoData.read(runs.file("groups.jsonl"))
             for (kind, folder) in [(DemoArm.Negatives.mined, "mining"), (.random, "mining-random")] {
                 let mined = try data.rows(rows, with: runs.file("\(folder)/groups.jsonl"))
                 try DemoData.write(mined, to: runs.file("groups-\(kind.rawValue).jsonl"))

@@ -42,6 +42,7 @@ package struct ReproductionArm: Sendable, Equatable {
     package let places: [Place]
 
     package static let pool = 16
+    package static let groupsPerStep = 8
 
     package var hasAnchor: Bool { anchor > 0 || objective == "mdpo" }
 
@@ -108,7 +109,7 @@ package struct ReproductionArm: Sendable, Equatable {
         lora: {r: 8, alpha: 16}
         optimizer:
           learning_rate: 2.0e-3
-          groups_per_step: 8
+          groups_per_step: \(Self.groupsPerStep)
           epochs: \(epochs)
         checkpoint: {every: 1000000}  # so short a run needs none
 

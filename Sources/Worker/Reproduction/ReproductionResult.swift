@@ -36,7 +36,7 @@ package struct ReproductionResult: Sendable {
                     let record = try RunRecord(folder.appending(path: key))
                     let seconds = record.sum("time/step") ?? .nan
                     values.seconds.append(seconds)
-                    values.secondsOfGroup.append(seconds / Double(max(record.steps, 1) * 8))
+                    values.secondsOfGroup.append(seconds / Double(max(record.steps, 1) * ReproductionArm.groupsPerStep))
                 }
                 arms[key] = values
             }

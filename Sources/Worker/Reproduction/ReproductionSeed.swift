@@ -33,12 +33,12 @@ struct ReproductionSeed {
         }
         try part("preference groups", leaving: "groups.jsonl") { try makeGroups(data) }
         try part("CLIP", leaving: "clip/done.json") {
-            let started = ContinuousClock.now
+            var clock = Stopwatch()
             try DemoClip.train(
                 file("clip"), on: data.captioned(in: folder), seed: seed, epochs: size.epochs.clip,
                 communicator: communicator)
             try onFirstRank {
-                try FileOutput.write("{\"seconds\": \(Self.seconds(since: started))}\n", to: file("clip/done.json"))
+                try FileOutput.write("{\"seconds\": \(clock.lap())}\n", to: file("clip/done.json"))
             }
         }
         for (strategy, pool) in Self.minings {
@@ -110,7 +110,7 @@ struct ReproductionSeed {
     /// One autoencoder serves all minings: it depends on nothing in which they differ.
     private func mine(_ strategy: String, pool: Int) throws {
         let output = "mining-\(strategy)"
-        let started = ContinuousClock.now
+        var clock = Stopwatch()
         try onFirstRank {
             try FileOutput.write(
                 runs.mining(strategy, output: output, pool: pool), to: file("mine-\(strategy).yaml"))
@@ -121,20 +121,13 @@ struct ReproductionSeed {
         }
         try MiningRun(configuration: configuration, communicator: communicator, overwrites: true).execute()
         try onFirstRank {
-            try FileOutput.write("{\"seconds\": \(Self.seconds(since: started))}\n", to: file("\(output)/done.json"))
+            try FileOutput.write("{\"seconds\": \(clock.lap())}\n", to: file("\(output)/done.json"))
         }
-    }
-
-    private static func seconds(since start: ContinuousClock.Instant) -> Double {
-        let (whole, fraction) = (ContinuousClock.now - start).components
-        return Double(whole) + Double(fraction) * 1e-18
     }
 
     /// The groups with the negatives of each source.
     private func writeGroups(_ data: DemoData) throws {
-        let rows = try String(contentsOf: file("groups.jsonl"), encoding: .utf8).split(separator: "\n").map {
-            try JSON(parsing: String($0), at: "groups.jsonl")
-        }
+        let rows = try DemoData.read(file("groups.jsonl"))
         func mined(_ strategy: String) throws -> [JSON] {
             try data.rows(rows, with: file("mining-\(strategy)/groups.jsonl"))
         }
