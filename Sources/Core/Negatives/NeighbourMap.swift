@@ -6,6 +6,9 @@ import Foundation
 /// the distance of the points and as wide as the perplexity asks: KL(P‖Q) is minimised by gradient descent with
 /// momentum and a gain per coordinate. O(n²) time and 4n² bytes: for some thousand points. It starts from given places
 /// and draws nothing at random, so the map is a pure function of its input, on any number of threads.
+///
+/// The first iterations exaggerate P, so that clusters draw together. Points without clusters then all fall into one
+/// place, from which nothing leads out: where that begins, the descent starts again without exaggeration.
 public struct NeighbourMap: Sendable {
     public struct Settings: Sendable {
         /// Effective number of neighbours; at most (n − 1) / 3 are used.
@@ -27,6 +30,9 @@ public struct NeighbourMap: Sendable {
     private let stride: Int
     private var update: [SIMD2<Double>]
     private var gains: [SIMD2<Double>]
+    private let start: [SIMD2<Double>]
+    /// Iterations with P exaggerated.
+    private var exaggerated: Int
 
     /// - Parameters:
     ///   - squaredDistances: n × n, symmetric, of the points
@@ -41,7 +47,9 @@ public struct NeighbourMap: Sendable {
         affinities = Self.affinities(squaredDistances, perplexity: settings.perplexity, stride: stride, threads)
         // As others start: a standard deviation of 1e-4 along x.
         let deviation = (start.reduce(0) { $0 + $1.x * $1.x } / Double(max(n, 1))).squareRoot()
-        places = start.map { deviation > 0 ? $0 * (1e-4 / deviation) : $0 }
+        self.start = start.map { deviation > 0 ? $0 * (1e-4 / deviation) : $0 }
+        places = self.start
+        exaggerated = settings.exaggerated
         update = [SIMD2](repeating: .zero, count: n)
         gains = [SIMD2](repeating: .one, count: n)
     }
@@ -58,7 +66,7 @@ public struct NeighbourMap: Sendable {
     mutating func step(_ iteration: Int) {
         let n = places.count
         guard n > 1 else { return }
-        let isEarly = iteration < settings.exaggerated
+        let isEarly = iteration < exaggerated
         let momentum = isEarly ? 0.5 : 0.8
         let rate = max(Double(n) / settings.exaggeration / 4, 50)
         let gradient = gradient(exaggeration: isEarly ? settings.exaggeration : 1)
@@ -71,6 +79,21 @@ public struct NeighbourMap: Sendable {
             }
             places[i] += update[i]
         }
+        if isEarly, Self.spread(places) < 0.01 * Self.spread(start) { beginAgain() }
+    }
+
+    /// From the first places, without exaggeration.
+    private mutating func beginAgain() {
+        exaggerated = 0
+        places = start
+        update = update.map { _ in .zero }
+        gains = gains.map { _ in .one }
+    }
+
+    /// Σ ‖y_i − mean‖²
+    private static func spread(_ places: [SIMD2<Double>]) -> Double {
+        let mean = places.reduce(.zero, +) / Double(max(places.count, 1))
+        return places.reduce(0) { $0 + (($1 - mean) * ($1 - mean)).sum() }
     }
 
     /// ∂KL/∂y_i = 4 Σ_j (p_ij − q_ij) k_ij (y_i − y_j), with k_ij = (1 + ‖y_i − y_j‖²)⁻¹ and q_ij = k_ij / Σ k.

@@ -66,6 +66,18 @@ import Testing
         #expect(one.places == three.places)
     }
 
+    /// With P exaggerated these fall into one place; once there, they do not come out of it.
+    @Test func pointsWithoutClustersSpreadOut() {
+        var random = KeyedRandom(5, "points")
+        let points = (0..<400).map { _ in (0..<16).map { _ in random.normal() } }
+        var map = NeighbourMap(
+            squaredDistances: Self.squaredDistances(points), start: points.map { SIMD2($0[0], $0[1]) })
+        map.settle { _ in }
+        let radii = map.places.map { ($0 * $0).sum().squareRoot() }.sorted()
+        #expect(radii[399] > 1, "\(radii[399])")
+        #expect(radii[100] > 0.2 * radii[399], "a quarter within \(radii[100]) of \(radii[399])")
+    }
+
     @Test(arguments: 0...6) func fewPointsAndEqualOnesStayFinite(_ n: Int) {
         var settings = NeighbourMap.Settings()
         settings.iterations = 60
