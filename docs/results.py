@@ -1,9 +1,9 @@
 """Makes the sections of results.md from what runs left behind; needs no package.
 
-    python docs/results.py demo easy-vqa
+    python docs/results.py demo reproduction easy-vqa
 
-replaces the sections that are named. Start it in the repository's folder after the commands that the page names. --demo and --easy-vqa say where their output is,
---worker the program that compares evaluations.
+replaces the sections that are named. Start it in the repository's folder after the commands that the page names. --demo,
+--reproduction and --easy-vqa say where their output is, --worker the program that compares evaluations.
 """
 
 import argparse
@@ -26,8 +26,9 @@ MEASURES = ["accuracy", "accuracy (open)", "accuracy (yes/no)"]
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("parts", nargs="+", choices=["demo", "easy-vqa"])
+    parser.add_argument("parts", nargs="+", choices=["demo", "reproduction", "easy-vqa"])
     parser.add_argument("--demo", type=pathlib.Path, default=pathlib.Path("runs"), help="folder of demo-0, demo-1, …")
+    parser.add_argument("--reproduction", type=pathlib.Path, default=pathlib.Path("runs/reproduction"))
     parser.add_argument("--easy-vqa", type=pathlib.Path, default=pathlib.Path("examples/easy-vqa/runs"))
     parser.add_argument("--worker", default=".build/release/misp-worker")
     return parser.parse_args()
@@ -80,16 +81,23 @@ def central_t(t: float, degrees: int) -> float:
     return 2 * t / steps / 3 * (f[0] + f[-1] + 4 * sum(f[1:-1:2]) + 2 * sum(f[2:-1:2]))
 
 
-def paired(values: list[float]) -> str:
-    """Mean of differences, half of the 95 % interval, and p of the paired t test."""
+def half_width(values: list[float]) -> float:
+    """Half of the mean's 95 % interval, by Student's t."""
     n, mean = len(values), sum(values) / len(values)
-    error = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
     low, high = 0.0, 100.0
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if central_t(middle, n - 1) < 0.95 else (low, middle)
+    return high * math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
+
+
+def paired(values: list[float], digits: int = 1) -> str:
+    """Mean of differences, half of the 95 % interval, and p of the paired t test."""
+    n, mean = len(values), sum(values) / len(values)
+    error = math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
     p = 1 - central_t(abs(mean) / error, n - 1) if error else float(mean == 0)
-    return f"{mean:+.1f} ± {high * error:.1f}, p {p:.3f}" if p >= 0.001 else f"{mean:+.1f} ± {high * error:.1f}, p < 0.001"
+    p_text = f"p {p:.3f}" if p >= 0.001 else "p < 0.001"
+    return f"{mean:+.{digits}f} ± {half_width(values):.{digits}f}, {p_text}"
 
 
 def demo(folder: pathlib.Path) -> str:
@@ -134,6 +142,107 @@ Mistakes by seed:
 Seconds of training, means: {", ".join(f"{name} {value}" for name, value in seconds)}. Before the arms with mined pictures come
 {sum(r["clip_seconds"] for r in results) / n:.0f} s of CLIP and {sum(r["mining_seconds"] for r in results) / n:.0f} s of mining.
 Two cores, which did other work besides.
+"""
+
+
+# Of results.json's measures, those that the page's tables have.
+REPRODUCTION_MEASURES = ["POPE accuracy", "AMBER accuracy", "aAcc", "qAcc", "CHAIRi"]
+MARK = "<!-- below: made by docs/results.py -->"
+COPIED = ["picks", "scores-by-count", "scores-by-beta", "sampling"]
+
+
+def reproduction(folder: pathlib.Path) -> str:
+    result = read(folder / "results.json")
+    seeds, arms = result["seeds"], {arm["key"]: arm for arm in result["arms"]}
+    if len(seeds) < 2:
+        raise SystemExit(f"{folder} has one seed: intervals take two or more")
+    figures = pathlib.Path("docs/results")
+    figures.mkdir(exist_ok=True)
+    for name in COPIED:
+        (figures / f"{name}.svg").write_text((folder / "figures" / f"{name}.svg").read_text())
+
+    def score(values: list) -> str:
+        return "–" if not values or None in values else f"{sum(values) / len(values):.3f} ± {half_width(values):.3f}"
+
+    def arm_table(name: str, first: str) -> str:
+        rows = [[arm["negatives"] if name == "negatives" else "importance" if name == "draws" and arm["key"] == "misp"
+                 else arm["name"], *(score(arm["measures"][m]) for m in REPRODUCTION_MEASURES)]
+                for arm in arms.values() if name in arm["tables"]]
+        return table([first, *REPRODUCTION_MEASURES], rows)
+
+    def difference(pair: dict, measure: str) -> str:
+        found = pair["measures"].get(measure)
+        return paired(found["differences"], 3) if found else "–"
+
+    pairs = [[f"{arms[p['arm']]['name']} less {arms[p['beside']]['name']}", p["difference"],
+              *(difference(p, m) for m in REPRODUCTION_MEASURES)] for p in result["pairs"]]
+    mean = lambda values: sum(values) / len(values)
+    costs = []
+    for arm in arms.values():
+        if "objectives" in arm["tables"] and arm["seconds"]:
+            gains = [100 * (a - b) for a, b in zip(arm["measures"]["POPE accuracy"], arms["warmup"]["measures"]["POPE accuracy"])]
+            seconds = mean(arm["seconds"]) + arm["preparation_seconds"]
+            costs.append([arm["name"], f"{1000 * mean(arm['seconds_per_group']):.1f}", f"{mean(arm['seconds']):.1f}",
+                          f"{arm['preparation_seconds']:.1f}", f"{mean(gains):+.1f} ± {half_width(gains):.1f}",
+                          f"{mean(gains) / seconds * 60:+.0f}"])
+    page = pathlib.Path("docs/results.md").read_text()
+    # What people wrote stays: the section up to the mark.
+    written = page[page.index("## The paper in miniature"):page.index(MARK)]
+    return written + MARK + f"""
+
+From {len(seeds)} seeds ({machine(folder / "seed-0/misp")}) by `python docs/results.py reproduction`. Values are means over the
+seeds, with half of their 95 % intervals (Student's t). CHAIRi is the share of named shapes and colours that are not there: less
+is better. For all else more is better.
+
+### Table 1: objectives
+
+{arm_table("objectives", "objective")}
+
+### What each thing adds
+
+Differences on the same seeds, with p of the paired t test. {len(pairs) * len(REPRODUCTION_MEASURES)} tests: about
+{round(0.05 * len(pairs) * len(REPRODUCTION_MEASURES))} are expected below 0.05 by chance.
+
+{table(["", "what differs", *REPRODUCTION_MEASURES], pairs)}
+
+### Table 2: where negatives come from
+
+The first three of each source, no anchor.
+
+{arm_table("negatives", "negatives")}
+
+### Figure 2: what is mined, and how many
+
+![Map of mined and of random negatives](results/picks.svg)
+
+The gallery of seed 0 by t-SNE of its CLIP embeddings. Filled: mined negatives. Rings: as many random draws. A mark's area grows
+with the number of prompts.
+
+![Scores by the number of negatives](results/scores-by-count.svg)
+
+Scores by K, drawn by importance from a pool of 16.
+
+### Figure 4: β
+
+![Scores by β](results/scores-by-beta.svg)
+
+### Sampling
+
+The same pools of 16 negatives, three drawn in different ways. `published` is the formula as the paper prints it.
+
+{arm_table("draws", "draw")}
+
+![Bias, noise and effective sample size of each draw](results/sampling.svg)
+
+The gradient of the image loss on K drawn negatives beside that on all 16, on the trained MISP-DPO of seed 0. Error, bias and
+noise are shares of the exact gradient's norm.
+
+### Costs
+
+{table(["", "ms a group", "training, s", "CLIP and mining, s", "points of POPE accuracy", "points a minute"], costs)}
+
+Points are over the warm-up. "Points a minute" counts training, CLIP and mining; a CLIP that is there already costs nothing
+(here {mean(result["clip_seconds"]):.1f} s).
 """
 
 
@@ -225,7 +334,8 @@ def main() -> None:
     page = pathlib.Path(__file__).with_name("results.md")
     text = page.read_text()
     for part in args.parts:
-        made = demo(args.demo) if part == "demo" else easy_vqa(args.easy_vqa, args.worker)
+        made = {"demo": lambda: demo(args.demo), "reproduction": lambda: reproduction(args.reproduction),
+                "easy-vqa": lambda: easy_vqa(args.easy_vqa, args.worker)}[part]()
         title = made.split("\n")[0]
         before, found, rest = text.partition(title + "\n")
         if not found:

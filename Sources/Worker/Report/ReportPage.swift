@@ -159,12 +159,29 @@ struct ReportPage {
     }
 }
 
-/// One column at a phone's width, dark where the reader's system is.
+extension ReportPage {
+    /// The colours of pages and figures, dark where the reader's system is.
+    static let palette = """
+        :root{--page:#fbfbfa;--card:#fff;--ink:#1c1e21;--soft:#62676f;--line:#e2e3e5;--s0:#1f5fbf;--s1:#b8400a;\
+        --s2:#2c7a3f;--s3:#7b3fa0;--s4:#8a6d00;--s5:#00798c}
+        @media(prefers-color-scheme:dark){:root{--page:#121416;--card:#191c1f;--ink:#e6e7e9;--soft:#9aa0a8;\
+        --line:#2b2f34;--s0:#7ab0ff;--s1:#ff9a5c;--s2:#7fd190;--s3:#cf9df0;--s4:#e0c04a;--s5:#5cc8d8}}
+        """
+
+    /// The lines and marks of charts.
+    static let chartStyle = """
+        .grid line{stroke:var(--line)}
+        polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}
+        polyline.s0{stroke:var(--s0)}polyline.s1{stroke:var(--s1)}polyline.s2{stroke:var(--s2)}\
+        polyline.s3{stroke:var(--s3)}polyline.s4{stroke:var(--s4)}polyline.s5{stroke:var(--s5)}
+        circle.s0{fill:var(--s0)}circle.s1{fill:var(--s1)}circle.s2{fill:var(--s2)}circle.s3{fill:var(--s3)}\
+        circle.s4{fill:var(--s4)}circle.s5{fill:var(--s5)}
+        """
+}
+
+/// One column at a phone's width.
 private let reportStyle = """
-    :root{--page:#fbfbfa;--card:#fff;--ink:#1c1e21;--soft:#62676f;--line:#e2e3e5;--s0:#1f5fbf;--s1:#b8400a;--s2:#2c7a3f;\
-    --s3:#7b3fa0;--s4:#8a6d00;--s5:#00798c}
-    @media(prefers-color-scheme:dark){:root{--page:#121416;--card:#191c1f;--ink:#e6e7e9;--soft:#9aa0a8;--line:#2b2f34;\
-    --s0:#7ab0ff;--s1:#ff9a5c;--s2:#7fd190;--s3:#cf9df0;--s4:#e0c04a;--s5:#5cc8d8}}
+    \(ReportPage.palette)
     *{box-sizing:border-box}
     body{margin:0;background:var(--page);color:var(--ink);font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,\
     "Noto Sans",sans-serif}
@@ -188,11 +205,6 @@ private let reportStyle = """
     figcaption.legend{margin:4px 0 0}
     svg{display:block;width:100%;height:auto}
     svg text{font-size:10px;fill:var(--soft)}
-    .grid line{stroke:var(--line)}
-    polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}
-    polyline.s0{stroke:var(--s0)}polyline.s1{stroke:var(--s1)}polyline.s2{stroke:var(--s2)}polyline.s3{stroke:var(--s3)}\
-    polyline.s4{stroke:var(--s4)}polyline.s5{stroke:var(--s5)}
-    circle.s0{fill:var(--s0)}circle.s1{fill:var(--s1)}circle.s2{fill:var(--s2)}circle.s3{fill:var(--s3)}\
-    circle.s4{fill:var(--s4)}circle.s5{fill:var(--s5)}
+    \(ReportPage.chartStyle)
     details{margin-top:16px}summary{cursor:pointer;font-weight:600}
     """

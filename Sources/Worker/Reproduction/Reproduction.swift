@@ -92,8 +92,23 @@ struct Reproduction {
         let page = ReproductionPage(
             result: result, size: size, map: map ?? "", laboratory: laboratory?.charts ?? "", first: first)
         try FileOutput.write(page.html, to: output.appending(path: "reproduction.html"))
+        try writeFigures(result, laboratory, map: map)
         try writeAnswers(output.appending(path: first))
-        RunOutput.say("wrote reproduction.html and results.json in \(output.relativePath)")
+        RunOutput.say("wrote reproduction.html, results.json and figures in \(output.relativePath)")
+    }
+
+    /// The page's figures as files.
+    private func writeFigures(_ result: ReproductionResult, _ laboratory: SamplingResult?, map: String?) throws {
+        let folder = output.appending(path: "figures")
+        try OutputFolder.make(folder)
+        let figures = ReproductionFigures(result: result)
+        var files = [
+            ("scores-by-count", FigureSheet(figures: figures.byCount).svg),
+            ("scores-by-beta", FigureSheet(figures: figures.byBeta).svg),
+        ]
+        if let map { files.append(("picks", map)) }
+        if let laboratory { files.append(("sampling", laboratory.sheet.svg)) }
+        for (name, svg) in files { try FileOutput.write(svg, to: folder.appending(path: "\(name).svg")) }
     }
 
     /// The answers of some arms to the same questions.

@@ -8,6 +8,16 @@ package struct ReproductionArm: Sendable, Equatable {
         case count(Int)
         /// β of the figure over β.
         case beta(Double)
+
+        /// The name of a table in results.json; nil for a figure.
+        var table: String? {
+            switch self {
+            case .objectives: "objectives"
+            case .negatives: "negatives"
+            case .draws: "draws"
+            case .count, .beta: nil
+            }
+        }
     }
 
     /// Where the groups' negatives come from.

@@ -35,13 +35,13 @@ struct ReproductionPage {
             <p class="note">The gallery by t-SNE of its CLIP embeddings (seed \(result.seeds.first ?? 0)): filled, \
             the negatives that were mined; rings, as many random draws; a mark’s area grows with the number of \
             prompts.</p>
-            \(figure("Scores by K (pool of \(ReproductionArm.pool), importance)", over: Self.count))
+            \(figure("Scores by K (pool of \(ReproductionArm.pool), importance)", figures.byCount))
             <h2>Figure 3. What a negative makes wrong</h2>
             <p>The <a href="\(first)/mining-misp/gallery.html">gallery</a> shows each prompt with its negatives, and \
             colours the phrases whose CLIP similarity drops most; <a \
             href="\(first)/mining-misp/latents.html">latents</a> says what the autoencoder’s latents stand for.</p>
             <h2>Figure 4. β</h2>
-            \(figure("Scores by β (K = 3, importance)", over: Self.beta))
+            \(figure("Scores by β (K = 3, importance)", figures.byBeta))
             <h2>Figure 5. Answers side by side</h2>
             <p><a href="compare.html">Answers</a> of the warm-up, DPO, random negatives and MISP-DPO to the same \
             questions, those on which they differ first.</p>
@@ -55,6 +55,8 @@ struct ReproductionPage {
             """
         return ReportPage.page("MISP-DPO in miniature", body)
     }
+
+    private var figures: ReproductionFigures { ReproductionFigures(result: result) }
 
     private var seeds: String { result.seeds.count == 1 ? "one seed" : "\(result.seeds.count) seeds" }
 
@@ -122,47 +124,18 @@ struct ReproductionPage {
         return table([""] + columns.map(\.title), rows)
     }
 
-    private static func count(_ place: ReproductionArm.Place) -> Double? {
-        if case .count(let count) = place { Double(count) } else { nil }
-    }
-
-    private static func beta(_ place: ReproductionArm.Place) -> Double? {
-        if case .beta(let beta) = place { beta } else { nil }
-    }
-
-    private func figure(_ title: String, over axis: (ReproductionArm.Place) -> Double?) -> String {
-        let arms = ReproductionArm.all.flatMap { arm in
-            arm.places.compactMap(axis).map { (x: $0, key: arm.key) }
-        }.sorted { $0.x < $1.x }
-        let figures = Self.shown.filter { ["accuracy", "aAcc", "qAcc", "CHAIRi"].contains($0.measure) }.map { measure in
-            let points = arms.compactMap { arm -> IntervalChart.Point? in
-                let values = result.arms[arm.key]?.measures[measure.title] ?? []
-                guard !values.isEmpty, values.allSatisfy(\.isFinite) else { return nil }
-                let (mean, halfWidth) = StudentT.mean(values)
-                return IntervalChart.Point(x: arm.x, mean: mean, halfWidth: halfWidth)
-            }
-            let chart = IntervalChart(lines: [IntervalChart.Line(name: measure.title, points: points)])
-            return "<figure><h2>\(measure.title)</h2>\(chart.svg)</figure>"
-        }
-        return
-            "<p class=\"note\">\(title); whiskers are 95 % intervals.</p>"
-            + "<section class=\"charts\">\(figures.joined())</section>"
+    private func figure(_ title: String, _ figures: [FigureSheet.Figure]) -> String {
+        "<p class=\"note\">\(title); whiskers are 95 % intervals.</p><section class=\"charts\">"
+            + figures.map { "<figure><h2>\($0.title)</h2>\($0.svg)</figure>" }.joined() + "</section>"
     }
 
     /// Of every arm of table 1, and of the negatives.
     private var costs: String {
         let base = result.arms[ReproductionResult.warmup]?.measures["POPE accuracy"] ?? []
-        let clip = StudentT.mean(result.clip).value
         let rows = ReproductionArm.all.filter { $0.places.contains(.objectives) }.map { arm -> [String] in
             let values = result.arms[arm.key] ?? .init()
             let seconds = StudentT.mean(values.seconds).value
-            let mining = result.minings[arm.negatives == .random ? "random" : "misp"] ?? []
-            let before: Double =
-                switch arm.negatives {
-                case .none: 0
-                case .random: 0
-                default: clip + StudentT.mean(mining).value
-                }
+            let before = result.preparation(of: arm)
             let gain = zip(values.measures["POPE accuracy"] ?? [], base).map { 100 * ($0 - $1) }
             let mean = gain.isEmpty ? .nan : StudentT.mean(gain).value
             return [
@@ -177,7 +150,7 @@ struct ReproductionPage {
                 + """
                 <p class="note">Seconds on this machine, means over seeds. “CLIP and mining” is what negatives cost \
                 before the first step; a CLIP that is there already costs nothing. CLIP took \
-                \(String(format: "%.1f", clip)) s. “Points a minute” counts both, over the warm-up.</p>
+                \(String(format: "%.1f", StudentT.mean(result.clip).value)) s. “Points a minute” counts both, over the warm-up.</p>
                 """
     }
 

@@ -76,6 +76,19 @@ package struct ReproductionResult: Sendable {
             + (halfWidth.map { " ± " + String(format: "%.\(digits)f", $0) } ?? "")
     }
 
+    /// Mean seconds before an arm's first step: CLIP's training and the mining of its negatives.
+    func preparation(of arm: ReproductionArm) -> Double {
+        switch arm.negatives {
+        case .none, .random, .crop, .noise: 0
+        case .nearest, .logdet: preparation(by: arm.negatives.rawValue)
+        case .misp, .mixture: preparation(by: "misp")
+        }
+    }
+
+    private func preparation(by strategy: String) -> Double {
+        StudentT.mean(clip).value + StudentT.mean(minings[strategy] ?? []).value
+    }
+
     // MARK: Pairs
 
     /// Two arms on the same seeds: what the second does not have.
@@ -132,6 +145,9 @@ package struct ReproductionResult: Sendable {
                 "key": .string(key), "name": .string(arm?.name ?? "warm-up"),
                 "measures": .object(JSON.Object(measures)), "seconds": numbers(values.seconds),
                 "seconds_per_group": numbers(values.secondsOfGroup),
+                "preparation_seconds": arm.map { .number(preparation(of: $0)) } ?? .null,
+                "negatives": arm.map { .string($0.negatives.words) } ?? .null,
+                "tables": .array((arm?.places ?? [.objectives]).compactMap(\.table).map(JSON.string)),
             ]
         }
         let pairs = Self.pairs.map { pair -> JSON in

@@ -77,21 +77,35 @@ struct SamplingResult {
         ]
     }
 
-    /// Figures and table, for a page with the style of reports.
-    var charts: String {
-        // Errors of the printed formula, many times those of the others, would flatten their curves.
-        let modes = NegativeSampler.Mode.allCases.filter { mode in
-            mode != .published && rows.contains { $0.mode == mode }
-        }
-        let names = modes.enumerated().map { "<b class=\"s\($0)\">\($1.rawValue)</b>" }.joined(separator: " ")
-        func figure(_ title: String, _ value: (Row) -> Double) -> String {
-            let lines = modes.map { mode in
+    // Errors of the printed formula, many times those of the others, would flatten their curves.
+    private var drawn: [NegativeSampler.Mode] {
+        NegativeSampler.Mode.allCases.filter { mode in mode != .published && rows.contains { $0.mode == mode } }
+    }
+
+    private var figures: [FigureSheet.Figure] {
+        func figure(_ title: String, _ value: (Row) -> Double) -> FigureSheet.Figure {
+            let lines = drawn.map { mode in
                 LineChart.Line(
                     name: mode.rawValue,
                     points: rows.filter { $0.mode == mode }.map { (step: $0.count, value: value($0)) })
             }
-            return "<figure><h2>\(title)</h2>\(LineChart(lines: lines, startsAtZero: true, unit: "K").svg)</figure>"
+            return FigureSheet.Figure(
+                title: title, svg: LineChart(lines: lines, startsAtZero: true, unit: "K").svg)
         }
+        return [
+            figure("Error", \.error), figure("Bias", \.bias), figure("Noise", \.noise),
+            figure("Bias of the loss", \.lossBias), figure("Effective sample size", \.effectiveSamples),
+            figure("Sequences that go backward", \.backwards),
+        ]
+    }
+
+    /// The figures as a file of their own.
+    var sheet: FigureSheet { FigureSheet(figures: figures, legend: drawn.map(\.rawValue)) }
+
+    /// Figures and table, for a page with the style of reports.
+    var charts: String {
+        let names = drawn.enumerated().map { "<b class=\"s\($0)\">\($1.rawValue)</b>" }.joined(separator: " ")
+        let figures = figures.map { "<figure><h2>\($0.title)</h2>\($0.svg)</figure>" }
         let head = cells[0].map { "<th>\($0)</th>" }.joined()
         let body = cells.dropFirst().map { cells in
             "<tr><th>\(cells[0])</th>\(cells.dropFirst().map { "<td>\($0)</td>" }.joined())</tr>"
@@ -102,9 +116,7 @@ struct SamplingResult {
             root mean squares over groups; error² = bias² + noise². <code>published</code>, the formula as the paper \
             prints it, is in the table alone.</p>
             <p class="legend">\(names)</p>
-            <section class="charts">\(figure("Error", \.error))\(figure("Bias", \.bias))\(figure("Noise", \.noise))\
-            \(figure("Bias of the loss", \.lossBias))\(figure("Effective sample size", \.effectiveSamples))\
-            \(figure("Sequences that go backward", \.backwards))</section>
+            <section class="charts">\(figures.joined())</section>
             <section class="wide"><table><thead><tr>\(head)</tr></thead><tbody>\(body.joined())</tbody></table></section>
             """
     }
