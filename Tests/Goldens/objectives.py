@@ -4,7 +4,7 @@
 
 A case holds the log-probabilities of a group's sequences under policy and reference, the settings and, where negatives are
 drawn, the draw; then the terms of the loss and `coefficients`, d loss / d policy log-probability, one per sequence (absent:
-0). The image of mDPO's crop and of CHiP's noise is `negative0`. Inputs are rounded before anything is computed from them.
+0). The image of mDPO's crop and of CHiP's noise is `negative0`; LPOI ranks `negative0` first. Inputs are rounded before anything is computed from them.
 """
 
 import json
@@ -200,6 +200,29 @@ def chip(beta: float, gamma: float) -> dict:
     return case
 
 
+def lpoi(beta: float, negatives: int, rejected: bool, text: float, anchor: float, spread: float) -> dict:
+    """LPOI as its trainer has it: each picture's score against its own and all that rank below, the text loss, the anchor."""
+    case = dict(beta=beta, text_weight=text, anchor_weight=anchor) | inputs(negatives, rejected, spread)
+    group = Group(case)
+    scores = [beta * group.h[name] for name in ["chosen"] + [f"negative{i}" for i in range(negatives)]]
+    terms = {}
+    if negatives:
+        places = [torch.logsumexp(torch.stack(scores[k:]), 0) - scores[k] for k in range(negatives)]
+        terms["image"] = torch.stack(places).sum()
+    if rejected and text:
+        terms["text"] = group.text()
+    if anchor:
+        terms["anchor"] = group.anchor()
+    return finish(case, group, terms)
+
+
+def lpoi_cases() -> list[dict]:
+    shapes = [(1, True, 1.0, 1.0, 3), (2, True, 1.0, 1.0, 3), (4, True, 1.0, 1.0, 3), (4, False, 1.0, 1.0, 3),
+              (0, True, 1.0, 1.0, 3), (3, True, 0.0, 0.0, 3), (6, True, 0.5, 0.2, 20), (4, True, 1.0, 1.0, 0),
+              (3, True, 1.0, 1.0, 2e4)]
+    return [lpoi(beta, *shape) for shape in shapes for beta in (0.1, 0.7)]
+
+
 def token_kl(tokens: int, vocabulary: int) -> dict:
     """Σ_t KL(π_ref‖π_θ) of a response from both models' logits, and its derivative by the policy's logits."""
     draw = lambda: [round_list(row, 5) for row in 2 * random.standard_normal((tokens, vocabulary))]
@@ -243,6 +266,7 @@ def main() -> None:
     result["chip"] = [chip(beta, gamma) for beta in (0.1, 0.5, 1.0) for gamma in (0.0, 0.1, 0.5)]
     result["token_kl"] = [token_kl(1, 3), token_kl(3, 5)]
     result |= dict(substitutions=substitutions(), noises=noises())
+    result["lpoi"] = lpoi_cases()
     rows = [f"{json.dumps(key)}:[\n" + ",\n".join(json.dumps(x, separators=(",", ":")) for x in value) + "\n]"
             for key, value in result.items()]
     OUT.write_text("{" + ",\n".join(rows) + "}\n")

@@ -8,9 +8,9 @@ import Worker
 
     private func metrics(_ step: Int) -> StepMetrics {
         var metrics = StepMetrics(step: step, epoch: 0.1 * Double(step))
-        metrics.loss = 0.1 + 0.2
-        metrics.gradNorm = .infinity
-        metrics.learningRate = 1e-5
+        metrics[.loss] = 0.1 + 0.2
+        metrics[.gradNorm] = .infinity
+        metrics[.learningRate] = 1e-5
         return metrics
     }
 
@@ -66,9 +66,9 @@ import Worker
         var progress = Progress(steps: seconds.count, isTerminal: isTerminal) { log.text += $0 }
         for (index, time) in seconds.enumerated() {
             var metrics = StepMetrics(step: index + 1, epoch: 0)
-            metrics.loss = 1.38629
-            metrics.rewardMargin = 0.25
-            metrics.timeStep = time
+            metrics[.loss] = 1.38629
+            metrics[.rewardMargin] = 0.25
+            metrics[.timeStep] = time
             progress.update(metrics, groups: 8, tokens: 1000)
         }
         return log.text

@@ -130,8 +130,8 @@ import Worker
     @Test func theSettingIsThePapers() throws {
         let file = repository.appending(path: "examples/as-the-paper.yaml")
         let configuration = try RunConfiguration(contentsOf: file)
-        #expect(configuration.objective.kind == .misp && configuration.objective.beta == 0.5)
-        #expect(configuration.objective.anchorWeight == 0 && configuration.objective.textWeight == 1)
+        #expect(configuration.objective.kind.rawValue == "misp" && configuration.objective.settings.beta == 0.5)
+        #expect(configuration.objective.settings.anchorWeight == 0 && configuration.objective.settings.textWeight == 1)
         #expect(configuration.negatives.count == 3)
         let mining = try MineConfiguration(contentsOf: repository.appending(path: "examples/as-the-paper-mine.yaml"))
         #expect(mining.pool == 3 && mining.strategy == .misp && mining.embedder == .clip)

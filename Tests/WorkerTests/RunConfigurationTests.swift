@@ -171,8 +171,8 @@ private let documented = """
         #expect(run.data.images.path == file.path("pictures"))
         #expect(!run.data.shuffle)
         let objective = run.objective
-        #expect(objective.kind == .mdpo && objective.beta == 0.25)
-        #expect(objective.textWeight == 2 && objective.anchorWeight == 0.5)
+        #expect(objective.kind.rawValue == "mdpo" && objective.settings.beta == 0.25)
+        #expect(objective.settings.textWeight == 2 && objective.settings.anchorWeight == 0.5)
         let negatives = run.negatives
         #expect(negatives.count == 5 && negatives.sampling == .twoPass)
         #expect(negatives.temperature == 0.5 && negatives.uniformMix == 1)
@@ -211,11 +211,26 @@ private let documented = """
         #expect(try run == explicit.read())
     }
 
-    @Test(arguments: [("misp", 0.5), ("sdpo", 1), ("dpo", 0.1), ("mdpo", 0.1), ("chip", 0.1)])
+    @Test(arguments: [("misp", 0.5), ("sdpo", 1), ("dpo", 0.1), ("mdpo", 0.1), ("chip", 0.1), ("lpoi", 0.1)])
     func betaFollowsTheObjective(kind: String, beta: Double) throws {
         let file = try ConfigurationFile(minimal + "objective: {kind: \(kind)}\n")
-        #expect(try file.read().objective.beta == beta)
-        #expect(try file.read(["objective.beta=0.3"]).objective.beta == 0.3)
+        #expect(try file.read().objective.settings.beta == beta)
+        #expect(try file.read(["objective.beta=0.3"]).objective.settings.beta == 0.3)
+    }
+
+    /// A ranking has no place for the weights of a draw.
+    @Test func aRankingTakesUnweightedDraws() throws {
+        let file = try ConfigurationFile(minimal + "objective: {kind: lpoi}\n")
+        let run = try file.read()
+        #expect(run.negatives.sampling == .subset && run.objective.settings.anchorWeight == 1)
+        #expect(try file.read(["negatives.sampling=uniform"]).negatives.sampling == .uniform)
+        for mode in NegativeSampler.Mode.allCases where mode != .subset && mode != .uniform {
+            let error = #expect(throws: MISPError.self) {
+                try file.read(["negatives.sampling=\(mode.rawValue)"])
+            }
+            #expect(error?.place?.contains("negatives.sampling") == true)
+            #expect(error?.what.contains("lpoi ranks them") == true && error?.remedy?.contains("subset") == true)
+        }
     }
 
     /// The number `1e-5` is a string to YAML 1.1, `no` a boolean, and `012` an octal number.

@@ -28,7 +28,7 @@ public struct EstimatorStudy: Sendable {
     private let scores: [Double?]
     private let policy: GroupValues
     private let reference: GroupValues
-    private let objective: Objective
+    private let objective: SDPO
     private let gram: Matrix<Double>
     private let exact: GroupLoss
 
@@ -44,10 +44,10 @@ public struct EstimatorStudy: Sendable {
         precondition(gram.rows == policy.negatives.count + 1 && gram.columns == gram.rows)
         (self.group, self.scores, self.policy, self.reference) = (group, scores, policy, reference)
         self.gram = gram
-        objective = Objective(.sdpo, beta: beta)
+        objective = SDPO(beta: beta)
         let all = NegativeDraw(
             indices: Array(scores.indices), logWeights: [Double](repeating: 0, count: scores.count))
-        exact = objective(policy: policy, reference: reference, draw: all, chosenTokens: 1)
+        exact = objective(ScoredGroup(policy: policy, reference: reference, draw: all, chosenTokens: 1))
     }
 
     /// Draws with the keys (seed, epoch, group) of epochs 0..<draws.
@@ -90,7 +90,8 @@ public struct EstimatorStudy: Sendable {
         func drawn(_ values: GroupValues) -> GroupValues {
             GroupValues(chosen: values.chosen, negatives: draw.indices.map { values.negatives[$0] })
         }
-        var loss = objective(policy: drawn(policy), reference: drawn(reference), draw: draw, chosenTokens: 1)
+        var loss = objective(
+            ScoredGroup(policy: drawn(policy), reference: drawn(reference), draw: draw, chosenTokens: 1))
         var all = [Double](repeating: 0, count: scores.count)
         for (index, coefficient) in zip(draw.indices, loss.coefficients.negatives) { all[index] = coefficient }
         loss.coefficients.negatives = all

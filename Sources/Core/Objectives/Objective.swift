@@ -1,41 +1,114 @@
-/// One number per sequence of a preference group.
-public struct GroupValues: Sendable, Equatable {
-    /// The chosen response given the positive image.
-    public var chosen: Double
-    /// The rejected response given the positive image.
-    public var rejected: Double?
-    /// The chosen response given each drawn negative image.
-    public var negatives: [Double]
+/// A training objective: a pure function from a group's log-probabilities to its loss and one coefficient per sequence
+/// (docs/method.md).
+///
+/// The model does not know which objective it serves, and the objective knows no model. One objective is one file and
+/// one line of `ObjectiveKind.types`.
+public protocol Objective: Sendable {
+    /// As `objective.kind` names it.
+    static var name: String { get }
+    /// The settings where a configuration gives none.
+    static var defaults: ObjectiveSettings { get }
 
-    public init(chosen: Double, rejected: Double? = nil, negatives: [Double] = []) {
-        self.chosen = chosen
-        self.rejected = rejected
-        self.negatives = negatives
+    init(_ settings: ObjectiveSettings)
+
+    /// β, the strength of the tie to the reference.
+    var beta: Double { get }
+    /// What must be computed of a group.
+    var needs: ObjectiveNeeds { get }
+
+    /// The loss of one group, and its derivative by each log-probability.
+    func callAsFunction(_ group: ScoredGroup) -> GroupLoss
+}
+
+extension Objective {
+    /// With the defaults but for what is given.
+    public init(
+        beta: Double? = nil, textWeight: Double? = nil, anchorWeight: Double? = nil, divergenceWeight: Double? = nil
+    ) {
+        var settings = Self.defaults
+        if let beta { settings.beta = beta }
+        if let textWeight { settings.textWeight = textWeight }
+        if let anchorWeight { settings.anchorWeight = anchorWeight }
+        if let divergenceWeight { settings.divergenceWeight = divergenceWeight }
+        self.init(settings)
     }
 
-    /// h = log π_θ − log π_ref, sequence by sequence.
-    public static func - (policy: GroupValues, reference: GroupValues) -> GroupValues {
-        GroupValues(
-            chosen: policy.chosen - reference.chosen,
-            rejected: policy.rejected.flatMap { p in reference.rejected.map { p - $0 } },
-            negatives: zip(policy.negatives, reference.negatives).map { $0 - $1 })
-    }
+    public var name: String { Self.name }
+}
 
-    public func scaled(by factor: Double) -> GroupValues {
-        GroupValues(
-            chosen: factor * chosen, rejected: rejected.map { factor * $0 }, negatives: negatives.map { factor * $0 })
+/// The numbers of a configuration's section `objective`. An objective reads those that it has a use for.
+public struct ObjectiveSettings: Sendable, Equatable {
+    /// β, the scale of the implicit reward. 0.1 as in TRL.
+    public var beta = 0.1
+    /// λ, the weight of the text loss.
+    public var textWeight = 1.0
+    /// α, the weight of the anchor.
+    public var anchorWeight = 0.0
+    /// γ, the weight of the divergences of the responses.
+    public var divergenceWeight = 0.1
+    /// What substituted tokens count for in their response's log-probability.
+    public var tokenWeight = 4.0
+
+    public init(beta: Double = 0.1, anchorWeight: Double = 0) {
+        (self.beta, self.anchorWeight) = (beta, anchorWeight)
     }
 }
 
-/// A group's loss, its terms, and its gradient as one coefficient per sequence: ∂loss/∂log π_θ.
-public struct GroupLoss: Sendable, Equatable {
-    public var loss: Double
-    /// Terms before their weights; nil where the group lacks what the term compares.
-    public var image: Double?
-    public var text: Double?
-    public var coefficients: GroupValues
-    /// ∂loss/∂KL of the rejected response; 0 but for `chip`. The chosen response's KL is a constant (`chip`).
-    public var rejectedDivergence = 0.0
+/// What an objective needs of a group, and so what is read, drawn and computed for it.
+public struct ObjectiveNeeds: Sendable, Equatable {
+    /// The pictures that stand for the wrong ones.
+    public enum Negatives: Sendable, Equatable {
+        case none
+        /// Drawn from the group's pool, as a set: a draw may weigh its pictures.
+        case pool
+        /// Drawn from the group's pool and ranked in its order: a draw must be of distinct pictures without weights.
+        case rankedPool
+        /// A random crop of the positive, the same in every epoch.
+        case crop
+        /// The positive under diffusion noise, the same in every epoch.
+        case noise
+    }
+
+    public var rejected = false
+    public var negatives = Negatives.none
+    /// The reference's log-probabilities.
+    public var reference = true
+    /// The divergences of the two responses, which take the reference's logits beside the policy's.
+    public var divergence = false
+    /// What tokens count for that one response has in place of the other's.
+    public var tokenWeight = 1.0
+    /// Whether the chosen response teaches something by itself: supervised, or by an anchor.
+    public var chosenAlone = false
+
+    /// Whether the group's own negatives are drawn from.
+    public var drawsFromPool: Bool { negatives == .pool || negatives == .rankedPool }
+}
+
+/// What an objective sees of a group.
+public struct ScoredGroup: Sendable {
+    /// Log-probabilities of the group's sequences, sums over tokens.
+    public var policy: GroupValues
+    public var reference: GroupValues
+    /// The drawn negatives' log-weights and estimator.
+    public var draw: NegativeDraw
+    /// Scored tokens of the chosen response.
+    public var chosenTokens: Int
+    /// Where the objective needs it and the group has a rejected response.
+    public var divergence: ResponseDivergence?
+
+    public init(
+        policy: GroupValues, reference: GroupValues, draw: NegativeDraw, chosenTokens: Int,
+        divergence: ResponseDivergence? = nil
+    ) {
+        self.policy = policy
+        self.reference = reference
+        self.draw = draw
+        self.chosenTokens = chosenTokens
+        self.divergence = divergence
+    }
+
+    /// h = log π_θ − log π_ref, sequence by sequence.
+    public var logRatios: GroupValues { policy - reference }
 }
 
 /// Σ_t KL(π_ref‖π_θ) over the tokens of the two responses, given the positive image.
@@ -49,128 +122,16 @@ public struct ResponseDivergence: Sendable, Equatable {
     }
 }
 
-/// A training objective: a pure function from log-probabilities to loss and coefficients (docs/method.md).
-///
-/// The model does not know which objective it serves, and the objective knows no model.
-public struct Objective: Sendable, Equatable {
-    public enum Kind: String, Sendable, CaseIterable {
-        /// −log π(y_p|x,m_p) per token: supervised training.
-        case sft
-        /// DPO on the responses: softplus(−β[h(y_p,m_p) − h(y_n,m_p)]).
-        case dpo
-        /// DPO, the image loss over crops of the positive image, and the anchor with weight 1 (mDPO).
-        case mdpo
-        /// One pairwise loss of text margin, image margin against noise, and the responses' divergences (CHiP).
-        case chip
-        /// The image loss alone.
-        case sdpo
-        /// Image loss over a set of negatives + λ·text loss + α·anchor.
-        case misp
-    }
+/// A group's loss, its terms, and its gradient as one coefficient per sequence: ∂loss/∂log π_θ.
+public struct GroupLoss: Sendable, Equatable {
+    public var loss = 0.0
+    /// Terms before their weights; nil where the group lacks what the term compares.
+    public var image: Double?
+    public var text: Double?
+    public var coefficients: GroupValues
+    /// ∂loss/∂KL of the rejected response. The chosen response's KL is a constant (`CHiP`).
+    public var rejectedDivergence = 0.0
 
-    public var kind: Kind
-    /// β, the strength of the tie to the reference.
-    public var beta: Double
-    /// λ, the weight of the text term (`misp`).
-    public var textWeight: Double
-    /// α, the weight of softplus(−β·h(y_p|x,m_p)) (`misp`).
-    public var anchorWeight: Double
-    /// γ_t, the weight of the divergences (`chip`).
-    public var divergenceWeight: Double
-
-    public init(
-        _ kind: Kind, beta: Double, textWeight: Double = 1, anchorWeight: Double = 0, divergenceWeight: Double = 0.1
-    ) {
-        self.kind = kind
-        self.beta = beta
-        self.textWeight = textWeight
-        self.anchorWeight = anchorWeight
-        self.divergenceWeight = divergenceWeight
-    }
-
-    /// Which sequences besides the chosen one the objective looks at.
-    public var usesRejected: Bool {
-        switch kind {
-        case .dpo, .mdpo, .chip: true
-        case .misp: textWeight != 0
-        case .sft, .sdpo: false
-        }
-    }
-    public var usesNegatives: Bool { kind != .sft && kind != .dpo }
-    public var usesReference: Bool { kind != .sft }
-    /// Whether it looks at the divergences of the two responses, which take the reference's logits beside the policy's.
-    public var usesDivergence: Bool { kind == .chip && divergenceWeight != 0 }
-
-    /// - Parameters:
-    ///   - policy, reference: log-probabilities of the group's sequences, sums over tokens
-    ///   - draw: the negatives' log-weights and estimator
-    ///   - chosenTokens: scored tokens of the chosen response
-    ///   - divergence: where `usesDivergence` and the group has a rejected response
-    public func callAsFunction(
-        policy: GroupValues, reference: GroupValues, draw: NegativeDraw, chosenTokens: Int,
-        divergence: ResponseDivergence? = nil
-    ) -> GroupLoss {
-        if kind == .sft {
-            let rate = -1 / Double(chosenTokens)
-            return GroupLoss(
-                loss: rate * policy.chosen, text: rate * policy.chosen, coefficients: zeros(policy, chosen: rate))
-        }
-        let h = policy - reference
-        var result = GroupLoss(loss: 0, coefficients: zeros(policy, chosen: 0))
-        if kind == .chip {
-            addJointTerm(h, divergence, to: &result)
-            return result
-        }
-        if usesNegatives, !h.negatives.isEmpty { addImageTerm(h, draw, to: &result) }
-        if let rejected = h.rejected, usesRejected { addTextTerm(h.chosen - rejected, to: &result) }
-        let anchor = kind == .mdpo ? 1 : kind == .misp ? anchorWeight : 0
-        if anchor != 0 {
-            let (loss, weight) = PlackettLuce.pairwise(beta * h.chosen)
-            result.loss += anchor * loss
-            result.coefficients.chosen -= anchor * beta * weight
-        }
-        return result
-    }
-
-    /// ℓ_img = log(1 + Σ exp(a_i + log-weight_i)), a_i = β·[h(y_p|m_i) − h(y_p|m_p)]: +βw_i each, −βΣw_i on the chosen.
-    private func addImageTerm(_ h: GroupValues, _ draw: NegativeDraw, to result: inout GroupLoss) {
-        let advantages = h.negatives.map { beta * ($0 - h.chosen) }
-        let (loss, exact) = PlackettLuce.loss(zip(advantages, draw.logWeights).map { $0 + $1 })
-        let weights = draw.gradientWeights(exact, advantages: advantages)
-        result.image = loss
-        result.loss += loss
-        result.coefficients.negatives = weights.map { beta * $0 }
-        result.coefficients.chosen -= beta * weights.reduce(0, +)
-    }
-
-    /// ℓ_text = softplus(−β·margin), margin = h(y_p|m_p) − h(y_n|m_p).
-    private func addTextTerm(_ margin: Double, to result: inout GroupLoss) {
-        let (loss, weight) = PlackettLuce.pairwise(beta * margin)
-        let scale = kind == .misp ? textWeight : 1
-        result.text = loss
-        result.loss += scale * loss
-        result.coefficients.chosen -= scale * beta * weight
-        result.coefficients.rejected = (result.coefficients.rejected ?? 0) + scale * beta * weight
-    }
-
-    /// softplus(−β·{[h(y_p,m_p) − h(y_n,m_p)] + [h(y_p,m_p) − h(y_p,m_noise)] − γ_t[KL_n − sg(KL_p)]}); a bracket of
-    /// which the group lacks the data is left out.
-    private func addJointTerm(_ h: GroupValues, _ divergence: ResponseDivergence?, to result: inout GroupLoss) {
-        var margin = 0.0
-        for other in h.negatives + (h.rejected.map { [$0] } ?? []) { margin += h.chosen - other }
-        if let divergence { margin -= divergenceWeight * (divergence.rejected - divergence.chosen) }
-        let terms = Double(h.negatives.count) + (h.rejected == nil ? 0 : 1)
-        guard terms > 0 else { return }
-        let (loss, weight) = PlackettLuce.pairwise(beta * margin)
-        result.loss = loss
-        result.coefficients.chosen = -terms * beta * weight
-        result.coefficients.rejected = h.rejected.map { _ in beta * weight }
-        result.coefficients.negatives = h.negatives.map { _ in beta * weight }
-        if divergence != nil { result.rejectedDivergence = divergenceWeight * beta * weight }
-    }
-
-    private func zeros(_ values: GroupValues, chosen: Double) -> GroupValues {
-        GroupValues(
-            chosen: chosen, rejected: values.rejected.map { _ in 0 }, negatives: values.negatives.map { _ in 0 })
-    }
+    /// Nothing yet: no loss, and 0 for each of the group's sequences.
+    public init(of group: ScoredGroup) { coefficients = group.policy.filled(with: 0) }
 }

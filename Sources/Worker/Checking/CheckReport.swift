@@ -34,8 +34,8 @@ struct CheckReport {
             return "  \(count) with \(name) term, \(groups.count - count) without"
         }
         var lines = ["groups: \(groups.count) in \(file.place)"]
-        if subject.objective.usesRejected { lines.append(line("a text", \.hasText)) }
-        if subject.objective.usesNegatives {
+        if subject.objective.needs.rejected { lines.append(line("a text", \.hasText)) }
+        if subject.objective.needs.negatives != .none {
             lines.append(line("an image", \.hasImage))
             lines.append("  negatives in the pool: \(Quantity.spread(groups.map(\.pool)))")
         }
@@ -83,7 +83,7 @@ struct CheckReport {
         let step = perGroup * Double(order.groupsPerStep)
         let training = perGroup * trainedGroups
         let reference =
-            subject.objective.usesReference ? files.flatMap(\.groups).reduce(0) { $0 + $1.forward } : 0
+            subject.objective.needs.reference ? files.flatMap(\.groups).reduce(0) { $0 + $1.forward } : 0
         func seconds(_ operations: Double) -> String { Quantity.seconds(operations / machineRate) }
         return [
             String(

@@ -53,20 +53,20 @@ struct CheckSubject {
             facts.fault = PossibleFault(error)
             return facts
         }
-        facts.odd = OddGroup(objective).faults(group, encoded)
+        facts.odd = OddGroup(objective.needs).faults(group, encoded)
         let data = PreparedData([encoded], configuration)
-        facts.lack = LearningSense.lack(of: data.groups[0], objective)
+        facts.lack = LearningSense.lack(of: data.groups[0], objective.needs)
         let draw = data.draw(0, epoch: 0)
         facts.pool = group.negatives.count
-        facts.hasText = objective.usesRejected && encoded.rejected != nil
-        facts.hasImage = objective.usesNegatives && !draw.indices.isEmpty
+        facts.hasText = objective.needs.rejected && encoded.rejected != nil
+        facts.hasImage = objective.needs.negatives != .none && !draw.indices.isEmpty
         facts.prompt = encoded.prompt.tokens.count
         facts.chosen = encoded.chosen.count
         facts.rejected = encoded.rejected?.count
         let shape = model.configuration
         func layout(isJoint: Bool) -> [GroupLayout.Batch] {
             GroupLayout(
-                data.groups[0], withRejected: objective.usesRejected, negatives: draw.indices, isJoint: isJoint
+                data.groups[0], withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint
             ).batches
         }
         facts.jointBytes = layout(isJoint: true).map { shape.activationBytes($0.layout) }.max() ?? 0

@@ -3,9 +3,9 @@ import Foundation
 
 /// What makes a group teach little or nothing although it can be read.
 struct OddGroup {
-    private let objective: Objective
+    private let needs: ObjectiveNeeds
 
-    init(_ objective: Objective) { self.objective = objective }
+    init(_ needs: ObjectiveNeeds) { self.needs = needs }
 
     /// One fault for each oddity.
     ///
@@ -14,12 +14,11 @@ struct OddGroup {
         var faults: [String] = []
         // The end-of-sequence token is always there.
         if encoded.chosen.count <= 1 { faults.append("the chosen response has no token of its own") }
-        if objective.usesRejected, let rejected = encoded.rejected {
+        if needs.rejected, let rejected = encoded.rejected {
             if rejected.count <= 1 { faults.append("the rejected response has no token of its own") }
             if rejected.tokens == encoded.chosen.tokens { faults.append("chosen and rejected are the same") }
         }
-        // mDPO and CHiP make their negatives of the positive.
-        guard objective.usesNegatives, objective.kind != .mdpo, objective.kind != .chip else { return faults }
+        guard needs.drawsFromPool else { return faults }
         let negatives = group.negatives.map(\.image)
         if let own = negatives.firstIndex(where: { PictureContent.isSame($0, group.image) }) {
             faults.append("negative \(own + 1) is the group's own picture")

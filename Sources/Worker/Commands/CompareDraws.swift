@@ -41,7 +41,7 @@ package struct CompareDraws: ParsableCommand {
 
     package func run() throws {
         var configuration = try options.configuration()
-        let beta = configuration.objective.beta
+        let beta = configuration.objective.settings.beta
         // The groups as the file has them, whatever the objective would put in the place of their pictures.
         configuration.objective = RunConfiguration.Objective()
         let own = configuration.output.appending(path: "adapter")

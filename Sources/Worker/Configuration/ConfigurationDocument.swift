@@ -10,6 +10,8 @@ struct ConfigurationDocument {
     /// Names places: `run.yaml:12: optimizer.betas`, or `--set optimizer.betas` for what the command line gave.
     struct Places: Sendable {
         let file: String
+        /// Where relative paths start.
+        let folder: URL
         var overridden: Set<String> = []
 
         func name(_ path: String, line: Int?) -> String {
@@ -18,8 +20,20 @@ struct ConfigurationDocument {
         }
     }
 
+    /// The file's, without its extension.
+    let name: String
+
+    /// - Parameter overrides: such as `optimizer.learning_rate=1e-6`, put over what the file says
+    init(contentsOf url: URL, overrides: [String]) throws(MISPError) {
+        try self.init(contentsOf: url)
+        for assignment in overrides { try override(assignment) }
+    }
+
     init(contentsOf url: URL) throws(MISPError) {
-        places = Places(file: url.relativePath)
+        name = url.deletingPathExtension().lastPathComponent
+        places = Places(
+            file: url.relativePath,
+            folder: URL(filePath: url.absoluteURL.deletingLastPathComponent().path, directoryHint: .notDirectory))
         let text: String
         do {
             text = try String(contentsOf: url, encoding: .utf8)

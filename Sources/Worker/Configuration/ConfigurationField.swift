@@ -94,11 +94,11 @@ struct ConfigurationField {
         return sequence.enumerated().map { ConfigurationField(node: $1, path: "\(path)[\($0)]", places: places) }
     }
 
-    /// A file or folder; `~` is the home folder, and a relative path starts from `folder`.
-    func path(from folder: URL) throws(MISPError) -> URL? {
+    /// A file or folder; `~` is the home folder, and a relative path starts from the configuration's folder.
+    func fileURL() throws(MISPError) -> URL? {
         guard let text = try string() else { return nil }
         guard !text.isEmpty else { throw failure("is empty, not a path") }
-        return Self.resolve(text, from: folder)
+        return Self.resolve(text, from: places.folder)
     }
 
     static func resolve(_ path: String, from folder: URL) -> URL {

@@ -39,8 +39,27 @@ package struct MineConfiguration: Sendable, Equatable {
     /// Threads of a rank.
     package var threads = 1
 
-    package init(output: URL, store: URL, model: URL, data: Data) {
-        (self.output, self.store, self.model, self.data) = (output, store, model, data)
+    /// Reads `mine.yaml`, with `overrides` such as `pool=8` put over it.
+    ///
+    /// - Throws: `MISPError` that names file, line and key of an unknown key, a value of the wrong kind or out of
+    ///   range, or a required key that is missing.
+    package init(contentsOf url: URL, overrides: [String] = []) throws(MISPError) {
+        let document = try ConfigurationDocument(contentsOf: url, overrides: overrides)
+        let folder = document.places.folder
+        output = ConfigurationField.resolve("runs/\(document.name)", from: folder)
+        store = ConfigurationField.resolve("runs/embeddings", from: folder)
+        // Required keys have no value before they are read.
+        model = folder
+        data = Data(prompts: folder, images: folder)
+        try Self.keys.read(document, into: &self)
+        autoencoder.seed = seed
+    }
+
+    /// Every key in the order of the documentation.
+    var json: JSON { Self.keys.json(of: self) }
+
+    package func yaml(environment: RunConfiguration.Environment) -> String {
+        ResolvedConfiguration.yaml(json, environment: environment)
     }
 
     package struct Data: Sendable, Equatable {
@@ -59,114 +78,81 @@ package struct MineConfiguration: Sendable, Equatable {
 }
 
 extension MineConfiguration {
-    /// Reads `mine.yaml`, with `overrides` such as `pool=8` put over it.
-    ///
-    /// - Throws: `MISPError` that names file, line and key of an unknown key, a value of the wrong kind or out of
-    ///   range, or a required key that is missing.
-    package init(contentsOf url: URL, overrides: [String] = []) throws(MISPError) {
-        var document = try ConfigurationDocument(contentsOf: url)
-        for assignment in overrides { try document.override(assignment) }
-        try document.checkKeys(against: Self.allKeys)
-        let folder = URL(filePath: url.absoluteURL.deletingLastPathComponent().path, directoryHint: .notDirectory)
-        try self.init(document.field, folder: folder, name: url.deletingPathExtension().lastPathComponent)
-    }
-
-    /// A configuration written out: every key there is, the ignored environment included.
-    private static var allKeys: JSON {
-        let nowhere = URL(filePath: "/", directoryHint: .notDirectory)
-        let data = Data(prompts: nowhere, images: nowhere)
-        var keys = MineConfiguration(output: nowhere, store: nowhere, model: nowhere, data: data).json.object ?? .init()
-        keys[ResolvedConfiguration.environmentKey] = .null
-        return .object(keys)
-    }
-
-    private init(_ root: ConfigurationField, folder: URL, name: String) throws(MISPError) {
-        for section in Self.allKeys.object?.members ?? [] where section.value.object != nil {
-            try root[section.key].checkSection()
-        }
-        guard let model = try root["model"]["path"].path(from: folder) else {
-            throw root["model"]["path"].failure("is missing", remedy: "give the folder of a CLIP or LLaVA checkpoint")
-        }
-        self.init(
-            output: try root["output"].path(from: folder) ?? ConfigurationField.resolve("runs/\(name)", from: folder),
-            store: try root["store"].path(from: folder) ?? ConfigurationField.resolve("runs/embeddings", from: folder),
-            model: model, data: try Data(root["data"], folder: folder))
-        seed = UInt64(try root["seed"].int(default: 0, from: 0))
-        embedder = try root["embedder"].choice(default: embedder)
-        if root["centered"].isPresent { centered = try root["centered"].bool(default: false) }
-        pool = try root["pool"].int(default: pool, from: 1, to: 10_000)
-        strategy = try root["strategy"].choice(default: strategy)
-        diversity = try root["diversity"].number(default: diversity, "between 0 and 1e6") { 0...1e6 ~= $0 }
-        duplicateCosine = try root["duplicate_cosine"].number(default: duplicateCosine, "between 0 and 1") {
-            0...1 ~= $0
-        }
-        longPrompts = try root["long_prompts"].choice(default: longPrompts)
-        maxUnreadable = try root["max_unreadable"].number(default: maxUnreadable, "between 0 and 1") { 0...1 ~= $0 }
-        pageGroups = try root["page_groups"].int(default: pageGroups, from: 0, to: 10_000)
-        autoencoder = try AutoencoderSettings(root["autoencoder"], seed: seed)
-        threads = try root["compute"]["threads"].int(default: threads, from: 1, to: 4096)
-    }
-
-    /// Every key in the order of the documentation.
-    var json: JSON {
-        func path(_ url: URL?) -> JSON { url.map { .string($0.path) } ?? .null }
-        return [
-            "seed": .integer(Int(clamping: seed)), "output": path(output), "store": path(store),
-            "embedder": .string(embedder.rawValue), "centered": centered.map { .bool($0) } ?? .null,
-            "model": ["path": path(model)],
-            "data": [
-                "prompts": path(data.prompts), "gallery": path(data.gallery), "images": path(data.images),
-                "exclude": path(data.exclude), "transparency": .string(data.transparency.rawValue),
-            ],
-            "pool": .integer(pool), "strategy": .string(strategy.rawValue), "diversity": .number(diversity),
-            "duplicate_cosine": .number(duplicateCosine), "long_prompts": .string(longPrompts.rawValue),
-            "max_unreadable": .number(maxUnreadable), "page_groups": .integer(pageGroups),
-            "autoencoder": autoencoder.json, "compute": ["threads": .integer(threads)],
+    /// Every key of `mine.yaml`.
+    package static let keys = ConfigurationKeys<MineConfiguration>(
+        [
+            .seed(\.seed, "keys every random choice"),
+            .path("output", \.output, standard: "`runs/<config name>`", "where results go"),
+            .path("store", \.store, standard: "`runs/embeddings`", "where embeddings are kept for later runs"),
+            .choice("embedder", \.embedder, "a CLIP checkpoint, or a LLaVA one's own vision tower"),
+            ConfigurationKey(
+                "centered", "true, false", "whether embeddings are taken less the gallery's mean",
+                standard: "true for `vision`",
+                read: { section, root throws(MISPError) in
+                    let centered = section["centered"]
+                    if centered.isPresent { root.centered = try centered.bool(default: false) }
+                },
+                write: { root in root.centered.map { .bool($0) } ?? .null }),
+            ConfigurationKey<Self>.required(
+                "path", \.model, remedy: "give the folder of a CLIP or LLaVA checkpoint",
+                "folder of a Hugging Face checkpoint"
+            ).within("model", \.self),
         ]
-    }
-
-    package func yaml(environment: RunConfiguration.Environment) -> String {
-        ResolvedConfiguration.yaml(json, environment: environment)
-    }
+            + Data.keys.map { $0.within("data", \.data) }
+            + [
+                .int("pool", \.pool, from: 1, to: 10_000, "M, the negatives of a group"),
+                .choice("strategy", \.strategy, "how negatives are chosen (mining.md)"),
+                .number("diversity", \.diversity, "between 0 and 1e6", "η, what distance to earlier picks counts") {
+                    0...1e6 ~= $0
+                },
+                .number(
+                    "duplicate_cosine", \.duplicateCosine, "between 0 and 1",
+                    "above this cosine a picture counts as the positive itself"
+                ) { 0...1 ~= $0 },
+                .choice("long_prompts", \.longPrompts, "what becomes of prompts longer than the embedder reads"),
+                .number(
+                    "max_unreadable", \.maxUnreadable, "between 0 and 1",
+                    "the share of pictures that may be unreadable"
+                ) { 0...1 ~= $0 },
+                .int("page_groups", \.pageGroups, from: 0, to: 10_000, "groups on the page of pictures"),
+            ]
+            + AutoencoderSettings.keys.map { $0.within("autoencoder", \.autoencoder) }
+            + [
+                ConfigurationKey<Self>.int("threads", \.threads, from: 1, to: 4096, "threads of a rank")
+                    .within("compute", \.self)
+            ])
 }
 
 extension MineConfiguration.Data {
-    fileprivate init(_ section: ConfigurationField, folder: URL) throws(MISPError) {
-        guard let prompts = try section["prompts"].path(from: folder) else {
-            throw section["prompts"].failure(
-                "is missing", remedy: "give a file of groups (JSON lines): prompt, chosen, image")
-        }
-        self.init(prompts: prompts, images: try section["images"].path(from: folder) ?? folder)
-        gallery = try section["gallery"].path(from: folder)
-        exclude = try section["exclude"].path(from: folder)
-        transparency = try section["transparency"].choice(default: transparency)
-    }
+    fileprivate static let keys: [ConfigurationKey<Self>] = [
+        .required(
+            "prompts", \.prompts, remedy: "give a file of groups (JSON lines): prompt, chosen, image",
+            "groups as JSON lines; their negatives are not looked at"),
+        .optional("gallery", \.gallery, "a folder or list of pictures; the prompts' own unless given"),
+        .path("images", \.images, standard: "the configuration's folder", "where relative paths of pictures start"),
+        .optional("exclude", \.exclude, "a list of pictures that are never taken, such as a benchmark's"),
+        .choice("transparency", \.transparency, "what becomes of an alpha channel: laid on white, or dropped"),
+    ]
 }
 
 extension AutoencoderSettings {
-    fileprivate init(_ section: ConfigurationField, seed: UInt64) throws(MISPError) {
-        self.init()
-        self.seed = seed
-        latents = try section["latents"].int(default: latents, from: 1, to: 65_536)
-        sparsityWeight = try section["sparsity"].number(default: sparsityWeight, "between 0 and 1e6") { 0...1e6 ~= $0 }
-        sparsity = try section["target"].number(default: sparsity, "greater than 0 and less than 1") {
+    fileprivate static let keys: [ConfigurationKey<Self>] = [
+        .int("latents", \.latents, from: 1, to: 65_536, "how many latents it has"),
+        .number("sparsity", \.sparsityWeight, "between 0 and 1e6", "the weight of the sparsity loss") {
+            0...1e6 ~= $0
+        },
+        .number("target", \.sparsity, "greater than 0 and less than 1", "ρ, the mean activation that is aimed at") {
             $0 > 0 && $0 < 1
-        }
-        atomLength = try section["atom_length"].number(default: atomLength, "between 1e-6 and 1e6") { 1e-6...1e6 ~= $0 }
-        learningRate = try section["learning_rate"].number(default: learningRate, "0 or more") { $0 >= 0 }
-        weightDecay = try section["weight_decay"].number(default: weightDecay, "0 or more") { $0 >= 0 }
-        steps = try section["steps"].int(default: steps, from: 1, to: 10_000_000)
-        promptsPerStep = try section["prompts_per_step"].int(default: promptsPerStep, from: 1, to: 100_000)
-        candidatesPerPrompt = try section["candidates_per_prompt"].int(
-            default: candidatesPerPrompt, from: 1, to: 100_000)
-    }
-
-    fileprivate var json: JSON {
-        [
-            "latents": .integer(latents), "sparsity": .number(sparsityWeight), "target": .number(sparsity),
-            "atom_length": .number(atomLength),
-            "learning_rate": .number(learningRate), "weight_decay": .number(weightDecay), "steps": .integer(steps),
-            "prompts_per_step": .integer(promptsPerStep), "candidates_per_prompt": .integer(candidatesPerPrompt),
-        ]
-    }
+        },
+        .number("atom_length", \.atomLength, "between 1e-6 and 1e6", "the length of the dictionary's atoms") {
+            1e-6...1e6 ~= $0
+        },
+        .number("learning_rate", \.learningRate, "0 or more", "0: chosen by the number of dimensions") { $0 >= 0 },
+        .number("weight_decay", \.weightDecay, "0 or more", "AdamW's decoupled weight decay") { $0 >= 0 },
+        .int("steps", \.steps, from: 1, to: 10_000_000, "steps of its training"),
+        .int("prompts_per_step", \.promptsPerStep, from: 1, to: 100_000, "prompts of a step"),
+        .int(
+            "candidates_per_prompt", \.candidatesPerPrompt, from: 1, to: 100_000,
+            "pictures of each prompt, beside its positive, in a step"),
+    ]
 }

@@ -18,11 +18,24 @@ package struct RunConfiguration: Sendable, Equatable {
     package var compute = Compute()
     package var cache: Cache
 
-    package init(output: URL, model: Model, data: Data) {
-        self.output = output
-        self.model = model
-        self.data = data
-        cache = Cache(folder: output.deletingLastPathComponent().appending(path: "cache"))
+    /// Reads `run.yaml`, with `overrides` such as `optimizer.learning_rate=1e-6` put over it.
+    ///
+    /// - Throws: `MISPError` that names file, line and key of an unknown key, a value of the wrong kind or out of
+    ///   range, or a required key that is missing.
+    package init(contentsOf url: URL, overrides: [String] = []) throws(MISPError) {
+        let document = try ConfigurationDocument(contentsOf: url, overrides: overrides)
+        let folder = document.places.folder
+        // Required keys have no value before they are read.
+        output = ConfigurationField.resolve("runs/\(document.name)", from: folder)
+        model = Model(path: folder)
+        data = Data(train: folder, images: folder)
+        cache = Cache(folder: folder)
+        try Self.keys.read(document, into: &self)
+        let root = document.field
+        if !root["cache"]["folder"].isPresent { cache.folder = Cache.folder(of: output) }
+        if trainable.language == .frozen, trainable.projector == .frozen, trainable.vision == .frozen {
+            throw root["trainable"].failure("everything is frozen, so that nothing would be trained")
+        }
     }
 
     package struct Model: Sendable, Equatable {
@@ -51,26 +64,12 @@ package struct RunConfiguration: Sendable, Equatable {
     }
 
     package struct Objective: Sendable, Equatable {
-        package typealias Kind = Core.Objective.Kind
-
-        package var kind = Kind.misp
-        /// Scale of the implicit reward; `Kind.beta` unless given.
-        package var beta = Kind.misp.beta
-        /// λ, the weight of the text loss.
-        package var textWeight = 1.0
-        /// α, the weight of the anchor.
-        package var anchorWeight = 0.0
-        /// γ_t, the weight of the token-level divergences (`chip`).
-        package var divergenceWeight = 0.1
-        /// What substituted tokens count for in their response's log-probability (`chip`).
-        package var tokenWeight = 4.0
+        package var kind = ObjectiveKind(MISP.self)
+        /// The kind's own unless given.
+        package var settings = MISP.defaults
 
         /// As a function of log-probabilities.
-        package var function: Core.Objective {
-            Core.Objective(
-                kind, beta: beta, textWeight: textWeight, anchorWeight: anchorWeight,
-                divergenceWeight: divergenceWeight)
-        }
+        package var function: any Core.Objective { kind.objective(settings) }
     }
 
     package struct Negatives: Sendable, Equatable {
@@ -122,6 +121,10 @@ package struct RunConfiguration: Sendable, Equatable {
         package var features = 8.0
 
         var featureBytes: Double { features * 0x1p30 }
+
+        fileprivate static func folder(of output: URL) -> URL {
+            output.deletingLastPathComponent().appending(path: "cache", directoryHint: .notDirectory)
+        }
     }
 
     package struct Compute: Sendable, Equatable {
@@ -131,18 +134,6 @@ package struct RunConfiguration: Sendable, Equatable {
         package var members = Members.auto
         /// Threads of a rank.
         package var threads = 1
-    }
-}
-
-extension RunConfiguration.Objective.Kind {
-    /// β when a configuration gives none: 0.5 for MISP-DPO and 1 for S-DPO as reported for them, 0.1 (TRL's default)
-    /// for the pairwise objectives; supervised training uses none.
-    package var beta: Double {
-        switch self {
-        case .misp: 0.5
-        case .sdpo: 1
-        case .sft, .dpo, .mdpo, .chip: 0.1
-        }
     }
 }
 

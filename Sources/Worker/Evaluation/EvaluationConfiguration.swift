@@ -24,7 +24,6 @@ package struct EvaluationConfiguration: Equatable {
     private static let keys = [
         "seed", "output", "run", "model", "base", "checkpoint", "data", "answers", "threads", "resamples", "benchmarks",
     ]
-    private static let modelKeys = ["path", "adapter", "prompt"]
     private static let answerKeys = [
         "max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "generation_config",
     ]
@@ -34,22 +33,21 @@ package struct EvaluationConfiguration: Equatable {
 
     /// - Throws: `MISPError` that names file, line and key
     package init(contentsOf url: URL, overrides: [String] = []) throws(MISPError) {
-        var document = try ConfigurationDocument(contentsOf: url)
-        for assignment in overrides { try document.override(assignment) }
-        let folder = URL(filePath: url.absoluteURL.deletingLastPathComponent().path, directoryHint: .notDirectory)
+        let document = try ConfigurationDocument(contentsOf: url, overrides: overrides)
         let root = document.field
         try root.checkKeys(Self.keys)
-        let name = url.deletingPathExtension().lastPathComponent
-        output = try root["output"].path(from: folder) ?? ConfigurationField.resolve("runs/\(name)", from: folder)
+        output =
+            try root["output"].fileURL()
+            ?? ConfigurationField.resolve("runs/\(document.name)", from: document.places.folder)
         seed = UInt64(try root["seed"].int(default: 0, from: 0))
-        run = try root["run"].path(from: folder)
-        try root["model"].checkKeys(Self.modelKeys)
-        if root["model"].isPresent { model = try RunConfiguration.Model(root["model"], folder: folder) }
+        run = try root["run"].fileURL()
+        try root["model"].checkKeys(RunConfiguration.Model.keys.map(\.name))
+        if root["model"].isPresent { model = try RunConfiguration.Model(root["model"]) }
         if run != nil, model != nil {
             throw root["model"].failure("is given beside run", remedy: "keep one of the two")
         }
         base = try root["base"].bool(default: false)
-        checkpoint = try root["checkpoint"].path(from: folder)
+        checkpoint = try root["checkpoint"].fileURL()
         if checkpoint != nil, run == nil || base {
             throw root["checkpoint"].failure(
                 base ? "is given beside base" : "is given without a run",
@@ -67,7 +65,7 @@ package struct EvaluationConfiguration: Equatable {
         }
         for item in list {
             try item.checkKeys(Self.benchmarkKeys)
-            let source = try BenchmarkSource(item, folder: folder)
+            let source = try BenchmarkSource(item)
             guard !benchmarks.contains(where: { $0.name == source.name }) else {
                 throw item["name"].failure("'\(source.name)' names two benchmarks", remedy: "give each its own name")
             }
@@ -81,7 +79,7 @@ package struct EvaluationConfiguration: Equatable {
 }
 
 extension BenchmarkSource {
-    fileprivate init(_ item: ConfigurationField, folder: URL) throws(MISPError) {
+    fileprivate init(_ item: ConfigurationField) throws(MISPError) {
         guard let kind = try item["kind"].string().flatMap({ BenchmarkKind(rawValue: $0) }) else {
             let known = BenchmarkKind.allCases.map(\.rawValue)
             throw item["kind"].failure(
@@ -92,14 +90,14 @@ extension BenchmarkSource {
         guard !name.isEmpty, !name.contains("/"), !name.hasPrefix(".") else {
             throw item["name"].failure("'\(name)' cannot name a folder")
         }
-        questions = try item["questions"].paths(from: folder)
+        questions = try item["questions"].fileURLs()
         guard !questions.isEmpty else {
             throw item["questions"].failure("is missing", remedy: "give the benchmark's file of questions")
         }
-        images = try item["images"].path(from: folder) ?? folder
-        annotations = try item["annotations"].paths(from: folder)
-        ratings = try item["ratings"].path(from: folder)
-        answers = try item["answers"].path(from: folder)
+        images = try item["images"].fileURL() ?? item.places.folder
+        annotations = try item["annotations"].fileURLs()
+        ratings = try item["ratings"].fileURL()
+        answers = try item["answers"].fileURL()
         prompt = try item["prompt"].string()
         suffix = try item["suffix"].string() ?? ""
         if item["limit"].isPresent { limit = try item["limit"].int(default: 0, from: 1) }
@@ -142,11 +140,11 @@ extension ConfigurationField {
     }
 
     /// One path or a list of them.
-    func paths(from folder: URL) throws(MISPError) -> [URL] {
+    func fileURLs() throws(MISPError) -> [URL] {
         guard isPresent else { return [] }
-        guard case .sequence? = node else { return [try path(from: folder)].compactMap { $0 } }
+        guard case .sequence? = node else { return [try fileURL()].compactMap { $0 } }
         var paths: [URL] = []
-        for item in try list() ?? [] { if let path = try item.path(from: folder) { paths.append(path) } }
+        for item in try list() ?? [] { if let path = try item.fileURL() { paths.append(path) } }
         return paths
     }
 

@@ -29,10 +29,10 @@ package struct Progress {
         self.write = write
     }
 
-    /// Tells of a finished step that took `metrics.timeStep` seconds for so many groups and tokens.
+    /// Tells of a finished step that took `metrics[.timeStep]` seconds for so many groups and tokens.
     package mutating func update(_ metrics: StepMetrics, groups: Int, tokens: Int) {
-        average(seconds: max(metrics.timeStep, 1e-9), groups: Double(groups), tokens: Double(tokens))
-        secondsSinceLine += metrics.timeStep
+        average(seconds: max(metrics[.timeStep], 1e-9), groups: Double(groups), tokens: Double(tokens))
+        secondsSinceLine += metrics[.timeStep]
         let isLast = metrics.step >= steps
         if isTerminal {
             write("\r\u{1B}[K" + line(metrics) + (isLast ? "\n" : ""))
@@ -57,8 +57,8 @@ package struct Progress {
     }
 
     private func line(_ metrics: StepMetrics) -> String {
-        var parts = ["step \(metrics.step)/\(steps)", "loss \(Self.decimal(metrics.loss))"]
-        if !metrics.rewardMargin.isNaN { parts.append("margin \(Self.decimal(metrics.rewardMargin))") }
+        var parts = ["step \(metrics.step)/\(steps)", "loss \(Self.decimal(metrics[.loss]))"]
+        if !metrics[.rewardMargin].isNaN { parts.append("margin \(Self.decimal(metrics[.rewardMargin]))") }
         parts.append("\(Self.rate(groupsPerStep / secondsPerStep)) groups/s")
         parts.append("\(Self.rate(tokensPerStep / secondsPerStep)) tokens/s")
         if metrics.step < steps {

@@ -1,58 +1,89 @@
 import Core
 
+/// A number of metrics.jsonl, under TRL's name where it has one, in the order of the file. One line is one metric:
+/// what is told of it in a group or a step is merged over ranks, written, and drawn under this name.
+package enum Metric: String, CaseIterable, Sendable {
+    /// Passes over the data done after this step.
+    case epoch
+    case loss
+    case lossImage = "loss/image"
+    case lossText = "loss/text"
+    /// L2, before clipping.
+    case gradNorm = "grad_norm"
+    case learningRate = "learning_rate"
+    case rewardChosen = "rewards/chosen"
+    case rewardRejected = "rewards/rejected"
+    case rewardMargin = "rewards/margins"
+    case rewardAccuracy = "rewards/accuracies"
+    /// Over drawn negatives.
+    case rewardNegatives = "rewards/negatives"
+    case logpChosen = "logps/chosen"
+    case logpRejected = "logps/rejected"
+    /// Effective sample size of the importance weights.
+    case effectiveSamples = "is/ess"
+    case maxWeight = "is/max_weight"
+    case balanceEfficiency = "balance/efficiency"
+    /// Seconds.
+    case timeStep = "time/step"
+    case timeForward = "time/forward"
+    case timeBackward = "time/backward"
+    case timeReduce = "time/reduce"
+    case timeOptimizer = "time/optimizer"
+    case tokensPerSecond = "tokens_per_second"
+    /// Share of the machine's measured GEMM rate.
+    case mfu
+
+    /// How a step's number comes about.
+    enum Source { case meanOverGroups, sumOverRanks, step }
+
+    var source: Source {
+        switch self {
+        case .loss, .lossImage, .lossText, .rewardChosen, .rewardRejected, .rewardMargin, .rewardAccuracy,
+            .rewardNegatives, .logpChosen, .logpRejected, .effectiveSamples, .maxWeight:
+            .meanOverGroups
+        case .timeForward, .timeBackward: .sumOverRanks
+        default: .step
+        }
+    }
+
+    fileprivate var place: Int { Self.places[self] ?? 0 }
+    private static let places = Dictionary(uniqueKeysWithValues: zip(allCases, 0...))
+}
+
+/// A number for each metric; NaN where there is none.
+struct MetricValues: Sendable {
+    private(set) var values = [Double](repeating: .nan, count: Metric.allCases.count)
+
+    init() {}
+
+    /// - Parameter values: as another's `values`
+    init(_ values: some Sequence<Double>) { self.values = Array(values) }
+
+    subscript(metric: Metric) -> Double {
+        get { values[metric.place] }
+        set { values[metric.place] = newValue }
+    }
+}
+
 /// What is known of one optimiser step. Means are over the step's groups; rewards are β·h. What a run does not compute
 /// stays NaN.
 package struct StepMetrics: Sendable {
     /// Counted from 1.
     package var step: Int
-    /// Passes over the data done after this step.
-    package var epoch: Double
-    package var loss = Double.nan
-    package var lossImage = Double.nan
-    package var lossText = Double.nan
-    /// L2, before clipping.
-    package var gradNorm = Double.nan
-    package var learningRate = Double.nan
-    package var rewardChosen = Double.nan
-    package var rewardRejected = Double.nan
-    package var rewardMargin = Double.nan
-    package var rewardAccuracy = Double.nan
-    /// Over drawn negatives.
-    package var rewardNegatives = Double.nan
-    package var logpChosen = Double.nan
-    package var logpRejected = Double.nan
-    /// Effective sample size of the importance weights.
-    package var effectiveSamples = Double.nan
-    package var maxWeight = Double.nan
-    package var balanceEfficiency = Double.nan
-    /// Seconds.
-    package var timeStep = Double.nan
-    package var timeForward = Double.nan
-    package var timeBackward = Double.nan
-    package var timeReduce = Double.nan
-    package var timeOptimizer = Double.nan
-    package var tokensPerSecond = Double.nan
-    /// Share of the machine's measured GEMM rate.
-    package var mfu = Double.nan
+    private var values = MetricValues()
 
     package init(step: Int, epoch: Double) {
         self.step = step
-        self.epoch = epoch
+        self[.epoch] = epoch
     }
 
-    /// Everything but the step, under TRL's names where it has one, in the order of the file.
-    package var scalars: [(name: String, value: Double)] {
-        [
-            ("epoch", epoch), ("loss", loss), ("loss/image", lossImage), ("loss/text", lossText),
-            ("grad_norm", gradNorm), ("learning_rate", learningRate), ("rewards/chosen", rewardChosen),
-            ("rewards/rejected", rewardRejected), ("rewards/margins", rewardMargin),
-            ("rewards/accuracies", rewardAccuracy), ("rewards/negatives", rewardNegatives),
-            ("logps/chosen", logpChosen), ("logps/rejected", logpRejected), ("is/ess", effectiveSamples),
-            ("is/max_weight", maxWeight), ("balance/efficiency", balanceEfficiency), ("time/step", timeStep),
-            ("time/forward", timeForward), ("time/backward", timeBackward), ("time/reduce", timeReduce),
-            ("time/optimizer", timeOptimizer), ("tokens_per_second", tokensPerSecond), ("mfu", mfu),
-        ]
+    package subscript(metric: Metric) -> Double {
+        get { values[metric] }
+        set { values[metric] = newValue }
     }
+
+    /// Everything but the step, in the order of the file.
+    package var scalars: [(name: String, value: Double)] { Metric.allCases.map { ($0.rawValue, self[$0]) } }
 
     /// A line of metrics.jsonl; numbers that are not finite become null.
     package var json: JSON {

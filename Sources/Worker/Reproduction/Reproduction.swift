@@ -74,7 +74,7 @@ struct Reproduction {
         var configuration = try communicator.agree {
             try RunConfiguration(contentsOf: folder(seed).appending(path: "misp.yaml"))
         }
-        let beta = configuration.objective.beta
+        let beta = configuration.objective.settings.beta
         configuration.objective = RunConfiguration.Objective()
         return try SamplingLaboratory(
             run: try TrainingRun(configuration, communicator: communicator),

@@ -4,7 +4,7 @@ import Foundation
 /// One group's way through a step: forward, objective, backward.
 struct GroupGradient {
     let model: VisionLanguageModel<Float>
-    let objective: Objective
+    let objective: any Objective
     let images: FeatureCache
     let members: RunConfiguration.Compute.Members
     /// What an error names where a number comes out that is not finite.
@@ -20,7 +20,7 @@ struct GroupGradient {
         processor.transparency = configuration.data.transparency
         images = FeatureCache(model, processor: processor, cause: cause)
         members = configuration.compute.members
-        reference = objective.usesDivergence ? try ReferenceModel(folder, sharing: images) : nil
+        reference = objective.needs.divergence ? try ReferenceModel(folder, sharing: images) : nil
     }
 
     /// Above this many bytes of activations `auto` computes a group's members one at a time. The same on every
@@ -30,7 +30,7 @@ struct GroupGradient {
     func layout(_ group: EncodedGroup, _ draw: NegativeDraw) -> GroupLayout {
         func make(_ isJoint: Bool) -> GroupLayout {
             GroupLayout(
-                group, withRejected: objective.usesRejected, negatives: draw.indices, isJoint: isJoint)
+                group, withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint)
         }
         // Drawn after the forward pass, some members will need no backward pass: not so in one joint pass.
         if case .twoPass = draw.estimator { return make(false) }
@@ -80,7 +80,9 @@ struct GroupGradient {
         reference: GroupValues
     ) throws -> GroupLoss {
         let loss = objective(
-            policy: policy, reference: reference, draw: draw, chosenTokens: group.chosen.count, divergence: divergence)
+            ScoredGroup(
+                policy: policy, reference: reference, draw: draw, chosenTokens: group.chosen.count,
+                divergence: divergence))
         guard loss.loss.isFinite else { throw cause.failure("the loss is \(loss.loss)", at: group.id) }
         return loss
     }
@@ -90,7 +92,7 @@ struct GroupGradient {
         _ group: EncodedGroup, _ draw: NegativeDraw, reference: GroupValues, isJoint: Bool = false
     ) throws -> GroupLoss {
         let layout = GroupLayout(
-            group, withRejected: objective.usesRejected, negatives: draw.indices, isJoint: isJoint)
+            group, withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint)
         var policy = GroupValues(chosen: 0, negatives: draw.indices.map { _ in 0 })
         var divergence: ResponseDivergence?
         for batch in layout.batches {

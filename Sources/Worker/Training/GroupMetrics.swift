@@ -3,81 +3,76 @@ import Foundation
 
 /// What one piece of a step contributes to its metrics, as numbers that ranks can merge.
 struct GroupMetrics {
-    /// One slot per quantity; NaN where the piece has no such quantity.
-    private(set) var values: [Double]
+    private var metrics = MetricValues()
+    private let operations: Double
+    private let rows: Double
 
-    enum Quantity: Int, CaseIterable {
-        case loss, image, text, rewardChosen, rewardRejected, margin, accuracy, rewardNegatives, logChosen, logRejected,
-            ess
-        case largestWeight, rows, operations, forward, backward
-    }
-
+    /// - Parameters:
+    ///   - operations: of the piece, as the plan counts them
+    ///   - rows: that went through the model
     init(operations: Double, rows: Int, seconds: (forward: Double, backward: Double)) {
-        values = [Double](repeating: .nan, count: Quantity.allCases.count)
-        self[.rows] = Double(rows)
-        self[.operations] = operations
-        (self[.forward], self[.backward]) = seconds
+        (self.operations, self.rows) = (operations, Double(rows))
+        (metrics[.timeForward], metrics[.timeBackward]) = seconds
     }
 
     mutating func tell(
         _ loss: GroupLoss, _ draw: NegativeDraw, policy: GroupValues, reference: GroupValues, beta: Double
     ) {
-        self[.loss] = loss.loss
-        self[.image] = loss.image ?? 0
-        self[.text] = loss.text ?? 0
-        self[.logChosen] = policy.chosen
+        metrics[.loss] = loss.loss
+        metrics[.lossImage] = loss.image ?? 0
+        metrics[.lossText] = loss.text ?? 0
+        metrics[.logpChosen] = policy.chosen
         let rewards = (policy - reference).scaled(by: beta)
-        self[.rewardChosen] = rewards.chosen
+        metrics[.rewardChosen] = rewards.chosen
         if let rejected = policy.rejected, let reward = rewards.rejected {
-            self[.logRejected] = rejected
-            self[.rewardRejected] = reward
-            self[.margin] = rewards.chosen - reward
-            self[.accuracy] = rewards.chosen > reward ? 1 : 0
+            metrics[.logpRejected] = rejected
+            metrics[.rewardRejected] = reward
+            metrics[.rewardMargin] = rewards.chosen - reward
+            metrics[.rewardAccuracy] = rewards.chosen > reward ? 1 : 0
         }
         guard !rewards.negatives.isEmpty else { return }
-        self[.rewardNegatives] = rewards.negatives.reduce(0, +) / Double(rewards.negatives.count)
+        metrics[.rewardNegatives] = rewards.negatives.reduce(0, +) / Double(rewards.negatives.count)
         let diagnostics = draw.diagnostics(advantages: rewards.negatives.map { $0 - rewards.chosen })
-        (self[.ess], self[.largestWeight]) = diagnostics
+        (metrics[.effectiveSamples], metrics[.maxWeight]) = diagnostics
     }
 
-    private subscript(quantity: Quantity) -> Double {
-        get { values[quantity.rawValue] }
-        set { values[quantity.rawValue] = newValue }
+    /// Numbers of a piece in `values`.
+    static let width = Metric.allCases.count + 2
+    /// To be merged over ranks.
+    var values: [Double] { metrics.values + [operations, rows] }
+
+    init(_ values: ArraySlice<Double>) {
+        metrics = MetricValues(values.dropLast(2))
+        operations = values[values.endIndex - 2]
+        rows = values[values.endIndex - 1]
     }
 }
 
-/// The quantities of a step's pieces, in the order of the step, on every rank alike.
-struct GroupTable {
-    /// Pieces × quantities.
-    private let table: [[Double]]
+extension GroupMetrics {
+    /// A step's pieces in its order, on every rank alike.
+    struct Table {
+        private let pieces: [GroupMetrics]
 
-    init(table: [[Double]]) { self.table = table }
+        /// - Parameter values: those of the pieces one after another
+        init(_ values: [Double]) {
+            pieces = stride(from: 0, to: values.count, by: width).map { GroupMetrics(values[$0..<$0 + width]) }
+        }
 
-    func sum(_ quantity: GroupMetrics.Quantity) -> Double {
-        table.reduce(0) { $0 + $1[quantity.rawValue] }
-    }
+        var operations: Double { pieces.reduce(0) { $0 + $1.operations } }
+        var rows: Double { pieces.reduce(0) { $0 + $1.rows } }
 
-    /// The mean over the pieces that have the quantity; NaN when none has.
-    func mean(_ quantity: GroupMetrics.Quantity) -> Double {
-        let present = table.map { $0[quantity.rawValue] }.filter { !$0.isNaN }
-        return present.isEmpty ? .nan : present.reduce(0, +) / Double(present.count)
-    }
-
-    /// The means that metrics.jsonl reports.
-    func fill(_ metrics: inout StepMetrics, ranks: Int) {
-        metrics.loss = mean(.loss)
-        metrics.lossImage = mean(.image)
-        metrics.lossText = mean(.text)
-        metrics.rewardChosen = mean(.rewardChosen)
-        metrics.rewardRejected = mean(.rewardRejected)
-        metrics.rewardMargin = mean(.margin)
-        metrics.rewardAccuracy = mean(.accuracy)
-        metrics.rewardNegatives = mean(.rewardNegatives)
-        metrics.logpChosen = mean(.logChosen)
-        metrics.logpRejected = mean(.logRejected)
-        metrics.effectiveSamples = mean(.ess)
-        metrics.maxWeight = mean(.largestWeight)
-        metrics.timeForward = sum(.forward) / Double(ranks)
-        metrics.timeBackward = sum(.backward) / Double(ranks)
+        /// Means are over the pieces that have the quantity; NaN where none has.
+        func fill(_ step: inout StepMetrics, ranks: Int) {
+            for metric in Metric.allCases {
+                switch metric.source {
+                case .step: continue
+                case .sumOverRanks:
+                    step[metric] = pieces.reduce(0) { $0 + $1.metrics[metric] } / Double(ranks)
+                case .meanOverGroups:
+                    let present = pieces.map { $0.metrics[metric] }.filter { !$0.isNaN }
+                    step[metric] = present.isEmpty ? .nan : present.reduce(0, +) / Double(present.count)
+                }
+            }
+        }
     }
 }

@@ -2,8 +2,7 @@ import Core
 
 /// Whether groups hold what an objective compares: without that a run trains to a loss that never changes.
 struct LearningSense {
-    private let kind: Objective.Kind
-    private let objective: Objective
+    private let objective: any Objective
     /// What is told of groups that lack all of it.
     private let lacks: [String]
     private let total: Int
@@ -15,15 +14,15 @@ struct LearningSense {
     ///   - groups: as training sees them
     ///   - place: of their file
     ///   - unread: keys of its rows that nothing reads
-    init(_ objective: Objective, _ groups: [EncodedGroup], at place: String, unread: [UnreadKey]) {
+    init(_ objective: any Objective, _ groups: [EncodedGroup], at place: String, unread: [UnreadKey]) {
         self.init(
-            objective, total: groups.count, lacks: groups.compactMap { Self.lack(of: $0, objective) }, at: place,
+            objective, total: groups.count, lacks: groups.compactMap { Self.lack(of: $0, objective.needs) }, at: place,
             unread: unread)
     }
 
     /// - Parameter lacks: what `lack` says of the groups that have nothing to compare
-    init(_ objective: Objective, total: Int, lacks: [String], at place: String, unread: [UnreadKey]) {
-        (self.objective, kind, self.total, silent) = (objective, objective.kind, total, lacks.count)
+    init(_ objective: any Objective, total: Int, lacks: [String], at place: String, unread: [UnreadKey]) {
+        (self.objective, self.total, silent) = (objective, total, lacks.count)
         (self.place, self.unread) = (place, unread)
         var counts: [(lack: String, groups: Int)] = []
         for lack in lacks {
@@ -37,15 +36,14 @@ struct LearningSense {
     }
 
     /// nil for a group from which the objective learns; else what it lacks.
-    static func lack(of group: EncodedGroup, _ objective: Objective) -> String? {
-        let hasAnchor = objective.kind == .mdpo || (objective.kind == .misp && objective.anchorWeight != 0)
-        if objective.kind == .sft || hasAnchor { return nil }
+    static func lack(of group: EncodedGroup, _ needs: ObjectiveNeeds) -> String? {
+        if needs.chosenAlone { return nil }
         var lacks: [String] = []
-        if objective.usesRejected {
+        if needs.rejected {
             if let rejected = group.rejected, rejected.tokens != group.chosen.tokens { return nil }
             lacks.append(group.rejected == nil ? "without rejected" : "with the same chosen and rejected")
         }
-        if objective.usesNegatives {
+        if needs.negatives != .none {
             if group.negatives.contains(where: { $0 != group.image }) { return nil }
             lacks.append(group.negatives.isEmpty ? "without negatives" : "with their own picture as the negative")
         }
@@ -57,13 +55,14 @@ struct LearningSense {
         guard silent == total else { return }
         let keys = unread.prefix(5).map(\.words).joined(separator: ", ")
         throw MISPError(
-            "none of its \(total) groups has anything that \(kind.rawValue) compares: all are "
+            "none of its \(total) groups has anything that \(objective.name) compares: all are "
                 + lacks.joined(separator: ", ") + (keys.isEmpty ? "" : "; nothing reads their \(keys)"), at: place,
             remedy: "give the rows \(wanted), or choose another objective.kind")
     }
 
     private var wanted: String {
-        let fields = (objective.usesRejected ? ["rejected"] : []) + (objective.usesNegatives ? ["negatives"] : [])
+        let needs = objective.needs
+        let fields = (needs.rejected ? ["rejected"] : []) + (needs.negatives == .none ? [] : ["negatives"])
         return fields.joined(separator: " or ")
     }
 
@@ -76,7 +75,7 @@ struct LearningSense {
         if unread.count > 10 { lines.append("\(place): … and \(unread.count - 10) more such keys") }
         if silent > 0 {
             lines.append(
-                "\(place): \(silent) of \(total) groups have nothing that \(kind.rawValue) compares, and teach nothing: "
+                "\(place): \(silent) of \(total) groups have nothing that \(objective.name) compares, and teach nothing: "
                     + lacks.joined(separator: ", "))
         }
         return lines

@@ -14,23 +14,20 @@ struct PreparedData {
 
     init(_ groups: [EncodedGroup], _ configuration: RunConfiguration) {
         (seed, sampler) = (configuration.seed, configuration.negatives.sampler)
-        let objective = configuration.objective
-        self.groups = groups.map { Self.adapted($0, to: objective, seed: configuration.seed) }
-        usesNegatives = objective.function.usesNegatives
+        let objective = configuration.objective.function
+        self.groups = groups.map { Self.adapted($0, to: objective.needs, seed: configuration.seed) }
+        usesNegatives = objective.needs.negatives != .none
     }
 
-    /// mDPO and CHiP compare the picture with a change of itself, whatever the group's negatives are.
-    private static func adapted(
-        _ group: EncodedGroup, to objective: RunConfiguration.Objective, seed: UInt64
-    ) -> EncodedGroup {
+    /// Some objectives compare the picture with a change of itself, whatever the group's negatives are.
+    private static func adapted(_ group: EncodedGroup, to needs: ObjectiveNeeds, seed: UInt64) -> EncodedGroup {
         var group = group
         let path = group.image.path
-        switch objective.kind {
-        case .mdpo: group.negatives = [ImageSource(path: path, crop: .random(seed: seed, group: group.id))]
-        case .chip:
-            group.negatives = [ImageSource(path: path, noise: DiffusionNoise(seed: seed, group: group.id))]
-            group.weightSubstitutedTokens(by: objective.tokenWeight)
-        default: return group
+        if needs.tokenWeight != 1 { group.weightSubstitutedTokens(by: needs.tokenWeight) }
+        switch needs.negatives {
+        case .crop: group.negatives = [ImageSource(path: path, crop: .random(seed: seed, group: group.id))]
+        case .noise: group.negatives = [ImageSource(path: path, noise: DiffusionNoise(seed: seed, group: group.id))]
+        case .none, .pool, .rankedPool: return group
         }
         group.scores = [nil]
         return group
@@ -78,7 +75,7 @@ struct PreparedData {
             epochs[group].isEmpty ? nil : neededNegatives(group, epochs: epochs[group])
         }
         reference = try LogProbabilityTable(
-            groups, needed: needed, withRejected: scorer.objective.usesRejected, scorer: scorer, store: store,
+            groups, needed: needed, withRejected: scorer.objective.needs.rejected, scorer: scorer, store: store,
             communicator: communicator, progress: progress)
     }
 

@@ -41,7 +41,7 @@ struct RunCaches {
             }
         }
         references = try communicator.agree {
-            guard run.gradient.objective.usesReference else { return nil }
+            guard run.gradient.objective.needs.reference else { return nil }
             let model = try input.identity("model", of: run.folder.url) { _ in true }
             return try LogProbabilityStore(store, model: model, pictures: digests)
         }

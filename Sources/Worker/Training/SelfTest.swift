@@ -21,13 +21,13 @@ package struct SelfTest {
             try checkFeatures(batch, at: group.id)
         }
         let objective = scorer.objective
-        guard objective.usesReference else { return }
+        guard objective.needs.reference else { return }
         let reference = data.reference(index, draw)
         let tokens = group.chosen.count
         let loss = try scorer.loss(group, draw, reference: reference, isJoint: batches.count == 1).loss
         // Rounding adds up over a response's tokens, and β scales it.
         try Self.checkLoss(
-            loss, expected: Self.lossOfReference(objective, draw, hasRejected: group.rejected != nil),
+            loss, expected: Self.lossOfReference(objective, draw, hasRejected: group.rejected != nil, tokens: tokens),
             tolerance: 1e-4 * max(1, objective.beta * Double(tokens) / 100), at: group.id)
     }
 
@@ -44,21 +44,16 @@ package struct SelfTest {
         }
     }
 
-    /// The loss where the policy is the reference: every h is 0, so every advantage is 0 and every margin's loss log 2.
-    package static func lossOfReference(_ objective: Objective, _ draw: NegativeDraw, hasRejected: Bool) -> Double {
-        let pair = log(2.0)
-        let image =
-            objective.usesNegatives && !draw.logWeights.isEmpty
-            ? log(1 + draw.logWeights.reduce(0) { $0 + exp($1) }) : 0
-        let text = objective.usesRejected && hasRejected ? pair : 0
-        return switch objective.kind {
-        case .sft: .nan
-        case .chip: hasRejected || image > 0 ? pair : 0
-        case .dpo: text
-        case .mdpo: text + image + pair
-        case .sdpo: image
-        case .misp: image + objective.textWeight * text + objective.anchorWeight * pair
-        }
+    /// The objective's value where the policy is the reference: every h is 0, whatever the model, so every advantage
+    /// is 0 and every margin's loss log 2.
+    package static func lossOfReference(
+        _ objective: any Objective, _ draw: NegativeDraw, hasRejected: Bool, tokens: Int
+    ) -> Double {
+        let needs = objective.needs
+        let zero = GroupValues(
+            chosen: 0, rejected: needs.rejected && hasRejected ? 0 : nil,
+            negatives: needs.negatives == .none ? [] : draw.indices.map { _ in 0 })
+        return objective(ScoredGroup(policy: zero, reference: zero, draw: draw, chosenTokens: tokens)).loss
     }
 
     package static func checkLoss(

@@ -60,8 +60,8 @@ struct StepShare {
         var divergence = pass.divergence
         if isSplit {
             policy = scores.policy(
-                of: piece.group, like: policy, hasRejected: gradient.objective.usesRejected && group.rejected != nil)
-            if gradient.objective.usesDivergence, group.rejected != nil {
+                of: piece.group, like: policy, hasRejected: gradient.objective.needs.rejected && group.rejected != nil)
+            if gradient.objective.needs.divergence, group.rejected != nil {
                 divergence = scores.divergence(of: piece.group)
             }
         } else {

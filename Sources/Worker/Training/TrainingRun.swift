@@ -167,7 +167,7 @@ extension TrainingRun {
                 let objective = gradient.objective
                 return bytes(
                     GroupLayout(
-                        train.groups[index], withRejected: objective.usesRejected, negatives: draw.indices,
+                        train.groups[index], withRejected: objective.needs.rejected, negatives: draw.indices,
                         isJoint: false
                     ).batches)
             }.max() ?? 0
@@ -207,14 +207,14 @@ extension TrainingRun {
     private mutating func computeReferences(
         epochs: [[Int]], _ store: LogProbabilityStore?, _ output: RunOutput
     ) throws {
-        guard gradient.objective.usesReference else { return }
+        guard gradient.objective.needs.reference else { return }
         let trained = epochs.count { !$0.isEmpty }
         output.stage("reference log-probabilities", of: trained + (eval?.groups.count ?? 0))
         try train.computeReference(epochs: epochs, scorer: gradient, store: store, communicator: communicator) {
             output.stageProgress($0)
         }
-        let once = onceEach(eval)
-        try eval?.computeReference(epochs: once, scorer: gradient, store: store, communicator: communicator) {
+        let (once, scorer, communicator) = (onceEach(eval), gradient, communicator)
+        try eval?.computeReference(epochs: once, scorer: scorer, store: store, communicator: communicator) {
             output.stageProgress(trained + $0)
         }
     }

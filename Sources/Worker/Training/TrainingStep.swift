@@ -32,7 +32,7 @@ final class TrainingStep {
         self.settings = settings
         self.machineRate = machineRate
         // Rewards are β·h: where there is no reference there are none.
-        beta = gradient.objective.usesReference ? gradient.objective.beta : .nan
+        beta = gradient.objective.needs.reference ? gradient.objective.beta : .nan
         schedule = LearningRateSchedule(
             settings.schedule, peak: settings.learningRate, warmupRatio: settings.warmupRatio, totalSteps: totalSteps)
         let parameters = gradient.model.parameters
@@ -109,26 +109,26 @@ final class TrainingStep {
         reduceSeconds += clock.lap()
         var result = StepMetrics(step: step + 1, epoch: Double(epoch))
         merged.fill(&result, ranks: communicator.size)
-        result.gradNorm = norm
-        result.learningRate = rate
-        result.balanceEfficiency = plan.efficiency
+        result[.gradNorm] = norm
+        result[.learningRate] = rate
+        result[.balanceEfficiency] = plan.efficiency
         var whole = started
-        result.timeStep = whole.lap()
-        result.timeReduce = reduceSeconds
-        result.timeOptimizer = optimizerSeconds
-        result.tokensPerSecond = merged.sum(.rows) / result.timeStep
-        result.mfu = merged.sum(.operations) / result.timeStep / machineRate
-        return Report(metrics: result, groups: indices.count, rows: Int(merged.sum(.rows)))
+        let seconds = whole.lap()
+        result[.timeStep] = seconds
+        result[.timeReduce] = reduceSeconds
+        result[.timeOptimizer] = optimizerSeconds
+        result[.tokensPerSecond] = merged.rows / seconds
+        result[.mfu] = merged.operations / seconds / machineRate
+        return Report(metrics: result, groups: indices.count, rows: Int(merged.rows))
     }
 
-    private func merge(_ mine: [Int: GroupMetrics], pieces: Int) throws -> GroupTable {
-        let width = GroupMetrics.Quantity.allCases.count
+    private func merge(_ mine: [Int: GroupMetrics], pieces: Int) throws -> GroupMetrics.Table {
+        let width = GroupMetrics.width
         var flat = [Double](repeating: 0, count: pieces * width)
         for (piece, metrics) in mine {
             flat.replaceSubrange(piece * width..<(piece + 1) * width, with: metrics.values)
         }
-        let merged = try communicator.mergeDisjoint(flat)
-        return GroupTable(table: (0..<pieces).map { Array(merged[$0 * width..<($0 + 1) * width]) })
+        return GroupMetrics.Table(try communicator.mergeDisjoint(flat))
     }
 
     /// AdamW on the owned slice; the mean over groups and the clipping are one factor on the gradient.

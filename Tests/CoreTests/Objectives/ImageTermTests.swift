@@ -19,10 +19,11 @@ import Testing
             chosen: -3, rejected: h.rejected.map { _ in -4 }, negatives: h.negatives.map { _ in -5 })
         let policy = GroupValues(
             chosen: h.chosen - 3, rejected: h.rejected.map { $0 - 4 }, negatives: h.negatives.map { $0 - 5 })
-        return Objective(.misp, beta: beta, textWeight: textWeight)(
-            policy: policy, reference: reference,
-            draw: NegativeDraw(indices: Array(h.negatives.indices), logWeights: h.negatives.map { _ in 0 }),
-            chosenTokens: 1)
+        return MISP(beta: beta, textWeight: textWeight)(
+            ScoredGroup(
+                policy: policy, reference: reference,
+                draw: NegativeDraw(indices: Array(h.negatives.indices), logWeights: h.negatives.map { _ in 0 }),
+                chosenTokens: 1))
     }
 
     private func sigmoid(_ x: Double) -> Double { x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)) }
@@ -130,14 +131,17 @@ import Testing
     }
 
     /// ∂loss/∂log π by central differences, every term present.
-    @Test(arguments: Objective.Kind.allCases) func coefficientsAreDerivatives(kind: Objective.Kind) {
-        let objective = Objective(kind, beta: 0.4, textWeight: 0.7, anchorWeight: 0.3)
+    @Test(arguments: ObjectiveKind.allCases) func coefficientsAreDerivatives(kind: ObjectiveKind) {
+        var settings = kind.defaults
+        (settings.beta, settings.textWeight, settings.anchorWeight) = (0.4, 0.7, 0.3)
+        let objective = kind.objective(settings)
         let policy = GroupValues(chosen: -20.3, rejected: -18.1, negatives: [-22, -19.5, -20.9])
         let reference = GroupValues(chosen: -21, rejected: -18.8, negatives: [-21, -20.2, -23])
         func evaluate(_ policy: GroupValues) -> GroupLoss {
             objective(
-                policy: policy, reference: reference,
-                draw: NegativeDraw(indices: [0, 1, 2], logWeights: [0.2, -0.4, 1.1]), chosenTokens: 7)
+                ScoredGroup(
+                    policy: policy, reference: reference,
+                    draw: NegativeDraw(indices: [0, 1, 2], logWeights: [0.2, -0.4, 1.1]), chosenTokens: 7))
         }
         let exact = evaluate(policy).coefficients
         for sequence in [GroupSequence.chosen, .rejected, .negative(0), .negative(1), .negative(2)] {

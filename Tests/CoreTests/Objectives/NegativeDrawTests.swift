@@ -187,7 +187,7 @@ func middle(of item: Int, in q: [Double]) -> Double { q[..<item].reduce(0, +) + 
                 indices: Array(0..<n), logWeights: [Double](repeating: 0, count: n), estimator: estimator)
             let values = GroupValues(chosen: 0, negatives: Self.advantages)
             let zero = GroupValues(chosen: 0, negatives: [Double](repeating: 0, count: n))
-            let result = Objective(.sdpo, beta: 1)(policy: values, reference: zero, draw: draw, chosenTokens: 1)
+            let result = SDPO(beta: 1)(ScoredGroup(policy: values, reference: zero, draw: draw, chosenTokens: 1))
             #expect(abs(result.loss - log(1 + z)) < 1e-13)
             #expect(abs(result.coefficients.chosen + result.coefficients.negatives.reduce(0, +)) < 1e-13)
             return result.coefficients.negatives

@@ -28,7 +28,7 @@ import Testing
         try one["policy"].object().keys.count { $0.hasPrefix("negative") }
     }
 
-    private func check(_ one: JSONField, _ objective: Objective, _ draw: NegativeDraw) throws {
+    private func check(_ one: JSONField, _ objective: any Objective, _ draw: NegativeDraw) throws {
         let policy = try values(one["policy"], negatives: draw.indices)
         let tokens = try one["tokens"].int(default: 1)
         let divergence =
@@ -36,8 +36,9 @@ import Testing
             ? ResponseDivergence(chosen: try one["kl"]["chosen"].double(), rejected: try one["kl"]["rejected"].double())
             : nil
         let result = objective(
-            policy: policy, reference: try values(one["reference"], negatives: draw.indices),
-            draw: draw, chosenTokens: tokens, divergence: divergence)
+            ScoredGroup(
+                policy: policy, reference: try values(one["reference"], negatives: draw.indices), draw: draw,
+                chosenTokens: tokens, divergence: divergence))
         if divergence != nil {
             #expect(close(result.rejectedDivergence, try one["kl_coefficients"]["rejected"].double()), "\(one.path)")
         }
@@ -54,12 +55,16 @@ import Testing
         #expect(result.coefficients.negatives.count == expected.negatives.count, label)
     }
 
-    @Test(arguments: Objective.Kind.allCases) func everyKind(kind: Objective.Kind) throws {
-        for one in try cases(kind.rawValue) {
-            let objective = Objective(
-                kind, beta: try one["beta"].double(), textWeight: try one["text_weight"].double(default: 1),
-                anchorWeight: try one["anchor_weight"].double(default: 0),
-                divergenceWeight: try one["kl_weight"].double(default: 0.1))
+    @Test(arguments: ObjectiveKind.allCases) func everyKind(kind: ObjectiveKind) throws {
+        let all = try cases(kind.rawValue)
+        #expect(all.count >= 9)
+        for one in all {
+            var settings = kind.defaults
+            settings.beta = try one["beta"].double()
+            settings.textWeight = try one["text_weight"].double(default: settings.textWeight)
+            settings.anchorWeight = try one["anchor_weight"].double(default: settings.anchorWeight)
+            settings.divergenceWeight = try one["kl_weight"].double(default: settings.divergenceWeight)
+            let objective = kind.objective(settings)
             let pool = try poolSize(one)
             try check(
                 one, objective,
@@ -107,7 +112,7 @@ import Testing
                 #expect(close(draw.logWeights[own], logWeight + times), "\(one.path)")
             }
             let beta = try one["beta"].double()
-            try check(one, Objective(.misp, beta: beta, textWeight: 0), draw)
+            try check(one, MISP(beta: beta, textWeight: 0), draw)
             guard one["ess"].isPresent, mode != .twoPass, mode != .published else { continue }
             let h =
                 try values(one["policy"], negatives: draw.indices)
