@@ -152,25 +152,29 @@ Swift 6.1 or later is needed: https://www.swift.org/install (Linux: swiftly, or 
 
 # --- Building --------------------------------------------------------------------------------------------------------
 
-# build release|debug [PRODUCT...]: installs what is missing and builds, the first time with progress, as it takes minutes,
-# then without a word; products are options of swift build, by default the program. Nothing is built with MISP_BUILT=1, which
-# scripts that call others set, nor where it cannot be, as in a checkout of somebody else's, or without Swift: what is built
-# already has to do there.
+# build release|debug [PRODUCT...]: installs what is missing and builds, the first time with progress, as it takes
+# minutes, then without a word; products are options of swift build, by default the program. Nothing is built with
+# MISP_BUILT=1, which scripts that call others set, nor where it cannot be, as in a checkout of somebody else's, or
+# without Swift: what is built already has to do there.
 build() {
     local configuration=$1 quiet=()
     shift
     (($#)) || set -- --product misp-worker
     if [[ -z ${MISP_BUILT:-} ]] && can_build "$configuration"; then
         install_missing
-        if [[ -x $(worker "$configuration") ]]; then quiet=(--quiet); else say "Building; the first time takes minutes"; fi
+        if [[ -x $(worker "$configuration") ]]; then
+            quiet=(--quiet)
+        else
+            say "Building; the first time takes minutes"
+        fi
         (cd -- "$ROOT" && swift build -c "$configuration" "${quiet[@]}" "$@") >&2 </dev/null \
             || fail "the build failed; see above"
     elif [[ ! -x $(worker "$configuration") ]]; then
         fail "there is no $(worker "$configuration"), and it is not to be built here: have the owner of $ROOT run \
 'swift build -c $configuration', or unset MISP_BUILT"
     elif [[ -z ${MISP_BUILT:-} && -n $(newer_source "$configuration") ]]; then
-        say "${SCRIPT##*/}: running $(worker "$configuration") as it is built, though $(newer_source "$configuration") is \
-newer: it cannot be built here"
+        say "${SCRIPT##*/}: running $(worker "$configuration") as it is built, though $(newer_source "$configuration") \
+is newer: it cannot be built here"
     fi
 }
 

@@ -55,7 +55,8 @@ binding() {
 # --- This machine ----------------------------------------------------------------------------------------------------
 
 need_mpirun() {
-    command -v mpirun >/dev/null || fail "there is no mpirun on the PATH: install Open MPI (Debian: openmpi-bin), or load its module"
+    command -v mpirun >/dev/null \
+        || fail "there is no mpirun on the PATH: install Open MPI (Debian: openmpi-bin), or load its module"
 }
 
 # A run that would fill the machine with processes is a slip of the pen.
@@ -114,8 +115,8 @@ share_memory() {
     if (($(free_mebibytes /dev/shm) >= 16 * $1)); then SHARED=$(mktemp -d /dev/shm/misp-XXXXXX 2>/dev/null) || true; fi
     if [[ -z $SHARED ]]; then
         folder=${TMPDIR:-/tmp}
-        (($(free_mebibytes "$folder") >= 16 * $1)) || fail "TMPDIR: the folder $folder has less than the $((16 * $1)) MiB \
-that $1 ranks share, and so has /dev/shm: set TMPDIR to one that has"
+        (($(free_mebibytes "$folder") >= 16 * $1)) || fail "TMPDIR: the folder $folder has less than the $((16 * $1)) \
+MiB that $1 ranks share, and so has /dev/shm: set TMPDIR to one that has"
         SHARED=$(mktemp -d "$folder/misp-XXXXXX")
     fi
     trap 'rm -rf "$SHARED"' EXIT
@@ -137,8 +138,8 @@ run_ranks() {
     run_handing_on_signals mpirun -n "$ranks" "${options[@]}" "$@"
 }
 
-# local_options THREADS BINDING: sets `options` to those of mpirun for ranks on this machine. mpirun counts cores from the
-# machine's first; where the caller gave others, ranks are left to the system, which keeps them there.
+# local_options THREADS BINDING: sets `options` to those of mpirun for ranks on this machine. mpirun counts cores from
+# the machine's first; where the caller gave others, ranks are left to the system, which keeps them there.
 local_options() {
     options=(--map-by ":OVERSUBSCRIBE" --bind-to none)
     [[ $2 == core ]] || return 0
@@ -153,8 +154,9 @@ local_options() {
 
 # --- Many hosts ------------------------------------------------------------------------------------------------------
 
-# Settings for ranks on the hosts that standard input names: host_settings THREADS BINDING INTERFACES; sets `options` to those
-# of mpirun. A host that is cut off is to be noticed in half a minute, on both sides, rather than after minutes or never.
+# Settings for ranks on the hosts that standard input names: host_settings THREADS BINDING INTERFACES; sets
+# `options` to those of mpirun. A host that is cut off is to be noticed in half a minute, on both sides, rather
+# than after minutes or never.
 host_settings() {
     local threads=$1 bind=$2 name launcher
     need_mpirun
@@ -195,8 +197,8 @@ check_interfaces() {
     ((here)) || fail "--interfaces $1: there is no such network here; there are $(ls -m /sys/class/net)"
 }
 
-# use_interfaces LIST ADDRESSES: the networks of a run. None is guessed where hosts have several: without a list those are
-# left out on which hosts have the same address. The command ADDRESSES prints those of all hosts.
+# use_interfaces LIST ADDRESSES: the networks of a run. None is guessed where hosts have several: without a list those
+# are left out on which hosts have the same address. The command ADDRESSES prints those of all hosts.
 use_interfaces() {
     local found
     if [[ -n $1 ]]; then
@@ -206,8 +208,8 @@ use_interfaces() {
     [[ -z ${OMPI_MCA_btl_tcp_if_include:-}${OMPI_MCA_btl_tcp_if_exclude:-} ]] || return 0
     found=$("$2" 2>/dev/null | repeated_addresses) || true
     [[ -n $found ]] || return 0
-    say "left out of the connections, as several hosts have the same address there: ${found//$'\n'/, }; --interfaces LIST \
-says which network to use"
+    say "left out of the connections, as several hosts have the same address there: ${found//$'\n'/, }; --interfaces \
+LIST says which network to use"
     # 31, as Open MPI takes 32 for all addresses there are.
     found=$(sed 's/.* //; s/$/\/31/' <<<"$found" | paste -sd, -)
     export OMPI_MCA_btl_tcp_if_exclude=127.0.0.1/8,sppp,$found OMPI_MCA_oob_tcp_if_exclude=$found
@@ -215,7 +217,7 @@ says which network to use"
 
 # For a shell on a host: a line for each of its addresses, with what tells it from other hosts, and the interface.
 # shellcheck disable=SC2016
-readonly ADDRESSES='PATH=$PATH:/usr/sbin:/sbin; id=$(cat /proc/sys/kernel/random/boot_id)$(readlink /proc/self/ns/net); \
+readonly ADDRESSES='PATH=$PATH:/usr/sbin:/sbin; id=$(cat /proc/sys/kernel/random/boot_id)$(readlink /proc/self/ns/net);\
 ip -o -4 addr show up | while read -r _ name _ address _; do echo "$id $name ${address%%/*}"; done'
 
 # Prints the addresses of the hosts that standard input names, a line each.
@@ -235,8 +237,8 @@ own_addresses() {
     wait
 }
 
-# Of lines of host, interface and address: the interfaces whose address several hosts have, `docker0 172.17.0.1`. None where
-# a host would be left without any.
+# Of lines of host, interface and address: the interfaces whose address several hosts have, `docker0 172.17.0.1`. None
+# where a host would be left without any.
 repeated_addresses() {
     sort -u | awk '
         $3 ~ /^127\./ || NF != 3 { next }
@@ -253,7 +255,8 @@ repeated_addresses() {
 
 # --- Signals ---------------------------------------------------------------------------------------------------------
 
-# Runs a launcher, without its epitaphs; the run's status. It reads nothing: the caller's standard input is not the run's.
+# Runs a launcher, without its epitaphs; the run's status. It reads nothing: the caller's standard input is not that of
+# the run.
 run_handing_on_signals() {
     local errors filter status=0
     RUN='' STARTED='' ASKED='' INSISTED='' TIMER=''
@@ -318,8 +321,8 @@ after() {
 kill_run() { pkill -KILL -s "$RUN" 2>/dev/null || kill -KILL -- "-$RUN" 2>/dev/null || true; }
 
 # Copies lines, without the boxes in which Open MPI says that a rank ended with an error: the rank has said why. Other
-# boxes, such as that a rank died of a signal, pass. The line by which the first rank says that it is there becomes a signal
-# to the script. Whatever becomes of the caller's standard error, the run's is read to its end.
+# boxes, such as that a rank died of a signal, pass. The line by which the first rank says that it is there becomes a
+# signal to the script. Whatever becomes of the caller's standard error, the run's is read to its end.
 without_epitaphs() {
     trap '' INT TERM HUP USR1 USR2 ALRM PIPE
     local line box='' within=0

@@ -12,7 +12,8 @@ NR > 1 { n++; ranks[n] = $1; strong[n] = $2; strongPlan[n] = $3; weak[n] = $4; w
 
 END {
     top = log2(ranks[n] > 1 ? ranks[n] : 2)
-    print "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 820 340\" font-family=\"sans-serif\" font-size=\"13\">"
+    print "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 820 340\" " \
+        "font-family=\"sans-serif\" font-size=\"13\">"
     print "<rect width=\"820\" height=\"340\" fill=\"white\"/>"
     text(220, 24, "middle", "Strong scaling: speed-up")
     text(610, 24, "middle", "Weak scaling: efficiency")

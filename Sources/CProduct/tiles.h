@@ -9,11 +9,12 @@ static inline TARGET VECTOR JOIN(PREFIX, load)(const float *p) {
     return v;
 }
 
-/* R rows of N vectors, whose sums stay in registers: for 12 × 2 (AVX-512) or 6 × 2 (AVX2) two multiply-adds can start in
-   every cycle, and the loads hide behind them. */
+/* R rows of N vectors, whose sums stay in registers: for 12 × 2 (AVX-512) or 6 × 2 (AVX2) two multiply-adds can start
+   in every cycle, and the loads hide behind them. */
 #define TILE(R, N)                                                                                                  \
     static TARGET void JOIN(PREFIX, R##x##N)(                                                                       \
-        const misp_strip *s, const float *restrict a, const float *restrict b, long step, float *restrict c, long row) { \
+        const misp_strip *s, const float *restrict a, const float *restrict b, long step,                           \
+        float *restrict c, long row) {                                                                              \
         VECTOR sum[R][N];                                                                                           \
         const long down = s->a_row, along = s->a_inner;                                                             \
         UNROLL for (int i = 0; i < R; i++) UNROLL for (int j = 0; j < N; j++) sum[i][j] = (VECTOR)(0.0f);           \

@@ -14,7 +14,8 @@ from keyed_random import KeyedRandom
 OUT = pathlib.Path(__file__).resolve().parent / "autoencoder.json"
 SEED, LATENTS, IMAGE, TEXT = 5, 8, 13, 10
 SETTINGS = {"steps": 50, "prompts_per_step": 4, "candidates_per_prompt": 6, "learning_rate": 0.01, "weight_decay": 0.01,
-            "sparsity": 0.05, "atom_length": 0.6, "sparsity_weight": 0.3, "latents": LATENTS, "seed": SEED, "duplicate_limit": 0.9}
+            "sparsity": 0.05, "atom_length": 0.6, "sparsity_weight": 0.3, "latents": LATENTS, "seed": SEED,
+            "duplicate_limit": 0.9}
 random = np.random.default_rng(17)
 
 

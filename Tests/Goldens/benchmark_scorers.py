@@ -193,7 +193,8 @@ class Pairs(Scorer):
             out = csv.writer(file)
             out.writerow(["Index", "Question", "Options", "Correct Answer"])
             for number, truth in enumerate(self.truths, 1):
-                out.writerow([number, f'Is the "thing", number {number}, open?', "(a) Open wide (b) Closed", f"({truth})"])
+                question = f'Is the "thing", number {number}, open?'
+                out.writerow([number, question, "(a) Open wide (b) Closed", f"({truth})"])
 
     def make(self, rng, index):
         words = {"a": ["(a)", "a", "A.", "(a) Open wide", "It is open wide.", "(A)"],

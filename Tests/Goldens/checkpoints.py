@@ -197,7 +197,8 @@ def golden(reference: Reference, template: str) -> dict:
 def gradients(reference: Reference, key_of, group_index: int = 1) -> dict:
     """d(Σ c·logp)/d(every tensor); a tensor that takes no part has `null` (layers behind the selected one).
 
-    Those by the vision tower's key biases are 0: they shift all scores of a query alike. What autograd leaves there is rounding.
+    Those by the vision tower's key biases are 0: they shift all scores of a query alike. What autograd
+    leaves there is rounding.
     """
     group = reference.groups()[group_index]
     sequences = reference.sequences(group)

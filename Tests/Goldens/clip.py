@@ -35,7 +35,10 @@ PROMPTS = [
 
 
 def tokenizer(folder: pathlib.Path, template: bool) -> int:
-    """CLIP's: lower case, one space for many, closed words; the special tokens are the last two. Returns their number."""
+    """CLIP's: lower case, one space for many, closed words; the special tokens are the last two.
+
+    Returns their number.
+    """
     t = Tokenizer(models.BPE(unk_token=SPECIALS[1], end_of_word_suffix="</w>", continuing_subword_prefix=""))
     t.normalizer = normalizers.Sequence([
         normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()])
@@ -67,8 +70,8 @@ def tokenizer(folder: pathlib.Path, template: bool) -> int:
 def legacy(folder: pathlib.Path) -> CLIPModel:
     """As the first published ones: eos_token_id 2, so that the highest id marks the end; quick_gelu; float32."""
     size = tokenizer(folder, template=False)
-    text = CLIPTextConfig(vocab_size=size, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-                          max_position_embeddings=CONTEXT, eos_token_id=2, bos_token_id=0)
+    text = CLIPTextConfig(vocab_size=size, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                          num_attention_heads=4, max_position_embeddings=CONTEXT, eos_token_id=2, bos_token_id=0)
     vision = CLIPVisionConfig(hidden_size=24, intermediate_size=40, num_hidden_layers=3, num_attention_heads=3,
                               image_size=28, patch_size=7)
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=20))
@@ -77,9 +80,9 @@ def legacy(folder: pathlib.Path) -> CLIPModel:
 def newer(folder: pathlib.Path) -> CLIPModel:
     """eos_token_id as the tokenizer has it; exact gelu; other widths; float16 in the file."""
     size = tokenizer(folder, template=True)
-    text = CLIPTextConfig(vocab_size=size, hidden_size=24, intermediate_size=56, num_hidden_layers=3, num_attention_heads=2,
-                          max_position_embeddings=CONTEXT, eos_token_id=size - 1, bos_token_id=size - 2,
-                          hidden_act="gelu")
+    text = CLIPTextConfig(vocab_size=size, hidden_size=24, intermediate_size=56, num_hidden_layers=3,
+                          num_attention_heads=2, max_position_embeddings=CONTEXT, eos_token_id=size - 1,
+                          bos_token_id=size - 2, hidden_act="gelu")
     vision = CLIPVisionConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
                               image_size=32, patch_size=8, hidden_act="gelu")
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12))

@@ -28,7 +28,8 @@ def golden(folder: pathlib.Path) -> dict:
     pixels = CLIPImageProcessorPil.from_pretrained(folder)(
         [Image.open(PICTURES / name).convert("RGB") for name in names], return_tensors="pt").pixel_values
     out = model(
-        input_ids=torch.tensor([e.ids for e in encodings]), attention_mask=torch.tensor([e.attention_mask for e in encodings]),
+        input_ids=torch.tensor([e.ids for e in encodings]),
+        attention_mask=torch.tensor([e.attention_mask for e in encodings]),
         pixel_values=pixels.double(), return_loss=True)
     out.loss.backward()
     gradients = {}

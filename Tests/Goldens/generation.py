@@ -2,8 +2,8 @@
 
     python Tests/Goldens/generation.py
 
-Greedy, 64 tokens at the most, plain and with a repetition penalty; the end-of-sequence token, where one comes, is left out.
-`warped` holds what temperature, top-k and top-p leave of the first position's distribution.
+Greedy, 64 tokens at the most, plain and with a repetition penalty; the end-of-sequence token, where one comes, is left
+out. `warped` holds what temperature, top-k and top-p leave of the first position's distribution.
 """
 
 import json

@@ -2,8 +2,8 @@
 
     python Tests/Goldens/generation_settings.py
 
-By checkpoint a list of settings, each with the answers to the first prompts of its groups. Nothing but the settings is given
-to `generate`; all are greedy, since draws are another generator's. A stop token at the end is left out.
+By checkpoint a list of settings, each with the answers to the first prompts of its groups. Nothing but the settings is
+given to `generate`; all are greedy, since draws are another generator's. A stop token at the end is left out.
 """
 
 import json

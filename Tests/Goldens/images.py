@@ -89,7 +89,8 @@ def png(samples, depth, color, interlaced=False, palette=None, transparency=None
         data += chunk(b"tRNS", transparency)
     if interlaced:
         raw = b""
-        for y0, x0, dy, dx in [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]:
+        for y0, x0, dy, dx in [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2),
+                               (1, 0, 2, 1)]:
             part = samples[y0::dy, x0::dx]
             if part.size:
                 raw += scanlines(part, depth)
@@ -207,8 +208,9 @@ def decoded(data):
 
 def entry(name, data):
     rgb = decoded(data)
-    cuts = []
-    for cut in [] if rgb.size > 10_000 else sorted({0, 2, 8, 11, 20, 30, len(data) // 4, len(data) // 2, len(data) * 3 // 4, len(data) - 20, len(data) - 2}):
+    cuts, size = [], len(data)
+    places = {0, 2, 8, 11, 20, 30, size // 4, size // 2, size * 3 // 4, size - 20, size - 2}
+    for cut in [] if rgb.size > 10_000 else sorted(places):
         try:
             decoded(data[:cut])
         except Exception:
@@ -288,8 +290,11 @@ def write(folder, files, sizes, names=CONFIGURATIONS):
     lines = ["{"]
     for key in ("configurations", "decoded", "processed"):
         items = golden[key]
-        rows = [f'"{k}": {json.dumps(v)}' for k, v in items.items()] if key == "configurations" else map(json.dumps, items)
         opening, closing = "{}" if key == "configurations" else "[]"
+        if key == "configurations":
+            rows = [f'"{k}": {json.dumps(v)}' for k, v in items.items()]
+        else:
+            rows = map(json.dumps, items)
         lines.append(f'"{key}": {opening}\n' + ",\n".join(rows) + f"\n{closing}" + ("" if key == "processed" else ","))
     (folder / "images.json").write_text("\n".join(lines + ["}"]) + "\n")
 

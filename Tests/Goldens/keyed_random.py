@@ -1,4 +1,5 @@
-"""The random numbers of Core/Support/KeyedRandom.swift, and the changed pictures of mDPO and CHiP that follow from them."""
+"""The random numbers of Core/Support/KeyedRandom.swift, and what follows from them: the changed pictures of mDPO and
+CHiP."""
 
 import difflib
 import math

@@ -2,9 +2,9 @@
 
     python Tests/Goldens/layers.py
 
-A case holds inputs, weights (by their names in checkpoint files), `output` and, for a given `output_gradient` G, the derivatives
-of Σ G·output by every input and weight. Tensors are {"shape", "data"}, row-major; activations are T tokens × channels.
-Inputs and weights are rounded before anything is computed from them.
+A case holds inputs, weights (by their names in checkpoint files), `output` and, for a given `output_gradient` G, the
+derivatives of Σ G·output by every input and weight. Tensors are {"shape", "data"}, row-major; activations are T tokens
+× channels. Inputs and weights are rounded before anything is computed from them.
 """
 
 import json
@@ -62,7 +62,8 @@ def of_module(settings: dict, module: torch.nn.Module, x: torch.Tensor, call) ->
     randomize(module)
     output = call(module, x[None])
     output = output[0] if isinstance(output, tuple) else output
-    weights = {newest(f"vision_tower.layer.{k}").removeprefix("vision_tower.layer."): v for k, v in module.named_parameters()}
+    layer = "vision_tower.layer."
+    weights = {newest(layer + k).removeprefix(layer): v for k, v in module.named_parameters()}
     return case(settings, dict(x=x), weights, output[0])
 
 
@@ -128,7 +129,8 @@ def projector() -> dict:
 
 
 def position_interpolation() -> dict:
-    """DINOv2's position embeddings of a 5 × 5 grid (after the class token's, unchanged) resized to 3 × 3 and to 7 × 7."""
+    """DINOv2's position embeddings of a 5 × 5 grid (after the class token's, unchanged), resized to 3 × 3 and
+    to 7 × 7."""
     result = {}
     for side in (3, 7):
         grid = tensor(25, 2)

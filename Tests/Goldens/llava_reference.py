@@ -19,7 +19,10 @@ TEMPLATES = {
 
 
 class Reference:
-    """A checkpoint folder in float32: `prompt` and `response` give token ids, `log_probability` a differentiable sum."""
+    """A checkpoint folder in float32.
+
+    `prompt` and `response` give token ids, `log_probability` a differentiable sum.
+    """
 
     def __init__(self, folder: pathlib.Path, template: str):
         self.folder, self.template = pathlib.Path(folder), TEMPLATES[template]
@@ -30,12 +33,14 @@ class Reference:
         self.tokenizer = Tokenizer.from_file(str(self.folder / "tokenizer.json"))
         self.auto_tokenizer = AutoTokenizer.from_pretrained(folder)
         kind = json.loads((self.folder / "preprocessor_config.json").read_text())["image_processor_type"]
-        self.processor = (SiglipImageProcessorPil if "Siglip" in kind else CLIPImageProcessorPil).from_pretrained(folder)
+        processor = SiglipImageProcessorPil if "Siglip" in kind else CLIPImageProcessorPil
+        self.processor = processor.from_pretrained(folder)
         config = self.model.config
         self.image_token, self.eos = config.image_token_id, self.auto_tokenizer.eos_token_id
         size = (self.processor.crop_size if self.processor.do_center_crop else self.processor.size)["height"]
-        class_token = config.vision_feature_select_strategy == "full" and "siglip" not in config.vision_config.model_type
-        self.image_tokens = (size // config.vision_config.patch_size) ** 2 + class_token
+        vision = config.vision_config
+        class_token = config.vision_feature_select_strategy == "full" and "siglip" not in vision.model_type
+        self.image_tokens = (size // vision.patch_size) ** 2 + class_token
         self.cache = {}
 
     def encode(self, text: str, special: bool) -> list[int]:

@@ -1,4 +1,5 @@
-"""Writes neighbour_map.json: exact t-SNE as van der Maaten and Hinton (2008) write it, in float64, beside scikit-learn's.
+"""Writes neighbour_map.json: exact t-SNE in float64, as van der Maaten and Hinton (2008) write it, beside that of
+scikit-learn.
 
     python Tests/Goldens/neighbour_map.py        needs numpy, scipy, scikit-learn
 """

@@ -54,7 +54,8 @@ def clip(sizes: list[int], scale: float, limit: float) -> dict:
         t.grad = torch.tensor(numbers(np.float32(scale * random.standard_normal(len(t)))), dtype=torch.float32)
     before = [numbers(t.grad) for t in tensors]
     norm = torch.nn.utils.clip_grad_norm_(tensors, limit)
-    return dict(max_grad_norm=limit, gradients=before, norm=numbers([norm])[0], clipped=[numbers(t.grad) for t in tensors])
+    return dict(max_grad_norm=limit, gradients=before, norm=numbers([norm])[0],
+                clipped=[numbers(t.grad) for t in tensors])
 
 
 def main() -> None:

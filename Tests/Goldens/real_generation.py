@@ -2,10 +2,10 @@
 
     python Tests/Goldens/real_generation.py .build/release/misp-worker MODEL IMAGES [--template chatml] [--tokens 64]
 
-MODEL is a LLaVA folder, such as the one that examples/emoji makes, and IMAGES a folder of pictures. Twelve prompts of uneven
-length with a picture each, float32 on both sides. transformers answers them in one batch, padded on the left, and again one
-by one. Where tokens differ, prints how far apart the two tokens' logits are in transformers' own unpadded pass; ends with
-status 1 if they are further apart than 1e-4 anywhere. Writes nothing.
+MODEL is a LLaVA folder, such as the one that examples/emoji makes, and IMAGES a folder of pictures. Twelve prompts of
+uneven length with a picture each, float32 on both sides. transformers answers them in one batch, padded on the left,
+and again one by one. Where tokens differ, prints how far apart the two tokens' logits are in transformers' own unpadded
+pass; ends with status 1 if they are further apart than 1e-4 anywhere. Writes nothing.
 """
 
 import argparse
@@ -79,7 +79,8 @@ def first_difference(a: list[int], b: list[int]) -> int | None:
 
 
 def report(name: str, reference: Reference, prompts, images, answers, expected) -> float:
-    """Prints what differs from `expected`; returns the largest distance of two logits between which the choice differed."""
+    """Prints what differs from `expected`; returns the largest distance of two logits between which the choice
+    differed."""
     worst = 0.0
     for i, (answer, other) in enumerate(zip(answers, expected)):
         place = first_difference(answer, other)
@@ -104,8 +105,9 @@ def main() -> None:
     with torch.no_grad():
         reference = Reference(args.model, args.template)
         prompts = [reference.prompt(p) for p in PROMPTS]
-        print(f"transformers {transformers.__version__}, torch {torch.__version__}; prompts of {min(map(len, prompts))} to "
-              f"{max(map(len, prompts))} tokens, answers of {min(map(len, mine))} to {max(map(len, mine))}")
+        print(f"transformers {transformers.__version__}, torch {torch.__version__}; "
+              f"prompts of {min(map(len, prompts))} to {max(map(len, prompts))} tokens, "
+              f"answers of {min(map(len, mine))} to {max(map(len, mine))}")
         single = [theirs(reference, [p], [i], args.tokens)[0] for p, i in zip(prompts, images)]
         batch = theirs(reference, prompts, images, args.tokens)
         gaps = []

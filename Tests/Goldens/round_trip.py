@@ -2,9 +2,10 @@
 
     python Tests/Goldens/round_trip.py .build/release/misp-worker
 
-For each checkpoint of checkpoints/ with an adapter: a short LoRA run from fresh adapters; PEFT loads the run's adapter and
-must give the log-probabilities that `score` gives; the exported folder, in shards and loaded without PEFT, must give the same
-logits as base and adapter together, and an export in bfloat16 must load as such with those weights rounded. Ends with status 1 at the first difference.
+For each checkpoint of checkpoints/ with an adapter: a short LoRA run from fresh adapters; PEFT loads the run's adapter
+and must give the log-probabilities that `score` gives; the exported folder, in shards and loaded without PEFT, must
+give the same logits as base and adapter together, and an export in bfloat16 must load as such with those weights
+rounded. Ends with status 1 at the first difference.
 """
 
 import json
@@ -44,7 +45,8 @@ lora: {{r: 3, alpha: 12}}
 optimizer: {{learning_rate: 1.0e-2, groups_per_step: 4, steps: 3, warmup_ratio: 0, schedule: constant}}
 """)
     worker(program, "train", "--config", str(config))
-    worker(program, "score", "--config", str(config), "--set", "model.adapter=run/adapter", "--out", str(scratch / "scores"))
+    worker(program, "score", "--config", str(config), "--set", "model.adapter=run/adapter",
+           "--out", str(scratch / "scores"))
     worker(program, "export", "--config", str(config), "--out", str(scratch / "merged"), "--shard-size", "40KB")
     worker(program, "export", "--config", str(config), "--out", str(scratch / "halves"), "--dtype", "bfloat16")
     assert len(list((scratch / "merged").glob("model-*-of-*.safetensors"))) > 1
@@ -68,8 +70,8 @@ optimizer: {{learning_rate: 1.0e-2, groups_per_step: 4, steps: 3, warmup_ratio: 
     halves = LlavaForConditionalGeneration.from_pretrained(scratch / "halves").state_dict()
     for name, tensor in merged.model.state_dict().items():
         assert torch.equal(halves[name], tensor.bfloat16()), name
-    print(f"{folder.name}: log-probabilities within {max(errors):.1e} of PEFT's, having moved by up to {max(moved):.2f}; "
-          f"logits of the export within {largest(*logits):.1e}")
+    print(f"{folder.name}: log-probabilities within {max(errors):.1e} of PEFT's, having moved by up to "
+          f"{max(moved):.2f}; logits of the export within {largest(*logits):.1e}")
     assert max(errors) < TOLERANCE and largest(*logits) < TOLERANCE
 
 

@@ -1,7 +1,8 @@
 """Two small tokenizers with the structure of real ones, trained by a few lines of BPE so that they never change.
 
-`sentencepiece` has the structure of LLaVA-1.5's tokenizer.json (Prepend/Replace normalizer, byte fallback, <s> put in
-front by the post-processor); `bytelevel` that of SmolLM2's (single digits, GPT-2 byte alphabet, no special tokens added).
+`sentencepiece` has the structure of LLaVA-1.5's tokenizer.json (Prepend/Replace normalizer, byte fallback,
+<s> put in front by the post-processor); `bytelevel` that of SmolLM2's (single digits, GPT-2 byte alphabet,
+no special tokens added).
 """
 
 import collections

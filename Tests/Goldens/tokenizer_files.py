@@ -2,9 +2,9 @@
 
     python Tests/Goldens/tokenizer_files.py
 
-A variant is a set of files beside the tokenizer.json of checkpoints/llama-clip-spm (`null` for no such file; `tokenizer.json`
-holds members that replace its own). `cases` holds texts with their ids, without and with the special tokens that the tokenizer
-adds, `eos` the end-of-sequence id.
+A variant is a set of files beside the tokenizer.json of checkpoints/llama-clip-spm (`null` for no such file;
+`tokenizer.json` holds members that replace its own). `cases` holds texts with their ids, without and with the special
+tokens that the tokenizer adds, `eos` the end-of-sequence id.
 """
 
 import json
@@ -54,7 +54,8 @@ def variants() -> dict[str, dict]:
         "in added_tokens.json": added,
         "added_tokens.json and special": added | config(additional_special_tokens=["<new>"]),
         "the map names": added | {"special_tokens_map.json": {"eos_token": token("<new>", lstrip=True)}},
-        "the map adds": {"special_tokens_map.json": {"additional_special_tokens": ["<new>", "<extra>"], "eos_token": "</s>"}},
+        "the map adds": {"special_tokens_map.json": {
+            "additional_special_tokens": ["<new>", "<extra>"], "eos_token": "</s>"}},
         "the map is not read": other | {"special_tokens_map.json": {"eos_token": "<extra>"}},
         "added_tokens.json is not read": other | {"added_tokens.json": {"<extra>": 7}},
         "extra_special_tokens": config(extra_special_tokens=["<new>", "<extra>"]),
@@ -63,8 +64,9 @@ def variants() -> dict[str, dict]:
         "a token of the model's own": config(audio_token="<new>", video_token=typed("<extra>", rstrip=True)),
         "a new pad token": config(pad_token="<new>"),
         "a new end": config(eos_token="<extra>"),
-        "flags that change nothing": config(add_bos_token=False, add_eos_token=True, add_prefix_space=False, legacy=True,
-                                            tokenizer_class="LlamaTokenizerFast", clean_up_tokenization_spaces=True),
+        "flags that change nothing": config(add_bos_token=False, add_eos_token=True, add_prefix_space=False,
+                                            legacy=True, tokenizer_class="LlamaTokenizerFast",
+                                            clean_up_tokenization_spaces=True),
         "an end and no post-processor": config(add_bos_token=True, add_eos_token=True)
         | {"tokenizer.json": {"post_processor": None}},
         "truncation and padding": {"tokenizer.json": {

@@ -1,7 +1,7 @@
 """Short training runs in PyTorch and PEFT: the numbers a run with the same configuration must reproduce.
 
-A group without a rejected response has no text term and one without negatives no image term; the means of a step are over
-all of its groups, an absent term counting as 0. The reference is the model as it was before the first step.
+A group without a rejected response has no text term and one without negatives no image term; the means of a step are
+over all of its groups, an absent term counting as 0. The reference is the model as it was before the first step.
 """
 
 import copy
@@ -55,7 +55,8 @@ def terms(kind: str, beta: float, policy: dict, base: dict, tokens: int) -> tupl
     return image, text
 
 
-def changed_picture(reference: Reference, model, kind: str, beta: float, group: dict) -> tuple[dict, dict, torch.Tensor]:
+def changed_picture(reference: Reference, model, kind: str, beta: float,
+                    group: dict) -> tuple[dict, dict, torch.Tensor]:
     """mDPO's or CHiP's loss of a group, which compares its picture with a crop of itself or with itself under noise.
 
     The published code of either: CHiP multiplies the log-probabilities of substituted tokens by 4 and weighs the
@@ -72,7 +73,8 @@ def changed_picture(reference: Reference, model, kind: str, beta: float, group: 
         for name, positions in (("rejected", places[0]), ("chosen", places[1]), ("changed", places[1])):
             for position in positions:
                 weights[name][position - len(one_image)] = 4
-    logps = lambda m: {n: (weights[n] * reference.token_log_probabilities(*s, model=m)).sum() for n, s in sequences.items()}
+    logps = lambda m: {n: (weights[n] * reference.token_log_probabilities(*s, model=m)).sum()
+                       for n, s in sequences.items()}
     policy = logps(model)
     with torch.no_grad():
         base = logps(None)
@@ -95,7 +97,8 @@ def changed_picture(reference: Reference, model, kind: str, beta: float, group: 
 
 def run(reference: Reference, model, kind: str, beta: float, steps: int, learning_rate: float, weight_decay: float,
         schedule: str, warmup_ratio: float, negatives: int) -> dict:
-    """Trains every parameter of `model` that requires a gradient, in place; returns the settings and one record a step."""
+    """Trains every parameter of `model` that requires a gradient, in place; returns the settings and a record of each
+    step."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, betas=tuple(SETTINGS["betas"]), eps=SETTINGS["eps"],
                                   weight_decay=weight_decay, foreach=False)
@@ -153,10 +156,11 @@ def runs(reference: Reference, folder: pathlib.Path, key_of) -> dict:
             save_adapter(model, folder / "adapter-final")
     full = copy.deepcopy(reference.model)
     # Weight decay stays 0 here: whether it spares biases and norms is a convention, not arithmetic.
-    result["full"] = run(reference, full, "sft", 0.1, steps=2, learning_rate=2e-3, weight_decay=0.0, schedule="constant",
-                         warmup_ratio=0.0, negatives=3)
+    result["full"] = run(reference, full, "sft", 0.1, steps=2, learning_rate=2e-3, weight_decay=0.0,
+                         schedule="constant", warmup_ratio=0.0, negatives=3)
     before = dict(reference.model.named_parameters())
-    # Without rotary angles key biases shift all scores of a query alike: their gradients are rounding, which AdamW blows up to whole steps.
+    # Without rotary angles key biases shift all scores of a query alike: their gradients are rounding, which AdamW
+    # blows up to whole steps.
     result["full"]["final"] = {
         key_of(name): summary(p, 3) | dict(change=number((p - before[name]).double().norm()))
         for name, p in full.named_parameters() if "language_model" in name or not name.endswith("k_proj.bias")}

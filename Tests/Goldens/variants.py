@@ -34,9 +34,11 @@ WINDOWS = [
 
 ADAPTERS = [
     ("rslora", dict(use_rslora=True)),
-    ("patterns", dict(rank_pattern={r"layers\.1\.self_attn\.q_proj": 3, "down_proj": 6, r"language_model\..*\.v_proj": 2},
+    ("patterns", dict(rank_pattern={r"layers\.1\.self_attn\.q_proj": 3, "down_proj": 6,
+                                    r"language_model\..*\.v_proj": 2},
                       alpha_pattern={r"^model\.language_model\.layers\.0\.mlp\.(gate|up)_proj": 20, "o_proj": 1})),
-    ("rslora with patterns", dict(use_rslora=True, rank_pattern={"q_proj": 9}, alpha_pattern={"layers.1.mlp.up_proj": 5})),
+    ("rslora with patterns", dict(use_rslora=True, rank_pattern={"q_proj": 9},
+                                  alpha_pattern={"layers.1.mlp.up_proj": 5})),
     ("one layer", dict(target_modules=r".*language_model.*layers\.1\..*\.(q_proj|v_proj)")),
     ("some modules", dict(target_modules=r".*language_model.*(layers\.0\.mlp\.up_proj|layers\.1\.self_attn\.o_proj)",
                           init_lora_weights="gaussian")),
@@ -81,7 +83,8 @@ def window(checkpoint: str, settings: dict) -> dict:
 def adapter(name: str, settings: dict, checkpoint: str = "llama-clip-spm") -> dict:
     with tempfile.TemporaryDirectory() as temporary:
         reference = Reference(ROOT / "checkpoints" / checkpoint, template(checkpoint))
-        config = LoraConfig(**{**dict(r=4, lora_alpha=8, target_modules=PROJECTIONS, task_type="CAUSAL_LM"), **settings})
+        usual = dict(r=4, lora_alpha=8, target_modules=PROJECTIONS, task_type="CAUSAL_LM")
+        config = LoraConfig(**{**usual, **settings})
         folder = pathlib.Path(temporary)
         get_peft_model(reference.model, config).save_pretrained(folder)
         shapes = {}

@@ -7,7 +7,8 @@ import Testing
 @Suite struct BenchmarkInputTests {
     private static let pope = ##"{"question_id": 1, "image": "a.jpg", "text": "?", "label": "%"}"##
     private static let hallusion = ##"""
-        {"category": "VD", "subcategory": "map", "set_id": "0", "figure_id": "1", "question_id": "0", "visual_input": "1", "question": "?", "gt_answer": "1"}
+        {"category": "VD", "subcategory": "map", "set_id": "0", "figure_id": "1", "question_id": "0", \##
+        "visual_input": "1", "question": "?", "gt_answer": "1"}
         """##
     private static let mmvp =
         "Index,Question,Options,Correct Answer\n1,Open?,(a) Yes (b) No,(a)\n2,Open?,(a) Yes (b) No,(b)\n"
@@ -21,7 +22,8 @@ import Testing
     private static let shapes = ##"[["Is it red?", "Yes", 3], ["What is it?", "circle ", 3]]"##
     private static let chair = ##"{"image_id": 7, "image": "a.jpg"}"##
     private static let instances = ##"""
-        {"images": [{"id": 7}], "categories": [{"id": 1, "name": "dog"}], "annotations": [{"image_id": 7, "category_id": 1}]}
+        {"images": [{"id": 7}], "categories": [{"id": 1, "name": "dog"}], \##
+        "annotations": [{"image_id": 7, "category_id": 1}]}
         """##
 
     /// The benchmark's run on files by name; answers are to the ids given.

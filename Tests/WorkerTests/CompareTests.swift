@@ -54,8 +54,14 @@ import Worker
         let folder = try TemporaryFolder()
         try write(pope(["yes", "no", "no", "yes", "yes"]), to: "pope.jsonl", folder)
         try write(
-            "Index,Question,Options,Correct Answer\n1,Open?,(a) Wide open (b) Shut,(a)\n2,Open?,(a) Wide open (b) Shut,(b)\n"
-                + "3,Open?,(a) Wide open (b) Shut,(b)\n4,Open?,(a) Wide open (b) Shut,(a)\n", to: "mmvp.csv", folder)
+            """
+            Index,Question,Options,Correct Answer
+            1,Open?,(a) Wide open (b) Shut,(a)
+            2,Open?,(a) Wide open (b) Shut,(b)
+            3,Open?,(a) Wide open (b) Shut,(b)
+            4,Open?,(a) Wide open (b) Shut,(a)
+
+            """, to: "mmvp.csv", folder)
         try write(
             (1...3).map { #"{"id": \#($0), "image": "a.jpg", "query": "?"}"# }.joined(separator: "\n"), to: "amber",
             folder)
@@ -138,7 +144,10 @@ import Worker
         try write(Self.synonyms, to: "s.txt", folder)
         try write(#"{"image_id": 7, "image": "a.jpg"}"#, to: "chair", folder)
         try write(
-            #"{"images": [{"id": 7}], "categories": [{"id": 1, "name": "dog"}], "annotations": [{"image_id": 7, "category_id": 1}]}"#,
+            #"""
+            {"images": [{"id": 7}], "categories": [{"id": 1, "name": "dog"}], \#
+            "annotations": [{"image_id": 7, "category_id": 1}]}
+            """#,
             to: "instances", folder)
         try evaluate(
             folder, "out",

@@ -101,10 +101,14 @@ import Worker
     @Test func leavesOutHostsThatDoNotAnswerAndSaysWhy() throws {
         let folder = try TemporaryFolder()
         let agent = folder["agent"]
-        try Data(
-            "#!/bin/sh\ncase $1 in dead) echo 'no such host: dead' >&2; exit 255;; mute) sleep 60;; esac\nshift\nexec \"$@\"\n"
-                .utf8
-        ).write(to: agent)
+        let script = """
+            #!/bin/sh
+            case $1 in dead) echo 'no such host: dead' >&2; exit 255;; mute) sleep 60;; esac
+            shift
+            exec "$@"
+
+            """
+        try Data(script.utf8).write(to: agent)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: agent.path)
         let file = try hosts(["localhost", "alive", "dead", "mute"].map { "\($0) slots=2\n" }.joined())
         let answers = HostAnswers(file, agent: [agent.path], seconds: 2)

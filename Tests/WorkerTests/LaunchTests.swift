@@ -106,8 +106,15 @@ import Testing
         try standIn(at: "shared")
         try write("let x = 1\n", to: "shared/Sources/New.swift")
         let other = """
-            if ((EUID == 0)); then user=(setpriv --reuid=65534 --regid=65534 --clear-groups); else chmod -R a-w shared; fi
-            run() { PATH="$PWD/bin:$PATH" HOME=/ TMPDIR=/tmp "${user[@]}" env -u MISP_BUILT shared/launch/local -n 1 -- train; }
+            if ((EUID == 0)); then
+                user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+            else
+                chmod -R a-w shared
+            fi
+            run() {
+                PATH="$PWD/bin:$PATH" HOME=/ TMPDIR=/tmp "${user[@]}" env -u MISP_BUILT \\
+                    shared/launch/local -n 1 -- train
+            }
 
             """
         let newer = try runBash(other + "touch -d '+1 minute' shared/Sources/New.swift; run", in: folder.url)

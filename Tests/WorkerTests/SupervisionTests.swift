@@ -308,7 +308,8 @@ import Worker
             """
             #!/bin/bash
             trap '' TERM USR1 INT HUP
-            printf %s $$ >'\(fixture.folder["new"].path)' && mv '\(fixture.folder["new"].path)' '\(fixture.folder["pid"].path)'
+            folder='\(fixture.folder.url.path)'
+            printf %s $$ >"$folder/new" && mv "$folder/new" "$folder/pid"
             while :; do sleep 0.2; done
 
             """, to: "launcher")

@@ -1,8 +1,10 @@
 """Training data and test questions from easy-VQA (PyPI easy-vqa, MIT): coloured shapes and questions about them.
 
-    python make_data.py PACKAGE OUT [--warm-up 600] [--groups 1200] [--captions 400] [--test 1000] [--negatives 8] [--seed 0]
+    python make_data.py PACKAGE OUT [--warm-up 600] [--groups 1200] [--captions 400] [--test 1000]
+                                    [--negatives 8] [--seed 0]
 
-PACKAGE is the folder `easy_vqa` of the unpacked wheel. Questions with a negation ("is there not a …") are left out. Writes
+PACKAGE is the folder `easy_vqa` of the unpacked wheel. Questions with a negation ("is there not a …") are left out.
+Writes
 
     OUT/sft.jsonl         for --warm-up pictures: a caption, a question for a word, a question for yes or no
     OUT/groups.jsonl      --groups preference groups about other pictures
@@ -10,9 +12,9 @@ PACKAGE is the folder `easy_vqa` of the unpacked wheel. Questions with a negatio
     OUT/questions.json    one question about each of the first --test test pictures, in the benchmark's own format
     OUT/train, OUT/test   links to the package's pictures
 
-Questions for a word, questions with the answer yes and questions with the answer no are as even as the pictures allow. A
-group's chosen response is the true answer, the rejected one another answer of its kind, and the negatives are pictures for
-which the chosen answer is wrong.
+Questions for a word, questions with the answer yes and questions with the answer no are as even as the pictures allow.
+A group's chosen response is the true answer, the rejected one another answer of its kind, and the negatives are
+pictures for which the chosen answer is wrong.
 """
 
 import argparse
@@ -42,7 +44,8 @@ def arguments() -> argparse.Namespace:
 
 
 def read(part: pathlib.Path) -> tuple[dict[int, dict], dict[int, list]]:
-    """By number: {color, shape} of the pictures for which questions tell both, and [question, answer] without negations."""
+    """By number: {color, shape} of the pictures for which questions tell both, and
+    [question, answer] without negations."""
     pictures, questions = {}, {}
     for question, answer, number in json.loads((part / "questions.json").read_text()):
         if answer in COLORS:
@@ -106,7 +109,8 @@ def group(number: int, row: list, pictures: dict, count: int, generator: random.
     if len(negatives) < count:
         return None
     rejected = generator.choice([word for word in answers if word != chosen])
-    return dict(id=str(number), prompt=question, chosen=chosen, rejected=rejected, image=image(number), negatives=negatives)
+    return dict(id=str(number), prompt=question, chosen=chosen, rejected=rejected, image=image(number),
+                negatives=negatives)
 
 
 def captioned(number: int, pictures: dict, generator: random.Random) -> dict:

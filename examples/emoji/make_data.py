@@ -2,9 +2,10 @@
 
     python make_data.py OUT [--negatives 4] [--eval-share 0.1] [--seed 0]
 
-Writes OUT/images/*.png, OUT/train.jsonl and OUT/eval.jsonl. chosen is the picture's own name, rejected the name of another
-picture of the same subgroup, and the negatives are other pictures, those of the same subgroup first. Pictures of eval.jsonl
-never occur in train.jsonl, not even as negatives. README.md in this folder names the Debian packages that are read.
+Writes OUT/images/*.png, OUT/train.jsonl and OUT/eval.jsonl. chosen is the picture's own name, rejected the name
+of another picture of the same subgroup, and the negatives are other pictures, those of the same subgroup first.
+Pictures of eval.jsonl never occur in train.jsonl, not even as negatives. README.md in this folder names the
+Debian packages that are read.
 """
 
 import argparse
@@ -68,7 +69,8 @@ def spoken_names(folder: str) -> dict[str, str]:
 
 
 def emoji(args: argparse.Namespace) -> list[dict]:
-    """{codepoints, group, subgroup, name} of every fully qualified emoji without a skin tone, outside the skipped groups."""
+    """{codepoints, group, subgroup, name} of every fully qualified emoji without a skin tone,
+    outside the skipped groups."""
     names, rows, group, subgroup = spoken_names(args.names), [], "", ""
     for line in pathlib.Path(args.list).read_text(encoding="utf-8").splitlines():
         if heading := re.match(r"# (sub)?group: (.*)", line):

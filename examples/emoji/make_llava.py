@@ -2,9 +2,9 @@
 
     python make_llava.py LANGUAGE VISION OUT [--image-size 112] [--layer 9] [--dtype float16] [--seed 0]
 
-LANGUAGE and VISION are Hugging Face folders; LANGUAGE has a tokenizer.json. `<image>` takes the place of a special token
-that the language model never uses, so that the vocabulary keeps its size. README.md in this folder says where the two
-models come from.
+LANGUAGE and VISION are Hugging Face folders; LANGUAGE has a tokenizer.json. `<image>` takes the place of a special
+token that the language model never uses, so that the vocabulary keeps its size. README.md in this folder says where
+the two models come from.
 """
 
 import argparse
@@ -44,7 +44,8 @@ def add_image_token(source: pathlib.Path, target: pathlib.Path, unused: str) -> 
     (target / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
     config = json.loads((source / "tokenizer_config.json").read_text())
     kept = {key: config[key] for key in ("bos_token", "eos_token", "pad_token", "unk_token") if key in config}
-    text = json.dumps(dict(tokenizer_class="PreTrainedTokenizerFast", clean_up_tokenization_spaces=False) | kept, indent=1)
+    made = dict(tokenizer_class="PreTrainedTokenizerFast", clean_up_tokenization_spaces=False)
+    text = json.dumps(made | kept, indent=1)
     (target / "tokenizer_config.json").write_text(text + "\n")
     if (source / "chat_template.jinja").exists():
         shutil.copy(source / "chat_template.jinja", target)
@@ -93,7 +94,8 @@ def main() -> None:
     language, vision = load(LlamaForCausalLM, args.language), load(AutoModel, args.vision)
     side, rest = divmod(args.image_size, vision.config.patch_size)
     if rest:
-        raise SystemExit(f"--image-size {args.image_size} is not a multiple of the patch size {vision.config.patch_size}")
+        raise SystemExit(
+            f"--image-size {args.image_size} is not a multiple of the patch size {vision.config.patch_size}")
     language.config._name_or_path = vision.config._name_or_path = ""
     model = LlavaForConditionalGeneration(LlavaConfig(
         text_config=language.config, vision_config=vision.config, image_token_index=image_token,

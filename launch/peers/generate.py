@@ -48,8 +48,9 @@ def rounds(name):
         prompts.append(first)
         rates.append(batch * (tokens - 1) / (answer(tokens) - first))
     label = name if name != "stored" else f"as stored ({str(model.dtype).removeprefix('torch.')})"
-    print(f"transformers {transformers.__version__}, torch {torch.__version__}, {threads} threads, {label}, batch {batch}: "
-          f"prompts {statistics.median(prompts):.3f} s, then {statistics.median(rates):.1f} tokens/s", flush=True)
+    print(f"transformers {transformers.__version__}, torch {torch.__version__}, {threads} threads, {label}, "
+          f"batch {batch}: prompts {statistics.median(prompts):.3f} s, then {statistics.median(rates):.1f} tokens/s",
+          flush=True)
 
 
 with torch.no_grad():

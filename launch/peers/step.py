@@ -1,7 +1,7 @@
 """The preference group of `misp-worker bench step` through PyTorch: an expert's way, and TRL's.
 
-A LLaVA of SmolLM2-135M's shape with random weights, LoRA of rank 16 on the seven projections; 5 sequences of 256 image, 24
-prompt and 64 response tokens. Image features count as computed beforehand in both ways.
+A LLaVA of SmolLM2-135M's shape with random weights, LoRA of rank 16 on the seven projections; 5 sequences of 256 image,
+24 prompt and 64 response tokens. Image features count as computed beforehand in both ways.
 
 expert  reference log-probabilities computed beforehand, logits at response positions only
 trl     as TRL's DPOTrainer does by default: logits at all positions, and the reference's in the same step by the same
@@ -108,6 +108,6 @@ for _ in range(arguments.repeats):
     start = time.time()
     group()
     times.append(time.time() - start)
-print(f"PyTorch {torch.__version__}, {arguments.way}, threads {arguments.threads}: {statistics.median(times):.2f} s per group; "
-      f"its 1024³ products {sgemm / 1e9:.1f} GFLOP/s")
+print(f"PyTorch {torch.__version__}, {arguments.way}, threads {arguments.threads}: "
+      f"{statistics.median(times):.2f} s per group; its 1024³ products {sgemm / 1e9:.1f} GFLOP/s")
 print("log-probabilities", " ".join(f"{value:.4f}" for value in values.tolist()))

@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Still pictures to 8-bit RGB, byte for byte what Pillow's Image.open(...).convert("RGB") holds: no EXIF rotation, gamma
-   or colour profile; the first frame of an animation. Alpha is dropped, or the picture laid over white as Pillow's
-   alpha_composite does. The libraries' errors (longjmp included) end here and come back as a status. */
+/* Still pictures to 8-bit RGB, byte for byte what Pillow's Image.open(...).convert("RGB") holds: no EXIF rotation,
+   gamma or colour profile; the first frame of an animation. Alpha is dropped, or the picture laid over white as
+   Pillow's alpha_composite does. The libraries' errors (longjmp included) end here and come back as a status. */
 
 typedef enum {
     MISP_IMAGE_OK = 0,

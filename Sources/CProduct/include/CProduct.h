@@ -5,14 +5,14 @@
 
 /* What float32 matrix products need of the processor; blocking and order are Core's (Tensor/FloatProduct.swift).
 
-   Every element of a product is one chain of fused multiply-adds over the inner index, whatever the instruction set, the
-   place in the matrix and the size of the rest. So the bits do not depend on any of these. */
+   Every element of a product is one chain of fused multiply-adds over the inner index, whatever the instruction set,
+   the place in the matrix and the size of the rest. So the bits do not depend on any of these. */
 
 /* c ← scale · a · b + keep · c for a few rows: a is rows × inner, b inner × columns, c rows × columns.
 
-   Element (i, p) of a stands at a[i * a_row + p * a_inner]. b stands in panels of the kernel's columns, the last one of as many as
-   are left, rounded up to whole vectors: element (p, j) of a panel at b[p * b_inner + j], where b_inner 0 means a panel's own width
-   (b was packed), and panels b_panel apart. c is not read where keep is 0. */
+   Element (i, p) of a stands at a[i * a_row + p * a_inner]. b stands in panels of the kernel's columns, the last one of
+   as many as are left, rounded up to whole vectors: element (p, j) of a panel at b[p * b_inner + j], where b_inner 0
+   means a panel's own width (b was packed), and panels b_panel apart. c is not read where keep is 0. */
 typedef struct {
     long rows, columns, inner;
     const float *a;
@@ -39,8 +39,8 @@ const misp_product_kernel *misp_find_product_kernel(const char *name);
 /* Floats of a packed block. */
 long misp_packed_size(long inner, long columns, long panel, long lanes);
 
-/* Packs element (p, j) of b, at b[p * b_inner + j * b_column], one of the two strides being 1, into panels. Columns that fill up
-   a last panel are zero. */
+/* Packs element (p, j) of b, at b[p * b_inner + j * b_column], one of the two strides being 1, into panels. Columns
+   that fill up a last panel are zero. */
 void misp_pack(
     long inner, long columns, const float *b, long b_inner, long b_column, float *packed, long panel, long lanes);
 

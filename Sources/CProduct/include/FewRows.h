@@ -3,8 +3,9 @@
 
 /* Products of four rows of x with four rows of a weight that are read where they stand: y[i, r] ← Σ x[i, k] · w[r, k].
 
-   An element is the total of eight sums that take turns over k, as Core's kernel for eight lanes has it
-   (Kernels/Fast+FewRows.swift), so that the two give the same bits: here two rows of the weight fill a vector of sixteen. */
+   An element is the total of eight sums that take turns over k, as Core's kernel for eight lanes has
+   it (Kernels/Fast+FewRows.swift), so that the two give the same bits: here two rows of the weight
+   fill a vector of sixteen. */
 
 enum { MISP_ROWS_F32, MISP_ROWS_F16, MISP_ROWS_BF16 };
 

@@ -11,8 +11,10 @@ import Testing
         let old = try configuration(
             #"{"feature_extractor_type": "CLIPFeatureExtractor", "size": 336, "crop_size": 336}"#)
         let new = try configuration(
-            #"{"image_processor_type": "CLIPImageProcessorFast", "size": {"shortest_edge": 336, "longest_edge": null}, "crop_size": {"height": 336, "width": 336}, "do_pad": false, "image_std": null}"#
-        )
+            #"""
+            {"image_processor_type": "CLIPImageProcessorFast", "size": {"shortest_edge": 336, "longest_edge": null}, \#
+            "crop_size": {"height": 336, "width": 336}, "do_pad": false, "image_std": null}
+            """#)
         #expect(old == new)
         #expect(old.size == .shortestEdge(336) && old.cropWidth == 336 && old.resampling == .bicubic)
         let square = try configuration(#"{"image_processor_type": "ViTImageProcessor", "size": 64}"#)

@@ -25,9 +25,11 @@ private let line = #"{"id": "g0", "prompt": "What?", "chosen": "A.", "rejected":
     @Test func readsGroups() throws {
         let folder = try Folder(
             #"""
-            {"id": "g000", "prompt": "What?", "chosen": "An apple.", "rejected": "A pear.", "image": "a.jpg", "negatives": [{"image": "b.jpg", "score": 1.5}, {"image": "c.jpg", "score": 1}]}
+            {"id": "g000", "prompt": "What?", "chosen": "An apple.", "rejected": "A pear.", "image": "a.jpg", \#
+            "negatives": [{"image": "b.jpg", "score": 1.5}, {"image": "c.jpg", "score": 1}]}
 
-            {"prompt": "Wer?", "chosen": "Ä", "image": "b.jpg", "source": {"any": [1]}, "negatives": null, "rejected": null}
+            {"prompt": "Wer?", "chosen": "Ä", "image": "b.jpg", "source": {"any": [1]}, \#
+            "negatives": null, "rejected": null}
             {"id": 7, "prompt": "Who?", "chosen": "I", "image": "b.jpg", "negatives": [{"image": "c.jpg"}]}
             """#)
         let groups = try folder.read()
@@ -49,7 +51,10 @@ private let line = #"{"id": "g0", "prompt": "What?", "chosen": "A.", "rejected":
     @Test func readsTheRowsOfTRL() throws {
         let folder = try Folder(
             #"""
-            {"images": ["a.jpg"], "prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What?"}]}], "chosen": [{"role": "assistant", "content": [{"type": "text", "text": "A."}]}], "rejected": [{"role": "assistant", "content": "B."}]}
+            {"images": ["a.jpg"], \#
+            "prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What?"}]}], \#
+            "chosen": [{"role": "assistant", "content": [{"type": "text", "text": "A."}]}], \#
+            "rejected": [{"role": "assistant", "content": "B."}]}
             {"images": ["/dev/null"], "prompt": "What?", "chosen": "A.", "rejected": "B."}
             """#)
         let groups = try folder.read()
@@ -120,7 +125,12 @@ private let line = #"{"id": "g0", "prompt": "What?", "chosen": "A.", "rejected":
     @Test func mutatedLinesNeverCrash() throws {
         let seeds = [
             line,
-            #"{"images": ["a.jpg"], "prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "é\u00e9\ud83d\ude00"}]}], "chosen": [{"role": "assistant", "content": "A."}]}"#,
+            #"""
+            {"images": ["a.jpg"], \#
+            "prompt": [{"role": "user", "content": \#
+            [{"type": "image"}, {"type": "text", "text": "é\u00e9\ud83d\ude00"}]}], \#
+            "chosen": [{"role": "assistant", "content": "A."}]}
+            """#,
             #"{"prompt": "?", "chosen": "A", "image": "a.jpg", "negatives": [{"image": "b.jpg", "score": -1.5e3}]}"#,
         ].map { Array($0.utf8) }
         let spice = Array(#"{}[],:"\0123456789.eE+-ntfuN "#.utf8) + [0, 0x0D, 0x80, 0xC3, 0xED, 0xFF]

@@ -24,16 +24,25 @@ import Testing
         (
             #"[{"role": "system", "content": "Be brief."}, \#(user)]"#,
             "Be brief. USER: <image>\nWhich? ASSISTANT:",
-            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<image>\nWhich?<|im_end|>\n<|im_start|>assistant\n",
+            """
+            <|im_start|>system\nBe brief.<|im_end|>\n\
+            <|im_start|>user\n<image>\nWhich?<|im_end|>\n<|im_start|>assistant\n
+            """,
             "system message"
         ),
         (
-            #"[{"role": "user", "content": [{"type": "text", "text": "Which"}, {"type": "image", "text": null}, {"type": "text", "text": "one?"}]}]"#,
+            #"""
+            [{"role": "user", "content": [{"type": "text", "text": "Which"}, {"type": "image", "text": null}, \#
+            {"type": "text", "text": "one?"}]}]
+            """#,
             "USER: <image>\nWhich one? ASSISTANT:",
             "<|im_start|>user\n<image>\nWhich\none?<|im_end|>\n<|im_start|>assistant\n", "2 text parts"
         ),
         (
-            #"[{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "A"}, {"type": "text", "text": "B"}, {"type": "text", "text": "C"}]}]"#,
+            #"""
+            [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "A"}, \#
+            {"type": "text", "text": "B"}, {"type": "text", "text": "C"}]}]
+            """#,
             "USER: <image>\nA B C ASSISTANT:",
             "<|im_start|>user\n<image>\nA\nB\nC<|im_end|>\n<|im_start|>assistant\n", "3 text parts"
         ),
@@ -59,9 +68,19 @@ import Testing
     }
 
     @Test(arguments: [
-        #"{"prompt": [{"role": "user", "content": "Which?"}], "chosen": [{"role": "assistant", "content": "A."}], "rejected": "B.", "images": ["a.png"]}"#,
-        #"{"chosen": [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": "A."}], "rejected": [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": "B."}], "images": ["a.png"]}"#,
-        #"{"chosen": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}, {"role": "assistant", "content": "A."}], "rejected": "B.", "image": "a.png"}"#,
+        #"""
+        {"prompt": [{"role": "user", "content": "Which?"}], "chosen": [{"role": "assistant", "content": "A."}], \#
+        "rejected": "B.", "images": ["a.png"]}
+        """#,
+        #"""
+        {"chosen": [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": "A."}], \#
+        "rejected": [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": "B."}], \#
+        "images": ["a.png"]}
+        """#,
+        #"""
+        {"chosen": [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Which?"}]}, \#
+        {"role": "assistant", "content": "A."}], "rejected": "B.", "image": "a.png"}
+        """#,
     ])
     func formsOfTRL(line: String) throws {
         let group = try group(line)
@@ -79,38 +98,56 @@ import Testing
         ),
         (
             row(
-                #"[{"role": "user", "content": [{"type": "image", "image": "b.png"}, {"type": "text", "text": "?"}]}]"#),
+                #"[{"role": "user", "content": [{"type": "image", "image": "b.png"}, {"type": "text", "text": "?"}]}]"#
+            ),
             "content[0].image: names a picture inside a message"
         ),
         (row(#"[{"role": "user", "content": "Which?", "tool_calls": [1]}]"#), "prompt[0].tool_calls"),
         (
             row(
-                #"[{"role": "system", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, \#(user)]"#
-            ), "one text"
+                #"""
+                [{"role": "system", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, \#
+                \#(user)]
+                """#), "one text"
         ),
         (
             row(
-                #"[{"role": "user", "content": [{"type": "text", "text": "<image> a"}, {"type": "text", "text": "b"}]}]"#
-            ), "holds <image>"
+                #"""
+                [{"role": "user", "content": \#
+                [{"type": "text", "text": "<image> a"}, {"type": "text", "text": "b"}]}]
+                """#), "holds <image>"
         ),
         (
             #"{"prompt": "?", "chosen": [\#(user), {"role": "assistant", "content": "A."}], "image": "a.png"}"#,
             "chosen: holds 2 messages"
         ),
         (
-            #"{"prompt": "?", "chosen": [{"role": "assistant", "content": [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]}], "image": "a.png"}"#,
+            #"""
+            {"prompt": "?", "chosen": [{"role": "assistant", "content": \#
+            [{"type": "text", "text": "A"}, {"type": "text", "text": "B"}]}], "image": "a.png"}
+            """#,
             "chosen[0].content: holds 2 texts"
         ),
         (
-            #"{"chosen": [\#(user), {"role": "assistant", "content": "A."}], "rejected": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "B."}], "image": "a.png"}"#,
+            #"""
+            {"chosen": [\#(user), {"role": "assistant", "content": "A."}], \#
+            "rejected": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "B."}], \#
+            "image": "a.png"}
+            """#,
             "rejected: answers another prompt"
         ),
         (
-            #"{"messages": [\#(user), {"role": "assistant", "content": "A."}], "rejected_response": "B.", "images": ["a.png"]}"#,
+            #"""
+            {"messages": [\#(user), {"role": "assistant", "content": "A."}], "rejected_response": "B.", \#
+            "images": ["a.png"]}
+            """#,
             "ms-swift"
         ),
         (
-            #"{"conversations": [{"from": "human", "value": "?"}], "chosen": {"from": "gpt", "value": "A"}, "images": ["a.png"]}"#,
+            #"""
+            {"conversations": [{"from": "human", "value": "?"}], "chosen": {"from": "gpt", "value": "A"}, \#
+            "images": ["a.png"]}
+            """#,
             "LLaMA-Factory"
         ),
         (#"{"question": "?", "chosen": "A.", "rejected": "B.", "image": "a.png"}"#, "RLAIF-V"),

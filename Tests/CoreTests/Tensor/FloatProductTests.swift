@@ -110,8 +110,8 @@ import Testing
     /// The upper halves of the numbers, as a file's tensor.
     private func brainFloats(_ matrix: Matrix<Float>, in url: URL) throws -> StoredTensor {
         let halves = matrix.elements.map { UInt16(truncatingIfNeeded: $0.bitPattern >> 16) }
-        let header =
-            #"{"b":{"dtype":"BF16","shape":[\#(matrix.rows),\#(matrix.columns)],"data_offsets":[0,\#(2 * halves.count)]}}"#
+        let shape = "[\(matrix.rows),\(matrix.columns)]"
+        let header = #"{"b":{"dtype":"BF16","shape":\#(shape),"data_offsets":[0,\#(2 * halves.count)]}}"#
         var data = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) } + Data(header.utf8)
         halves.withUnsafeBytes { data.append(contentsOf: $0) }
         try data.write(to: url)

@@ -57,7 +57,8 @@ func safetensors(_ header: String, _ data: [UInt8] = [], length: UInt64? = nil) 
     @Test func everyNumberFormat() throws {
         let header = """
             {"f":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"h":{"dtype":"F16","shape":[2],"data_offsets":[4,8]},\
-            "b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]},"i":{"dtype":"I64","shape":[1],"data_offsets":[10,18]}}
+            "b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]},\
+            "i":{"dtype":"I64","shape":[1],"data_offsets":[10,18]}}
             """
         let data: [UInt8] = [0, 0, 0x20, 0x41, 0, 0x3C, 1, 0, 0x20, 0xC1] + [UInt8](repeating: 7, count: 8)
         let read = try SafetensorsFile(contentsOf: try file(safetensors(header, data)))

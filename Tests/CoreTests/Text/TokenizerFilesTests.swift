@@ -77,7 +77,10 @@ import Testing
             "tokenizer_config.json: start_token"
         ),
         (
-            #"{"tokenizer_config.json": {"added_tokens_decoder": {}, "box_token": {"content": "<a>", "special": true}}}"#,
+            #"""
+            {"tokenizer_config.json": {"added_tokens_decoder": {}, \#
+            "box_token": {"content": "<a>", "special": true}}}
+            """#,
             "tokenizer_config.json: box_token"
         ),
         (#"{"tokenizer_config.json": {"model_specific_special_tokens": 7}}"#, "model_specific_special_tokens"),
@@ -97,7 +100,10 @@ import Testing
             "added_tokens[0].weight"
         ),
         (
-            #"{"tokenizer.json": {"normalizer": {"type": "Strip", "strip_left": true, "strip_right": true, "strip_all": 1}}}"#,
+            #"""
+            {"tokenizer.json": {"normalizer": {"type": "Strip", "strip_left": true, "strip_right": true, \#
+            "strip_all": 1}}}
+            """#,
             "normalizer.strip_all"
         ),
         (#"{"tokenizer.json": {"pre_tokenizer": {"type": "WhitespaceSplit", "keep": 3}}}"#, "pre_tokenizer.keep"),

@@ -45,8 +45,8 @@ import Worker
             max_unreadable: 0.5
             page_groups: 0
             autoencoder:
-              {latents: 9, sparsity: 2, target: 0.1, learning_rate: 1e-4, weight_decay: 0.1, steps: 5, prompts_per_step: 6,
-               candidates_per_prompt: 7}
+              {latents: 9, sparsity: 2, target: 0.1, learning_rate: 1e-4, weight_decay: 0.1, steps: 5,
+               prompts_per_step: 6, candidates_per_prompt: 7}
             compute: {threads: 2}
             """)
         #expect(configuration.autoencoder.seed == 7 && configuration.autoencoder.sparsityWeight == 2)

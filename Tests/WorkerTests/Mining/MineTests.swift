@@ -70,7 +70,10 @@ import Worker
         let fixture = try MiningFixture()
         let pictures = ["rgb.png", "tall.jpg", "grey.jpg"]
         let lines = pictures.enumerated().map { place, picture in
-            #"{"id": "\#(place)", "prompt": "What is it?", "chosen": "\#(place < 2 ? "A cat." : "A dog.")", "image": "images/\#(picture)"}"#
+            #"""
+            {"id": "\#(place)", "prompt": "What is it?", "chosen": "\#(place < 2 ? "A cat." : "A dog.")", \#
+            "image": "images/\#(picture)"}
+            """#
         }
         try fixture.write(lines.joined(separator: "\n"), to: "groups.jsonl")
         // Every candidate is taken: who is missing was left out.
