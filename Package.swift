@@ -3,9 +3,9 @@ import PackageDescription
 
 // On x86-64 the kernels want AVX2 and FMA (x86-64-v3); MISP_CPU=baseline builds for any x86-64 processor.
 #if arch(x86_64)
-let architecture = Context.environment["MISP_CPU"] == "baseline" ? [] : ["-march=x86-64-v3"]
+    let architecture = Context.environment["MISP_CPU"] == "baseline" ? [] : ["-march=x86-64-v3"]
 #else
-let architecture: [String] = []
+    let architecture: [String] = []
 #endif
 let vectorSwift: [SwiftSetting] =
     architecture.isEmpty ? [] : [.unsafeFlags(architecture.flatMap { ["-Xcc", $0] })]
