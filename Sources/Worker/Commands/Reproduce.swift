@@ -24,7 +24,7 @@ package struct Reproduce: ParsableCommand {
     @Option(help: "Seeds, from 0 on; 10 and more for a page to be published.")
     var seeds = 2
 
-    @Flag(help: "Two seeds, which is the default: some 15 minutes on two cores.")
+    @Flag(help: "Two seeds, which is the default: 3 minutes on two fast cores.")
     var quick = false
 
     @Flag(help: .hidden)
