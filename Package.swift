@@ -15,13 +15,12 @@ let vectorC: [CSetting] = architecture.isEmpty ? [] : [.unsafeFlags(architecture
 let package = Package(
     name: "misp",
     platforms: [.macOS(.v15)],
-    products: [
-        .executable(name: "misp-worker", targets: ["Worker"]),
-        .library(name: "MISPCore", targets: ["Core"]),
-    ],
+    // No library: vector code needs a processor's flags, which a package that others depend on may not set.
+    products: [.executable(name: "misp-worker", targets: ["Worker"])],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        // Exact: results are promised to the bit.
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
     targets: [
         .systemLibrary(

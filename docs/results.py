@@ -2,8 +2,8 @@
 
     python docs/results.py demo reproduction easy-vqa
 
-replaces the sections that are named. Start it in the repository's folder after the commands that the page names. --demo,
---reproduction and --easy-vqa say where their output is, --worker the program that compares evaluations.
+replaces the sections that are named. Start it in the repository's folder after the commands that the page names.
+--demo, --reproduction and --easy-vqa say where their output is, --worker the program that compares evaluations.
 """
 
 import argparse
@@ -14,8 +14,8 @@ import subprocess
 import tempfile
 
 DEMO = "for seed in {seeds}; do launch/demo -n 2 --seed $seed --output runs/demo-$seed; done"
-MODELS = [("eval-sft", "sft", "warm-up"), ("eval-more", "more", "further supervised training"), ("eval-dpo", "dpo", "DPO"),
-          ("eval-mdpo", "mdpo", "mDPO, anchor"), ("eval-misp", "misp", "MISP-DPO, anchor"),
+MODELS = [("eval-sft", "sft", "warm-up"), ("eval-more", "more", "further supervised training"),
+          ("eval-dpo", "dpo", "DPO"), ("eval-mdpo", "mdpo", "mDPO, anchor"), ("eval-misp", "misp", "MISP-DPO, anchor"),
           ("eval-mined", "mined", "MISP-DPO on captions, mined negatives")]
 PAIRS = [("eval-sft", name) for name in ("eval-more", "eval-dpo", "eval-mdpo", "eval-misp", "eval-mined")] + [
     (name, "eval-misp") for name in ("eval-more", "eval-dpo", "eval-mdpo")]
@@ -57,7 +57,8 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 # Arms that differ in what the last column says; the second is the one without it.
-DEMO_PAIRS = [("DPO", "warm-up", "preference training on two answers"), ("random", "DPO", "pictures at random, 3 of 16"),
+DEMO_PAIRS = [("DPO", "warm-up", "preference training on two answers"),
+              ("random", "DPO", "pictures at random, 3 of 16"),
               ("mined", "random", "mined, not at random"), ("MISP-DPO", "mined", "drawn by importance, not uniformly"),
               ("MISP-DPO", "DPO", "all of it")]
 DEMO_COUNTS = [("all", "mistakes"), ("false_yes", "false yes"), ("missed", "missed"), ("captions", "wrong captions")]
@@ -66,11 +67,13 @@ DEMO_COUNTS = [("all", "mistakes"), ("false_yes", "false yes"), ("missed", "miss
 DEMO_READING = """What this says, and no more:
 
 - Further training on preferences helps, whatever the arm: a fifth fewer mistakes.
-- Pictures as negatives of descriptions make descriptions right more often than DPO alone does. Of the yes/no questions, which have
-  no negatives, more things that are there are missed. All mistakes together, no arm differs from DPO by more than chance.
-- Mined pictures are no better here than random ones, nor importance draws than uniform ones. In this world a random picture is
-  wrong for a description already, and most differ from it in everything: there is little for mining to find. That
-  says nothing of larger worlds. `launch/reproduce` has the other sources of negatives, and the anchor, beside these."""
+- Pictures as negatives of descriptions make descriptions right more often than DPO alone does. Of the yes/no questions,
+  which have no negatives, more things that are there are missed. All mistakes together, no arm differs from DPO by more
+  than chance.
+- Mined pictures are no better here than random ones, nor importance draws than uniform ones. In this world a random
+  picture is wrong for a description already, and most differ from it in everything: there is little for mining to find.
+  That says nothing of larger worlds. `launch/reproduce` has the other sources of negatives, and the anchor, beside
+  these."""
 
 
 def central_t(t: float, degrees: int) -> float:
@@ -107,29 +110,32 @@ def demo(folder: pathlib.Path) -> str:
     results = [read(folder / f"demo-{seed}" / "results.json") for seed in seeds]
     n = len(seeds)
     names = [c["name"] for c in results[0]["columns"]]
-    counts = {key: {name: [next(c for c in r["columns"] if c["name"] == name)[key]["wrong"] for r in results] for name in names}
-              for key, _ in DEMO_COUNTS}
+
+    def column(result: dict, name: str) -> dict:
+        return next(c for c in result["columns"] if c["name"] == name)
+
+    counts = {key: {name: [column(r, name)[key]["wrong"] for r in results] for name in names} for key, _ in DEMO_COUNTS}
     asked = {key: results[0]["columns"][0][key]["asked"] for key, _ in DEMO_COUNTS}
-    means = [[f"{title}, of {asked[key]}", *(f"{sum(counts[key][name]) / n:.1f}" for name in names)] for key, title in DEMO_COUNTS]
+    means = [[f"{title}, of {asked[key]}", *(f"{sum(counts[key][name]) / n:.1f}" for name in names)]
+             for key, title in DEMO_COUNTS]
     rows = [[str(seed), *(str(counts["all"][name][seed]) for name in names)] for seed in seeds]
     pairs = [[f"{own} less {other}", what,
               *(paired([a - b for a, b in zip(counts[key][own], counts[key][other])]) for key, _ in DEMO_COUNTS)]
              for own, other, what in DEMO_PAIRS]
-    seconds = [[c["name"], f"{sum(next(x for x in r['columns'] if x['name'] == c['name'])['seconds'] for r in results) / n:.1f}"]
-               for c in results[0]["columns"]]
+    seconds = [[name, f"{sum(column(r, name)['seconds'] for r in results) / n:.1f}"] for name in names]
     return f"""## The demonstration
 
 ```sh
 {DEMO.format(seeds=" ".join(map(str, seeds)))}
 ```
 
-{asked["all"]} questions about held-out pictures ({machine(folder / "demo-0/misp")}; other processors round otherwise, and give other
-counts for the same seed). Means over {n} seeds:
+{asked["all"]} questions about held-out pictures ({machine(folder / "demo-0/misp")}; other processors round otherwise,
+and give other counts for the same seed). Means over {n} seeds:
 
 """ + table(["", *names], means) + """
 
-Less is better everywhere. Differences on the same seeds, with half of the 95 % interval and p of the paired t test over the
-seeds (minus: fewer mistakes). Twenty tests: one of them is expected below 0.05 by chance.
+Less is better everywhere. Differences on the same seeds, with half of the 95 % interval and p of the paired t test over
+the seeds (minus: fewer mistakes). Twenty tests: one of them is expected below 0.05 by chance.
 
 """ + table(["", "in what they differ", *(title for _, title in DEMO_COUNTS)], pairs) + f"""
 
@@ -139,8 +145,9 @@ Mistakes by seed:
 
 """ + table(["seed", *names], rows) + f"""
 
-Seconds of training, means: {", ".join(f"{name} {value}" for name, value in seconds)}. Before the arms with mined pictures come
-{sum(r["clip_seconds"] for r in results) / n:.0f} s of CLIP and {sum(r["mining_seconds"] for r in results) / n:.0f} s of mining.
+Seconds of training, means: {", ".join(f"{name} {value}" for name, value in seconds)}. Before the arms with mined
+pictures come {sum(r["clip_seconds"] for r in results) / n:.0f} s of CLIP and
+{sum(r["mining_seconds"] for r in results) / n:.0f} s of mining.
 Two cores, which did other work besides.
 """
 
@@ -202,9 +209,9 @@ def reproduction(folder: pathlib.Path) -> str:
     return written + MARK + f"""
 
 From {len(seeds)} seeds ({machine(folder / "seed-0/misp")}) by `python docs/results.py reproduction`. Values are means
-over the seeds, with half of their 95 % intervals (Student's t). CHAIRi is the share of named shapes and colours that are
-not there: less is better. For all else more is better. "Twins" are two pictures that differ in one thing; qAcc counts
-questions answered right about both.
+over the seeds, with half of their 95 % intervals (Student's t). CHAIRi is the share of named shapes and colours that
+are not there: less is better. For all else more is better. "Twins" are two pictures that differ in one thing; qAcc
+counts questions answered right about both.
 
 ### Table 1: objectives
 
@@ -246,8 +253,8 @@ The same pools of 16 negatives, three drawn in different ways. `published` is th
 
 ![Bias, noise and effective sample size of each draw](results/sampling.svg)
 
-The gradient of the image loss on K drawn negatives beside that on all 16, on the trained MISP-DPO of seed 0. Error, bias
-and noise are shares of the exact gradient's norm.
+The gradient of the image loss on K drawn negatives beside that on all 16, on the trained MISP-DPO of seed 0. Error,
+bias and noise are shares of the exact gradient's norm.
 
 ### Costs
 
@@ -270,7 +277,8 @@ def interval(m: dict) -> str:
 def compare(worker: str, first: pathlib.Path, second: pathlib.Path) -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         out = pathlib.Path(scratch) / "compare.json"
-        subprocess.run([worker, "evaluate", "--compare", first, second, "--out", out], check=True, stdout=subprocess.DEVNULL)
+        command = [worker, "evaluate", "--compare", first, second, "--out", out]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return {m["name"]: m for m in json.loads(out.read_text())[0]["measures"]}
 
 
@@ -286,7 +294,8 @@ def training(folder: pathlib.Path) -> list[str]:
         return f"{sum(values) / len(values):.3f}" if values else "–"
 
     minutes = sum(step["time/step"] for step in steps) / 60
-    return [str(len(steps)), f"{steps[0]['loss']:.3f}", mean("loss"), mean("rewards/margins"), mean("rewards/accuracies"),
+    return [str(len(steps)), f"{steps[0]['loss']:.3f}", mean("loss"), mean("rewards/margins"),
+            mean("rewards/accuracies"),
             mean("is/ess"), f"{minutes:.1f}"]
 
 
@@ -297,7 +306,8 @@ def curve(folder: pathlib.Path, worker: str) -> list[list[str]]:
         found = compare(worker, first, second)["accuracy"]
         steps = int(step or len((folder / "misp/metrics.jsonl").read_text().splitlines()))
         rows.append([str(steps), str(8 * steps), f"{found['first']:.3f}", f"{found['second']:.3f}",
-                     f"{found['second'] - found['first']:+.3f} ({found['low']:+.3f} – {found['high']:+.3f})", f"{found['p']:.4f}"])
+                     f"{found['second'] - found['first']:+.3f} ({found['low']:+.3f} – {found['high']:+.3f})",
+                     f"{found['p']:.4f}"])
     return rows
 
 
@@ -307,7 +317,8 @@ def easy_vqa(folder: pathlib.Path, worker: str) -> str:
     differences = []
     for first, second in PAIRS:
         found = compare(worker, folder / first, folder / second)
-        cells = [f"{m['second'] - m['first']:+.3f} ({m['low']:+.3f} – {m['high']:+.3f}), p {m['p']:.4f}" for m in map(found.get, MEASURES)]
+        cells = [f"{m['second'] - m['first']:+.3f} ({m['low']:+.3f} – {m['high']:+.3f}), p {m['p']:.4f}"
+                 for m in map(found.get, MEASURES)]
         differences.append([f"{names[second]} less {names[first]}", *cells])
     runs = [[name, *training(folder / run)] for _, run, name in MODELS]
     questions = read(folder / "eval-sft/results.json")["benchmarks"][0]["questions"]
@@ -320,9 +331,9 @@ launch/walkthrough examples/easy-vqa/README.md
 
 (or their lines one by one: [examples/easy-vqa](../examples/easy-vqa) says how it was done this time)
 
-A real LLaVA of 157 million parameters on coloured shapes ([examples/easy-vqa](../examples/easy-vqa)). {questions} questions, one
-about each of as many pictures that no training saw; in brackets 95 % intervals by bootstrap over pictures. One seed
-({machine(folder / "misp")}).
+A real LLaVA of 157 million parameters on coloured shapes ([examples/easy-vqa](../examples/easy-vqa)). {questions}
+questions, one about each of as many pictures that no training saw; in brackets 95 % intervals by bootstrap over
+pictures. One seed ({machine(folder / "misp")}).
 
 """ + table(["model", "all", "for a word", "yes or no"], rows) + """
 
@@ -335,8 +346,8 @@ How soon: the same measure at checkpoints on the way, both with the learning rat
 """ + table(["step", "groups seen", "further supervised training", "MISP-DPO, anchor", "difference", "p"],
              curve(folder, worker)) + """
 
-The trainings. Rewards and effective negatives are means over the last tenth of the steps; minutes are those of the steps on
-two cores, which may have done other work besides, without reading, mining and reference.
+The trainings. Rewards and effective negatives are means over the last tenth of the steps; minutes are those of the
+steps on two cores, which may have done other work besides, without reading, mining and reference.
 
 """ + table(["run", "steps", "loss of the first step", "loss at the end", "reward margin", "reward accuracy",
              "effective negatives", "minutes"], runs) + "\n"

@@ -2,9 +2,10 @@
 
     python Tests/Goldens/objectives.py
 
-A case holds the log-probabilities of a group's sequences under policy and reference, the settings and, where negatives are
-drawn, the draw; then the terms of the loss and `coefficients`, d loss / d policy log-probability, one per sequence (absent:
-0). The image of mDPO's crop and of CHiP's noise is `negative0`; LPOI ranks `negative0` first. Inputs are rounded before anything is computed from them.
+A case holds the log-probabilities of a group's sequences under policy and reference, the settings and, where negatives
+are drawn, the draw; then the terms of the loss and `coefficients`, d loss / d policy log-probability, one per sequence
+(absent: 0). The image of mDPO's crop and of CHiP's noise is `negative0`; LPOI ranks `negative0` first. Inputs are
+rounded before anything is computed from them.
 """
 
 import json
@@ -41,7 +42,7 @@ def round_list(values, digits: int = 12) -> list[float]:
 
 
 class Group:
-    """Log-ratios h, advantages a and the pairwise terms of one case, differentiable by the policy's log-probabilities."""
+    """Log-ratios h, advantages a and the pairwise terms of a case, differentiable by the policy's log-probabilities."""
 
     def __init__(self, case: dict):
         self.beta = case["beta"]
@@ -113,7 +114,8 @@ def proposals() -> list[dict]:
     result = []
     for n, temperature, mix in [(1, 1, 0.1), (3, 1, 0.1), (4, 0.2, 0.0), (6, 5, 0.3), (5, 1, 1.0)]:
         scores = round_list(random.uniform(0, 2, n), 4)
-        result.append(dict(scores=scores, temperature=temperature, uniform_mix=mix, q=proposal(scores, temperature, mix)))
+        q = proposal(scores, temperature, mix)
+        result.append(dict(scores=scores, temperature=temperature, uniform_mix=mix, q=q))
     return result
 
 
@@ -168,14 +170,15 @@ def draw_case(mode: str, n: int, k: int, own_proposal: bool = False) -> dict:
 
 def draw_cases() -> list[dict]:
     shapes = [(1, 1), (3, 2), (3, 3), (5, 3), (6, 1), (6, 4)]
-    cases = [draw_case(mode, n, k) for mode in ("subset", "uniform", "importance", "replacement", "two_pass", "published")
-             for n, k in shapes]
+    modes = ("subset", "uniform", "importance", "replacement", "two_pass", "published")
+    cases = [draw_case(mode, n, k) for mode in modes for n, k in shapes]
     cases += [draw_case("subset", 2, 3)]
     return cases + [draw_case(mode, n, k, True) for mode in ("replacement", "two_pass") for n, k in [(3, 2), (6, 4)]]
 
 
 def pairwise(kind: str, beta: float) -> dict:
-    case = dict(beta=beta) | inputs(0 if kind in ("dpo", "sft") else 3 if kind == "sdpo" else 1, kind not in ("sft", "sdpo"))
+    negatives = 0 if kind in ("dpo", "sft") else 3 if kind == "sdpo" else 1
+    case = dict(beta=beta) | inputs(negatives, kind not in ("sft", "sdpo"))
     group = Group(case)
     if kind == "sft":
         case["tokens"] = int(random.integers(1, 40))
@@ -188,20 +191,21 @@ def pairwise(kind: str, beta: float) -> dict:
 
 
 def chip(beta: float, gamma: float) -> dict:
-    """CHiP from summed log-probabilities and summed KL(π_ref‖π_θ) of the two responses; KL of the chosen is detached."""
+    """CHiP from summed log-probabilities and KL(π_ref‖π_θ) of the two responses; KL of the chosen is detached."""
     case = dict(beta=beta, kl_weight=gamma) | inputs(1)
     case["kl"] = dict(chosen=round(float(random.uniform(0, 4)), 3), rejected=round(float(random.uniform(0, 4)), 3))
     group = Group(case)
     kl = {k: torch.tensor(v, dtype=torch.float64, requires_grad=True) for k, v in case["kl"].items()}
     h = group.h
-    margin = (h["chosen"] - h["rejected"]) + (h["chosen"] - h["negative0"]) - gamma * (kl["rejected"] - kl["chosen"].detach())
+    margin = (h["chosen"] - h["rejected"]) + (h["chosen"] - h["negative0"])
+    margin = margin - gamma * (kl["rejected"] - kl["chosen"].detach())
     case = finish(case, group, dict(joint=softplus(-beta * margin)))
     case["kl_coefficients"] = dict(chosen=0.0, rejected=number(kl["rejected"].grad))
     return case
 
 
 def lpoi(beta: float, negatives: int, rejected: bool, text: float, anchor: float, spread: float) -> dict:
-    """LPOI as its trainer has it: each picture's score against its own and all that rank below, the text loss, the anchor."""
+    """LPOI as its trainer has it: each picture's score against its own and all below it, text loss, anchor."""
     case = dict(beta=beta, text_weight=text, anchor_weight=anchor) | inputs(negatives, rejected, spread)
     group = Group(case)
     scores = [beta * group.h[name] for name in ["chosen"] + [f"negative{i}" for i in range(negatives)]]
@@ -242,7 +246,8 @@ def substitutions() -> list[dict]:
         a = random.integers(0, size, int(random.integers(0, 30))).tolist()
         b = list(a)
         for _ in range(int(random.integers(0, 6))):  # edits, so that long runs match
-            place, other = int(random.integers(0, len(b) + 1)), random.integers(0, size, int(random.integers(0, 4))).tolist()
+            place = int(random.integers(0, len(b) + 1))
+            other = random.integers(0, size, int(random.integers(0, 4))).tolist()
             b[place : place + int(random.integers(0, 4))] = other
         for shortest in (1, 3):
             marked = keyed_random.substituted(a, b, shortest)

@@ -202,7 +202,8 @@ private let documented = """
             objective: {kind: misp, beta: 0.5, text_weight: 1.0, anchor_weight: 0.0}
             negatives: {count: 3, sampling: importance, temperature: 1.0, uniform_mix: 0.1}
             trainable: {language: lora, projector: frozen, vision: frozen}
-            lora: {r: 64, alpha: 128, targets: [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj], rslora: false}
+            lora: {r: 64, alpha: 128, rslora: false,
+              targets: [q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj]}
             optimizer: {learning_rate: 1.0e-5, betas: [0.9, 0.999], eps: 1.0e-8, weight_decay: 0.0, max_grad_norm: 1.0,
               schedule: cosine, warmup_ratio: 0.1, groups_per_step: 32, epochs: 3}
             checkpoint: {every: 100, keep: 3}

@@ -55,8 +55,8 @@ public struct LowRankAdapterFolder {
             tensors[part.name] = tensor
             guard config.targets.contain(part.writtenModule) ?? true else {
                 throw MISPError(
-                    "the tensor \(name) is there, but adapter_config.json does not adapt its module (target_modules), so "
-                        + "PEFT would pass it over", at: place, remedy: "take both files from one place")
+                    "the tensor \(name) is there, but adapter_config.json does not adapt its module (target_modules), "
+                        + "so PEFT would pass it over", at: place, remedy: "take both files from one place")
             }
             let shape = config.shape(of: part.writtenModule)
             parts[part.module] = shape

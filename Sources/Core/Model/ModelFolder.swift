@@ -49,8 +49,8 @@ public struct ModelFolder {
         throw MISPError(
             "is not a folder", at: url.relativePath,
             remedy: isID
-                ? "if \(id) is a model of the Hugging Face Hub, download it first (hf download \(id) --local-dir DIR) and "
-                    + "give that folder"
+                ? "if \(id) is a model of the Hugging Face Hub, download it first (hf download \(id) --local-dir DIR) "
+                    + "and give that folder"
                 : "give a \(kind) folder")
     }
 

@@ -96,7 +96,8 @@ package struct ComparePage {
                 + told.map { "<td>\($0.1(count))</td>" }.joined() + "</tr>"
         }
         return """
-            <div class="wide"><table><thead><tr><th></th>\(head)</tr></thead><tbody>\(body.joined())</tbody></table></div>
+            <div class="wide"><table><thead><tr><th></th>\(head)</tr></thead><tbody>\(body.joined())</tbody>\
+            </table></div>
             """
     }
 

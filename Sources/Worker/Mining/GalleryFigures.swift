@@ -32,7 +32,8 @@ enum GalleryFigures {
         let picks = marks(entry.picks) { x, y in "<circle cx=\"\(number(x))\" cy=\"\(number(y))\" r=\"8\"/>" }
         let shares = entry.shares.map { MiningGallery.number(100 * $0, 0) }
         let caption =
-            "PC 1 (\(shares.first ?? "–") %), PC 2 (\(shares.last ?? "–") %); \(entry.cloud.count) of \(entry.candidates) candidates"
+            "PC 1 (\(shares.first ?? "–") %), PC 2 (\(shares.last ?? "–") %); "
+            + "\(entry.cloud.count) of \(entry.candidates) candidates"
         return """
             <svg viewBox="0 0 \(Int(width)) \(Int(height))" role="img" aria-label="Map of candidates and picks">
             <rect class="frame" x="0.5" y="0.5" width="\(Int(width) - 1)" height="\(Int(height) - 17)" rx="6"/>

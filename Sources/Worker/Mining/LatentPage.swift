@@ -67,7 +67,8 @@ package struct LatentPage {
         _ side: String, _ words: [CommonWords.Word], _ described: Int, _ factor: LatentFactors.Factor
     ) -> String {
         let list = words.map {
-            "<span title=\"score \(MiningGallery.number($0.score))\">\(HTML.escaped($0.text)) <small>\($0.count)</small></span>"
+            "<span title=\"score \(MiningGallery.number($0.score))\">\(HTML.escaped($0.text)) "
+                + "<small>\($0.count)</small></span>"
         }
         let some = described < factor.pairs.count ? " with texts" : ""
         let text =

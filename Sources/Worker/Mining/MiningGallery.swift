@@ -20,8 +20,8 @@ package enum MiningGallery {
         let shown = entries.count < prompts ? "The first \(entries.count) of \(prompts) prompts" : "\(prompts) prompts"
         let body = [
             "<header><h1>\(HTML.escaped(title))</h1>",
-            "<p>\(shown): the positive image, the negatives that <b class=\"pick\">\(HTML.escaped(strategy))</b> chose, and ",
-            "as many drawn at <b class=\"chance\">random</b> from the same candidates.</p></header>",
+            "<p>\(shown): the positive image, the negatives that <b class=\"pick\">\(HTML.escaped(strategy))</b> chose",
+            ", and as many drawn at <b class=\"chance\">random</b> from the same candidates.</p></header>",
             "<section class=\"facts\">", comparison(entries, strategy, hubs), training.map(autoencoder) ?? "",
             "</section>", map?.section(strategy: strategy) ?? "",
             legend(entries, names), entries.map { article($0, strategy, names) }.joined(separator: "\n"),
@@ -82,7 +82,8 @@ package enum MiningGallery {
         }
         return """
             <div><h2>Picks</h2><table><thead><tr><td></td><th scope="col" class="pick">\(HTML.escaped(strategy))</th>\
-            <th scope="col" class="chance">random</th></tr></thead><tbody>\(rows.joined())\(hubRows ?? "")</tbody></table>
+            <th scope="col" class="chance">random</th></tr></thead>\
+            <tbody>\(rows.joined())\(hubRows ?? "")</tbody></table>
             <p class="note">Mean ± standard deviation over the prompts shown.</p></div>
             """
     }

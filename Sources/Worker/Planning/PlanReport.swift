@@ -88,7 +88,8 @@ package struct PlanReport {
             let reason =
                 row.ranks > groupsPerStep
                 ? "\(groupsPerStep) groups a step leave \(row.ranks - groupsPerStep) ranks without one"
-                : "the dearest rank's groups take \(String(format: "%.1f", step.compute / step.meanCompute)) times the mean"
+                : "the dearest rank's groups take "
+                    + "\(String(format: "%.1f", step.compute / step.meanCompute)) times the mean"
             return [
                 head + reason,
                 "  " + moreGroups(on: row.ranks)

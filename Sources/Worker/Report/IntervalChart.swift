@@ -55,8 +55,8 @@ struct IntervalChart {
                     \(x(point.x)),\(y(point.mean + half))"/>
                     """
                 }
-                return
-                    "\(whisker ?? "")<circle class=\"s\(index % 6)\" cx=\"\(x(point.x))\" cy=\"\(y(point.mean))\" r=\"3\"/>"
+                let place = "cx=\"\(x(point.x))\" cy=\"\(y(point.mean))\""
+                return "\(whisker ?? "")<circle class=\"s\(index % 6)\" \(place) r=\"3\"/>"
             }
             return "<polyline class=\"s\(index % 6)\" points=\"\(points)\"/>\(marks.joined())"
         }

@@ -149,7 +149,8 @@ struct ReportPage {
         let head = runs.count > 1 ? "<thead>\(Self.cells("", runs.map(\.name), "th"))</thead>" : ""
         let body = keys.map { key in Self.cells(key, runs.map { $0.settings[key] ?? "–" }, "td") }.joined()
         return """
-            <details\(runs.count > 1 ? " open" : "")><summary>\(runs.count > 1 ? "What differs" : "Configuration")</summary>\
+            <details\(runs.count > 1 ? " open" : "")>\
+            <summary>\(runs.count > 1 ? "What differs" : "Configuration")</summary>\
             <div class="wide"><table class="settings">\(head)<tbody>\(body)</tbody></table></div></details>
             """
     }

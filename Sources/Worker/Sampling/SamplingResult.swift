@@ -54,8 +54,8 @@ struct SamplingResult {
     var lines: [String] {
         EvaluationReport.aligned(cells, rightOf: 1) + [
             "",
-            "\(groups) groups, \(draws) draws each. Bias, noise and error of the image loss's gradient are shares of the"
-                + " exact gradient's norm.",
+            "\(groups) groups, \(draws) draws each. Bias, noise and error of the image loss's gradient are shares of "
+                + "the exact gradient's norm.",
         ]
     }
 
@@ -117,7 +117,8 @@ struct SamplingResult {
             prints it, is in the table alone.</p>
             <p class="legend">\(names)</p>
             <section class="charts">\(figures.joined())</section>
-            <section class="wide"><table><thead><tr>\(head)</tr></thead><tbody>\(body.joined())</tbody></table></section>
+            <section class="wide"><table><thead><tr>\(head)</tr></thead>\
+            <tbody>\(body.joined())</tbody></table></section>
             """
     }
 

@@ -111,8 +111,8 @@ package struct Supervisor {
         if [0, 2, 3].contains(status) { return status }
         if isRepeated {
             say(
-                "it ended with status \(status) a second time (after step \(attempt.step)), without a checkpoint between: "
-                    + "it is not tried again")
+                "it ended with status \(status) "
+                    + "a second time (after step \(attempt.step)), without a checkpoint between: it is not tried again")
         } else if settings.restarts > 0 {
             say("giving up after \(settings.restarts) restarts without a new checkpoint")
         }

@@ -75,7 +75,8 @@ struct LearningSense {
         if unread.count > 10 { lines.append("\(place): … and \(unread.count - 10) more such keys") }
         if silent > 0 {
             lines.append(
-                "\(place): \(silent) of \(total) groups have nothing that \(objective.name) compares, and teach nothing: "
+                "\(place): \(silent) of \(total) "
+                    + "groups have nothing that \(objective.name) compares, and teach nothing: "
                     + lacks.joined(separator: ", "))
         }
         return lines

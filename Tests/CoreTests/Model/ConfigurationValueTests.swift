@@ -99,7 +99,8 @@ import Testing
         ),
         (#""model_type": "qwen2", "use_sliding_window": true, "max_window_layers": 1"#, [nil, 4096, 4096, 4096]),
         (
-            #""model_type": "qwen2", "sliding_window": 9, "use_sliding_window": true, "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "attention"]"#,
+            #""model_type": "qwen2", "sliding_window": 9, "use_sliding_window": true, "#
+                + #""layer_types": ["sliding_attention", "full_attention", "sliding_attention", "attention"]"#,
             [9, nil, 9, nil]
         ),
     ])
@@ -111,7 +112,8 @@ import Testing
         (#""model_type": "qwen2", "layer_types": ["sliding_attention", "a", "b", "c"]"#, "layer_types[0]"),
         (#""model_type": "qwen2", "layer_types": ["full_attention"]"#, "layer_types: has 1 entries"),
         (
-            #""model_type": "mistral", "layer_types": ["full_attention", "full_attention", "full_attention", "full_attention"]"#,
+            #""model_type": "mistral", "#
+                + #""layer_types": ["full_attention", "full_attention", "full_attention", "full_attention"]"#,
             "layer_types[0]"
         ),
         (
