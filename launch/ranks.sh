@@ -258,10 +258,11 @@ repeated_addresses() {
 # Runs a launcher, without its epitaphs; the run's status. It reads nothing: the caller's standard input is not that of
 # the run.
 run_handing_on_signals() {
-    local errors filter status=0
+    # Not $$, which in a subshell is the script's, whose signals are not trapped here.
+    local errors filter status=0 shell=$BASHPID
     RUN='' STARTED='' ASKED='' INSISTED='' TIMER=''
     hand_on_signals
-    exec {errors}> >(without_epitaphs $$ >&2)
+    exec {errors}> >(without_epitaphs "$shell" >&2)
     filter=$!
     # In a session of its own, so that a terminal's Ctrl-C reaches this script alone.
     MISP_ANNOUNCE=1 setsid "$@" </dev/null 2>&"$errors" &
@@ -310,10 +311,11 @@ insist() {
     after 8
 }
 
-# This script gets SIGALRM after so many seconds.
+# This shell gets SIGALRM after so many seconds.
 after() {
+    local shell=$BASHPID
     if [[ -n $TIMER ]]; then kill "$TIMER" 2>/dev/null || true; fi
-    (sleep "$1" && kill -ALRM $$) </dev/null >/dev/null 2>&1 &
+    (sleep "$1" && kill -ALRM "$shell") </dev/null >/dev/null 2>&1 &
     TIMER=$!
 }
 

@@ -44,6 +44,17 @@ import Testing
         #expect(run.output == "a\nb\nc\n")
     }
 
+    /// The word that the first rank has started goes to the shell that waits for the run, not to the script around it.
+    @Test func aRunInASubshellEndsInIt() throws {
+        let run = try runBash(
+            """
+            source "$ROOT/launch/lib.sh"
+            (run_ranks 2 1 none "$(worker release)" train --config "$ROOT/examples/first.yaml" --set output="$PWD/run")
+            echo "status $?"
+            """, in: folder.url)
+        #expect(run.output == "status 0\n", "status \(run.status): \(run.errors)")
+    }
+
     @Test(arguments: [
         "local -n 0", "local -n abc", "local -n 9999999999999999999999", "local -n 400000", "local -n",
         "local -n 1 -n 2",

@@ -70,7 +70,7 @@ struct SamplingLaboratory {
         var policy = GroupValues(chosen: 0, negatives: group.negatives.map { _ in 0 })
         for (row, batch) in layout.batches.enumerated() {
             let pass = try run.gradient.forward(batch, of: group, keeping: true)
-            policy[batch.sequences[0]] = pass.logProbabilities[0]
+            policy[batch.sequences[0]] = pass.scores.logProbabilities[0]
             if let kept = pass.kept {
                 run.model.backward([1], kept, Gradient(gradients.row(row), owner: gradients.owner))
             }

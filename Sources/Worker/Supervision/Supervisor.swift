@@ -124,7 +124,11 @@ package struct Supervisor {
     private func askedStatus(_ attempt: Attempt, saved: Int) -> Int32 {
         let status = attempt.status ?? MISPError.Kind.defect.rawValue
         if [2, 3].contains(status) || status == 0 && attempt.wasHeard { return status }
-        guard saved > 0 else { return attempt.wasHeard ? status : 128 + SIGTERM }
+        guard saved > 0 else {
+            // A checkpoint may have been written that the dead run no longer told of.
+            if attempt.hasBegun { say("ended as asked; no checkpoint is known of: go on with --resume-if-any") }
+            return attempt.wasHeard ? status : 128 + SIGTERM
+        }
         say("ended as asked; the last checkpoint is that of step \(saved): go on with --resume")
         return MISPError.Kind.interrupted.rawValue
     }

@@ -27,11 +27,13 @@ struct GroupGradient {
     /// machine and for any number of ranks, since the choice can move last bits.
     static let jointLimitBytes = 2.0 * 0x1p30
 
-    func layout(_ group: EncodedGroup, _ draw: NegativeDraw) -> GroupLayout {
+    /// - Parameter isJoint: one batch or one for each picture; nil: what fits
+    func layout(_ group: EncodedGroup, _ draw: NegativeDraw, isJoint: Bool? = nil) -> GroupLayout {
         func make(_ isJoint: Bool) -> GroupLayout {
             GroupLayout(
                 group, withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint)
         }
+        if let isJoint { return make(isJoint) }
         // Drawn after the forward pass, some members will need no backward pass: not so in one joint pass.
         if case .twoPass = draw.estimator { return make(false) }
         let joint = make(true)
@@ -41,27 +43,36 @@ struct GroupGradient {
         return members == .joint || (members == .auto && fits) ? joint : make(false)
     }
 
+    /// β of the rewards β·h; where there is no reference there are none.
+    var rewardScale: Double { objective.needs.reference ? objective.beta : .nan }
+
+    /// Whether a batch's pass compares the two responses' distributions with the reference's. The responses to the
+    /// positive image, where both are there, stand first in their batch.
+    func hasDivergence(_ batch: GroupLayout.Batch) -> Bool {
+        objective.needs.divergence && batch.sequences.starts(with: [.chosen, .rejected])
+    }
+
     /// Runs one batch of a group forward.
     ///
     /// The coefficients need nothing but the log-probabilities. With a batch per image, therefore, all are run forward
     /// first, anywhere, and then again one by one with their backward pass.
     /// - Parameter keeping: whether the activations stay for the backward pass; otherwise it makes them again.
-    func forward(_ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool) throws -> MemberPass {
+    func forward(_ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool) throws -> BatchPass {
         let (logProbabilities, activations) = try forward(batch, of: group.id)
-        var pass = MemberPass(
-            group: group.id, batch: batch, logProbabilities: logProbabilities, kept: keeping ? activations : nil)
-        // The responses to the positive image, where both are there, stand first in their batch.
-        if let reference, batch.sequences.starts(with: [.chosen, .rejected]) {
+        var pass = BatchPass(
+            group: group.id, batch: batch, scores: BatchScores(logProbabilities: logProbabilities),
+            kept: keeping ? activations : nil)
+        if let reference, hasDivergence(batch) {
             let scores = try reference.scores(of: group)
             let divergences = activations.scores.divergences(from: scores)
-            pass.divergence = ResponseDivergence(chosen: divergences[0], rejected: divergences[1])
+            pass.scores.divergence = ResponseDivergence(chosen: divergences[0], rejected: divergences[1])
             pass.referenceScores = scores
         }
         return pass
     }
 
     /// Adds the gradient of a batch that has been run forward. Returns the seconds that a second forward pass took.
-    func backward(_ pass: MemberPass, _ loss: GroupLoss, into gradient: Gradient<Float>) throws -> Double {
+    func backward(_ pass: BatchPass, _ loss: GroupLoss, into gradient: Gradient<Float>) throws -> Double {
         let coefficients = pass.batch.sequences.map { loss.coefficients[$0] }
         if coefficients.allSatisfy({ $0 == 0 }) { return 0 }
         var clock = Stopwatch()
@@ -74,33 +85,27 @@ struct GroupGradient {
         return pass.kept == nil ? seconds : 0
     }
 
-    /// The group's loss, given all its log-probabilities.
-    func loss(
-        _ group: EncodedGroup, _ draw: NegativeDraw, policy: GroupValues, divergence: ResponseDivergence?,
-        reference: GroupValues
-    ) throws -> GroupLoss {
-        let loss = objective(
-            ScoredGroup(
-                policy: policy, reference: reference, draw: draw, chosenTokens: group.chosen.count,
-                divergence: divergence))
-        guard loss.loss.isFinite else { throw cause.failure("the loss is \(loss.loss)", at: group.id) }
+    /// What the objective sees of a group.
+    func scored(_ group: StepWork.Group, _ scores: GroupScores) -> ScoredGroup {
+        ScoredGroup(
+            policy: scores.policy, reference: group.reference, draw: group.draw,
+            chosenTokens: group.group.chosen.count, divergence: scores.divergence)
+    }
+
+    /// - Parameter id: the group's
+    func loss(_ group: ScoredGroup, of id: String) throws -> GroupLoss {
+        let loss = objective(group)
+        guard loss.loss.isFinite else { throw cause.failure("the loss is \(loss.loss)", at: id) }
         return loss
     }
 
-    /// The group's loss without a gradient.
-    func loss(
-        _ group: EncodedGroup, _ draw: NegativeDraw, reference: GroupValues, isJoint: Bool = false
-    ) throws -> GroupLoss {
-        let layout = GroupLayout(
-            group, withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint)
-        var policy = GroupValues(chosen: 0, negatives: draw.indices.map { _ in 0 })
-        var divergence: ResponseDivergence?
-        for batch in layout.batches {
-            let pass = try forward(batch, of: group, keeping: false)
-            for (sequence, value) in zip(batch.sequences, pass.logProbabilities) { policy[sequence] = value }
-            divergence = divergence ?? pass.divergence
+    /// The loss of a group without a gradient.
+    func loss(of group: StepWork.Group) throws -> Double {
+        var scores = GroupScores(group.draw)
+        for batch in group.batches {
+            scores.add(try forward(batch, of: group.group, keeping: false).scores, of: batch)
         }
-        return try loss(group, draw, policy: policy, divergence: divergence, reference: reference)
+        return try loss(scored(group, scores), of: group.group.id).loss
     }
 
     /// The log-probabilities of the chosen response, the rejected one where it is asked for, and the listed negatives.
@@ -132,14 +137,14 @@ extension GroupGradient {
     }
 }
 
-/// What a batch of a group gives in a pass forward.
-struct MemberPass {
+/// A batch of a group that has been run forward.
+struct BatchPass {
     /// The group's id.
     let group: String
     let batch: GroupLayout.Batch
-    let logProbabilities: [Double]
-    var kept: VisionLanguageModel<Float>.Activations?
-    var divergence: ResponseDivergence?
+    var scores: BatchScores
+    /// What the backward pass needs, unless it is to be made again.
+    let kept: VisionLanguageModel<Float>.Activations?
     var referenceScores: ResponseScores<Float>?
 }
 

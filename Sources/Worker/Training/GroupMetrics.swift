@@ -15,16 +15,15 @@ struct GroupMetrics {
         (metrics[.timeForward], metrics[.timeBackward]) = seconds
     }
 
-    mutating func tell(
-        _ loss: GroupLoss, _ draw: NegativeDraw, policy: GroupValues, reference: GroupValues, beta: Double
-    ) {
+    /// - Parameter beta: of the rewards β·h; NaN for none
+    mutating func tell(_ loss: GroupLoss, _ group: ScoredGroup, beta: Double) {
         metrics[.loss] = loss.loss
         metrics[.lossImage] = loss.image ?? 0
         metrics[.lossText] = loss.text ?? 0
-        metrics[.logpChosen] = policy.chosen
-        let rewards = (policy - reference).scaled(by: beta)
+        metrics[.logpChosen] = group.policy.chosen
+        let rewards = group.logRatios.scaled(by: beta)
         metrics[.rewardChosen] = rewards.chosen
-        if let rejected = policy.rejected, let reward = rewards.rejected {
+        if let rejected = group.policy.rejected, let reward = rewards.rejected {
             metrics[.logpRejected] = rejected
             metrics[.rewardRejected] = reward
             metrics[.rewardMargin] = rewards.chosen - reward
@@ -32,7 +31,7 @@ struct GroupMetrics {
         }
         guard !rewards.negatives.isEmpty else { return }
         metrics[.rewardNegatives] = rewards.negatives.reduce(0, +) / Double(rewards.negatives.count)
-        let diagnostics = draw.diagnostics(advantages: rewards.negatives.map { $0 - rewards.chosen })
+        let diagnostics = group.draw.diagnostics(advantages: rewards.negatives.map { $0 - rewards.chosen })
         (metrics[.effectiveSamples], metrics[.maxWeight]) = diagnostics
     }
 

@@ -11,10 +11,9 @@ package struct SelfTest {
     ///
     /// Policy and reference must still be the same model, so this comes before adapters and checkpoints are loaded.
     func run(_ data: PreparedData, group index: Int, epoch: Int) throws {
-        let group = data.groups[index]
-        let draw = data.draw(index, epoch: epoch)
-        let batches = scorer.layout(group, draw).batches
-        for batch in batches {
+        let step = StepWork.Group(index, epoch: epoch, data: data, scorer)
+        let group = step.group
+        for batch in step.batches {
             for response in batch.layout.responses {
                 try Self.checkScored(targets: response.targets.count, at: group.id)
             }
@@ -22,12 +21,12 @@ package struct SelfTest {
         }
         let objective = scorer.objective
         guard objective.needs.reference else { return }
-        let reference = data.reference(index, draw)
         let tokens = group.chosen.count
-        let loss = try scorer.loss(group, draw, reference: reference, isJoint: batches.count == 1).loss
         // Rounding adds up over a response's tokens, and β scales it.
         try Self.checkLoss(
-            loss, expected: Self.lossOfReference(objective, draw, hasRejected: group.rejected != nil, tokens: tokens),
+            try scorer.loss(of: step),
+            expected: Self.lossOfReference(
+                objective, step.draw, hasRejected: group.rejected != nil, tokens: tokens),
             tolerance: 1e-4 * max(1, objective.beta * Double(tokens) / 100), at: group.id)
     }
 

@@ -7,32 +7,30 @@ struct StepShare {
     private let work: StepWork
     private let plan: ShardPlan
     private let rank: Int
-    private let beta: Double
-    /// Members of split groups that have been run forward, and the seconds that took.
-    private var passes: [Int: (pass: MemberPass, seconds: Double)] = [:]
+    /// Passes of split groups' batches, and the seconds that each took.
+    private var passes: [Int: (pass: BatchPass, seconds: Double)] = [:]
 
-    init(_ gradient: GroupGradient, _ work: StepWork, _ plan: ShardPlan, rank: Int, beta: Double) {
-        (self.gradient, self.work, self.plan, self.rank, self.beta) = (gradient, work, plan, rank, beta)
+    init(_ gradient: GroupGradient, _ work: StepWork, _ plan: ShardPlan, rank: Int) {
+        (self.gradient, self.work, self.plan, self.rank) = (gradient, work, plan, rank)
     }
 
-    /// Runs this rank's members of split groups forward; others may have the rest of their groups.
+    /// Runs this rank's batches of split groups forward; others may have the rest of their groups.
     mutating func scoreMembers() throws -> MemberScores {
-        var scores = work.makeScores()
-        let members = plan.groups(of: rank).filter { work.isSplit(work.pieces[$0].group) }
+        var scores = MemberScores(work, gradient)
+        let members = plan.groups(of: rank).filter { work.groups[work.pieces[$0].group].isSplit }
         for index in members {
-            let piece = work.pieces[index]
-            var clock = Stopwatch()
             // A single member's activations take no more memory kept than made again.
-            let pass = try gradient.forward(
-                work.batch(of: piece), of: work.groups[piece.group], keeping: members.count == 1)
-            passes[index] = (pass, clock.lap())
-            scores.set(pass, of: piece.group)
+            let (pass, seconds) = try forward(index, keeping: members.count == 1)
+            passes[index] = (pass, seconds)
+            scores[index] = pass.scores
             Pulse.note()
         }
         return scores
     }
 
     /// Sums the gradients of this rank's pieces in the order of the plan. Returns what they come to, by piece.
+    ///
+    /// - Parameter scores: of all ranks' members
     mutating func addGradients(
         _ scores: MemberScores, into total: UnsafeMutableBufferPointer<Float>, pool: ScratchPool
     ) throws -> [Int: GroupMetrics] {
@@ -48,35 +46,41 @@ struct StepShare {
         _ index: Int, _ scores: MemberScores, into buffer: Gradient<Float>
     ) throws -> GroupMetrics {
         let piece = work.pieces[index]
-        let (group, draw, reference) = (
-            work.groups[piece.group], work.draws[piece.group], work.references[piece.group]
-        )
-        let isSplit = work.isSplit(piece.group)
+        let group = work.groups[piece.group]
+        let (pass, forwardSeconds) = try passes.removeValue(forKey: index) ?? forward(index, keeping: true)
         var clock = Stopwatch()
-        let (pass, before) =
-            try passes.removeValue(forKey: index)
-            ?? (gradient.forward(work.batch(of: piece), of: group, keeping: true), 0)
-        var policy = GroupValues(chosen: 0, negatives: draw.indices.map { _ in 0 })
-        var divergence = pass.divergence
-        if isSplit {
-            policy = scores.policy(
-                of: piece.group, like: policy, hasRejected: gradient.objective.needs.rejected && group.rejected != nil)
-            if gradient.objective.needs.divergence, group.rejected != nil {
-                divergence = scores.divergence(of: piece.group)
-            }
-        } else {
-            for (sequence, value) in zip(pass.batch.sequences, pass.logProbabilities) { policy[sequence] = value }
-        }
-        let loss = try gradient.loss(group, draw, policy: policy, divergence: divergence, reference: reference)
-        var forward = before + clock.lap()
+        let scored = gradient.scored(group, allScores(of: piece.group, scores, own: (index, pass)))
+        let loss = try gradient.loss(scored, of: group.group.id)
+        let lossSeconds = clock.lap()
         Pulse.note()
         let again = try gradient.backward(pass, loss, into: buffer)
-        forward += again
         var metrics = GroupMetrics(
-            operations: piece.cost, rows: pass.batch.layout.rows, seconds: (forward, clock.lap() - again))
+            operations: piece.cost, rows: pass.batch.layout.rows,
+            seconds: (forwardSeconds + lossSeconds + again, clock.lap() - again))
         Pulse.note()
         // A split group is told of once.
-        if piece.batch == 0 { metrics.tell(loss, draw, policy: policy, reference: reference, beta: beta) }
+        if piece.batch == 0 { metrics.tell(loss, scored, beta: gradient.rewardScale) }
         return metrics
+    }
+
+    private func forward(_ index: Int, keeping: Bool) throws -> (BatchPass, Double) {
+        let piece = work.pieces[index]
+        var clock = Stopwatch()
+        let pass = try gradient.forward(
+            work.batch(of: piece), of: work.groups[piece.group].group, keeping: keeping)
+        return (pass, clock.lap())
+    }
+
+    /// Of the group's batches: a whole group's own pass, a split one's from wherever they were made.
+    private func allScores(of group: Int, _ scores: MemberScores, own: (piece: Int, pass: BatchPass)) -> GroupScores {
+        var all = GroupScores(work.groups[group].draw)
+        guard work.groups[group].isSplit else {
+            all.add(own.pass.scores, of: own.pass.batch)
+            return all
+        }
+        for (index, piece) in work.pieces.enumerated() where piece.group == group {
+            all.add(scores[index], of: work.batch(of: piece))
+        }
+        return all
     }
 }

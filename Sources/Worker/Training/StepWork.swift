@@ -7,6 +7,27 @@ import Core
 /// A pure function of the step, so that every rank has the same pieces in the same order: they are the leaves of the
 /// plan, and with it of the gradient's sum.
 struct StepWork {
+    /// A group with what this step needs of it.
+    struct Group {
+        let group: EncodedGroup
+        let draw: NegativeDraw
+        let reference: GroupValues
+        let batches: [GroupLayout.Batch]
+
+        /// Whether the group's batches are pieces of their own.
+        var isSplit: Bool { batches.count > 1 }
+
+        /// - Parameters:
+        ///   - index: of the group in `data`
+        ///   - isJoint: one batch or one for each picture; nil: what fits
+        init(_ index: Int, epoch: Int, data: PreparedData, _ gradient: GroupGradient, isJoint: Bool? = nil) {
+            group = data.groups[index]
+            draw = data.draw(index, epoch: epoch)
+            reference = data.reference(index, draw)
+            batches = gradient.layout(group, draw, isJoint: isJoint).batches
+        }
+    }
+
     struct Piece {
         /// Of the group among the step's.
         let group: Int
@@ -16,84 +37,85 @@ struct StepWork {
         let cost: Double
     }
 
-    let groups: [EncodedGroup]
-    let draws: [NegativeDraw]
-    let references: [GroupValues]
-    let batches: [[GroupLayout.Batch]]
+    let groups: [Group]
     let pieces: [Piece]
 
     init(_ indices: [Int], epoch: Int, data: PreparedData, _ gradient: GroupGradient) {
-        groups = indices.map { data.groups[$0] }
-        let draws = indices.map { data.draw($0, epoch: epoch) }
-        references = zip(indices, draws).map { data.reference($0, $1) }
-        let batches = zip(groups, draws).map { gradient.layout($0, $1).batches }
+        groups = indices.map { Group($0, epoch: epoch, data: data, gradient) }
         let model = gradient.model
-        pieces = batches.enumerated().flatMap { group, batches in
-            batches.enumerated().map { index, batch in
-                let operations = model.configuration.operations(batch.layout, trainable: model.trainable)
+        pieces = groups.enumerated().flatMap { index, group in
+            group.batches.enumerated().map { batch, content in
+                let operations = model.configuration.operations(content.layout, trainable: model.trainable)
                 // Members one at a time are run forward twice.
-                let again = batches.count > 1 ? operations.forward : 0
-                return Piece(group: group, batch: index, cost: operations.total + again)
+                let again = group.isSplit ? operations.forward : 0
+                return Piece(group: index, batch: batch, cost: operations.total + again)
             }
         }
-        (self.draws, self.batches) = (draws, batches)
     }
 
-    /// Whether the group's batches are pieces of their own.
-    func isSplit(_ group: Int) -> Bool { batches[group].count > 1 }
+    func batch(of piece: Piece) -> GroupLayout.Batch { groups[piece.group].batches[piece.batch] }
+}
 
-    func batch(of piece: Piece) -> GroupLayout.Batch { batches[piece.group][piece.batch] }
+/// What the forward passes of a group's batches say of its sequences.
+struct GroupScores {
+    private(set) var policy: GroupValues
+    private(set) var divergence: ResponseDivergence?
 
-    /// What split groups' members have to tell each other.
-    func makeScores() -> MemberScores {
-        MemberScores(counts: draws.indices.map { isSplit($0) ? draws[$0].indices.count + 4 : 0 })
+    /// - Parameter draw: the group's, whose negatives are scored
+    init(_ draw: NegativeDraw) { policy = GroupValues(chosen: 0, negatives: draw.indices.map { _ in 0 }) }
+
+    mutating func add(_ scores: BatchScores, of batch: GroupLayout.Batch) {
+        for (sequence, value) in zip(batch.sequences, scores.logProbabilities) { policy[sequence] = value }
+        divergence = scores.divergence ?? divergence
     }
 }
 
-/// Log-probabilities and divergences of split groups in one flat list, which ranks merge: each number comes from one.
+/// What one batch's forward pass says: a log-probability for each of its sequences, and the responses' divergences
+/// where it has both and the objective looks at them.
+struct BatchScores {
+    var logProbabilities: [Double]
+    var divergence: ResponseDivergence?
+}
+
+/// The scores of split groups' batches in one flat list, which ranks merge: each number comes from one.
 struct MemberScores {
-    private(set) var values: [Double]
-    private let starts: [Int]
+    private var values: [Double]
+    /// By piece: where its log-probabilities stand, and whether two divergences follow. Empty for a group that is
+    /// computed whole.
+    private let places: [(logProbabilities: Range<Int>, hasDivergence: Bool)]
 
-    /// - Parameter counts: by group, its negatives and 4 for the rest; 0 for groups that are not split
-    fileprivate init(counts: [Int]) {
-        var starts = [0]
-        for count in counts { starts.append(starts[starts.count - 1] + count) }
-        self.starts = starts
-        values = [Double](repeating: 0, count: starts[counts.count])
+    init(_ work: StepWork, _ gradient: GroupGradient) {
+        var (places, count) = ([(Range<Int>, Bool)](), 0)
+        for piece in work.pieces {
+            let batch = work.batch(of: piece)
+            let isSplit = work.groups[piece.group].isSplit
+            let hasDivergence = isSplit && gradient.hasDivergence(batch)
+            let end = count + (isSplit ? batch.sequences.count : 0)
+            places.append((count..<end, hasDivergence))
+            count = end + (hasDivergence ? 2 : 0)
+        }
+        self.places = places
+        values = [Double](repeating: 0, count: count)
     }
 
-    private func place(_ sequence: GroupSequence, of group: Int) -> Int {
-        switch sequence {
-        case .chosen: starts[group]
-        case .rejected: starts[group] + 1
-        case .negative(let index): starts[group] + 4 + index
+    subscript(piece: Int) -> BatchScores {
+        get {
+            let (own, hasDivergence) = places[piece]
+            return BatchScores(
+                logProbabilities: Array(values[own]),
+                divergence: hasDivergence
+                    ? ResponseDivergence(chosen: values[own.upperBound], rejected: values[own.upperBound + 1]) : nil)
         }
-    }
-
-    mutating func set(_ pass: MemberPass, of group: Int) {
-        for (sequence, value) in zip(pass.batch.sequences, pass.logProbabilities) {
-            values[place(sequence, of: group)] = value
+        set {
+            let own = places[piece].logProbabilities
+            values.replaceSubrange(own, with: newValue.logProbabilities)
+            guard let divergence = newValue.divergence else { return }
+            (values[own.upperBound], values[own.upperBound + 1]) = (divergence.chosen, divergence.rejected)
         }
-        guard let divergence = pass.divergence else { return }
-        values[starts[group] + 2] = divergence.chosen
-        values[starts[group] + 3] = divergence.rejected
     }
 
     /// Collective, unless no group is split.
     mutating func merge(_ communicator: any Communicator) throws {
         if !values.isEmpty { values = try communicator.mergeDisjoint(values) }
-    }
-
-    /// - Parameter shape: values of the group's kind, such as the reference's
-    func policy(of group: Int, like shape: GroupValues, hasRejected: Bool) -> GroupValues {
-        let start = starts[group]
-        return GroupValues(
-            chosen: values[start], rejected: hasRejected ? values[start + 1] : nil,
-            negatives: shape.negatives.indices.map { values[start + 4 + $0] })
-    }
-
-    func divergence(of group: Int) -> ResponseDivergence {
-        ResponseDivergence(chosen: values[starts[group] + 2], rejected: values[starts[group] + 3])
     }
 }

@@ -164,12 +164,7 @@ extension TrainingRun {
         let used = draws.map { bytes(gradient.layout(train.groups[$0], $1).batches) }.max() ?? 0
         let streaming =
             draws.map { index, draw in
-                let objective = gradient.objective
-                return bytes(
-                    GroupLayout(
-                        train.groups[index], withRejected: objective.needs.rejected, negatives: draw.indices,
-                        isJoint: false
-                    ).batches)
+                bytes(gradient.layout(train.groups[index], draw, isJoint: false).batches)
             }.max() ?? 0
         let weights = (try? TensorCatalog(folder: folder.url).bytes) ?? 0
         let estimate = MemoryEstimate(
@@ -231,8 +226,8 @@ extension TrainingRun {
         try communicator.agree {
             for index in stride(from: communicator.rank, to: mine.count, by: communicator.size)
             where !Interruption.isAsked {
-                let draw = eval.draw(index, epoch: 0)
-                mine[index] = try gradient.loss(eval.groups[index], draw, reference: eval.reference(index, draw)).loss
+                let group = StepWork.Group(index, epoch: 0, data: eval, gradient, isJoint: false)
+                mine[index] = try gradient.loss(of: group)
                 Pulse.note()
             }
         }

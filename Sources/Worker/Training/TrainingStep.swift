@@ -12,7 +12,6 @@ final class TrainingStep {
     private let schedule: LearningRateSchedule
     private let firstMoment: Storage<Float>
     private let secondMoment: Storage<Float>
-    private let beta: Double
     /// Operations per second of all ranks together, as their matrix products run.
     private let machineRate: Double
 
@@ -31,8 +30,6 @@ final class TrainingStep {
         self.gradient = gradient
         self.settings = settings
         self.machineRate = machineRate
-        // Rewards are β·h: where there is no reference there are none.
-        beta = gradient.objective.needs.reference ? gradient.objective.beta : .nan
         schedule = LearningRateSchedule(
             settings.schedule, peak: settings.learningRate, warmupRatio: settings.warmupRatio, totalSteps: totalSteps)
         let parameters = gradient.model.parameters
@@ -89,7 +86,7 @@ final class TrainingStep {
         let started = clock
         let work = StepWork(indices, epoch: epoch, data: data, gradient)
         let plan = ShardPlan(costs: work.pieces.map(\.cost), ranks: communicator.size)
-        var share = StepShare(gradient, work, plan, rank: communicator.rank, beta: beta)
+        var share = StepShare(gradient, work, plan, rank: communicator.rank)
 
         var scores = try communicator.agree { try share.scoreMembers() }
         try scores.merge(communicator)
@@ -100,7 +97,7 @@ final class TrainingStep {
         _ = clock.lap()
         let slice = try reduction.reduceScatter(plan)
         let norm = try reduction.squaredNorm(UnsafeBufferPointer(slice)).squareRoot() / Double(indices.count)
-        if !norm.isFinite { try refuseGradient(slice, step: step, groups: work.groups.map(\.id)) }
+        if !norm.isFinite { try refuseGradient(slice, step: step, groups: work.groups.map(\.group.id)) }
         var reduceSeconds = clock.lap()
         let rate = schedule.rate(at: step)
         update(slice, step: step, rate: rate, norm: norm, groups: indices.count)
