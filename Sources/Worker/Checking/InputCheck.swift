@@ -41,21 +41,21 @@ package struct InputCheck {
             try checked.first?.sense.check()
             try StepOrder.check(groups: checked[0].groups.count, subject.configuration)
         }
-        if communicator.rank == 0 { checked.flatMap(\.sense.notes).forEach(RunOutput.say) }
+        if communicator.rank == 0 { checked.flatMap(\.sense.notes).forEach(Console.say) }
         _ = report("groups that teach little or nothing", checked.flatMap(\.odd))
         let rate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
         let summary = CheckReport(
             subject: subject, files: checked, pictures: pictures.count,
             transparent: looks.count(where: \.isTransparent),
             ranks: communicator.size, localRanks: communicator.localSize, host: HostMemory.current, machineRate: rate)
-        if communicator.rank == 0 { RunOutput.show(summary.lines) }
+        if communicator.rank == 0 { Console.show(summary.lines) }
         return 0
     }
 
     /// Lists one class of problems; true if there are any.
     private func report(_ title: String, _ problems: [MISPError]) -> Bool {
         if problems.isEmpty { return false }
-        if communicator.rank == 0 { Self.listing(title, problems).forEach(RunOutput.say) }
+        if communicator.rank == 0 { Self.listing(title, problems).forEach(Console.say) }
         return true
     }
 

@@ -62,7 +62,7 @@ package struct CompareDraws: ParsableCommand {
                 try communicator.agree {
                     guard communicator.rank == 0 else { return }
                     try result.write(to: URL(filePath: out))
-                    RunOutput.show(result.lines)
+                    Console.show(result.lines)
                 }
                 return 0
             })

@@ -22,7 +22,7 @@ package struct Doctor: ParsableCommand {
             Communicators.run { communicator in
                 let findings = try Examination(communicator).findings()
                 guard communicator.rank == 0 else { return findings.contains { $0.remedy != nil } ? 2 : 0 }
-                RunOutput.show(findings.map(\.line))
+                Console.show(findings.map(\.line))
                 let ailing = findings.count { $0.remedy != nil }
                 print(ailing == 0 ? "nothing to mend" : "\(ailing) to mend")
                 return ailing == 0 ? 0 : 2

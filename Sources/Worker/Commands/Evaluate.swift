@@ -68,7 +68,7 @@ package struct Evaluate: ParsableCommand {
                 let results = try OutputLock.holding(configuration.output, communicator) {
                     try Evaluation(configuration: configuration, communicator: communicator).run()
                 }
-                if communicator.rank == 0 { RunOutput.show(EvaluationReport(results).lines) }
+                if communicator.rank == 0 { Console.show(EvaluationReport(results).lines) }
                 return 0
             })
     }
@@ -80,7 +80,7 @@ package struct Evaluate: ParsableCommand {
                     guard communicator.rank == 0 else { return }
                     let comparisons = try EvaluationComparisons(
                         compare.map { URL(filePath: $0) }, Resampling(seed: 0, rounds: resamples))
-                    RunOutput.show(comparisons.lines)
+                    Console.show(comparisons.lines)
                     if let out { try FileOutput.write(comparisons.json.description + "\n", to: URL(filePath: out)) }
                     try writePage(comparisons)
                 }
@@ -98,7 +98,7 @@ package struct Evaluate: ParsableCommand {
                 continue
             }
             let file = first.file(EvaluationFolder.markedFile, of: name).relativePath
-            RunOutput.say(
+            Console.say(
                 "the page leaves out \(name): \(file) does not exist, as an earlier version left it; evaluate again, "
                     + "which keeps the answers")
         }
@@ -110,12 +110,12 @@ package struct Evaluate: ParsableCommand {
             limit: shown
         ).write(to: file)
         for benchmark in benchmarks {
-            RunOutput.show([
+            Console.show([
                 "\(benchmark.name): \(benchmark.count(.verdicts)) of \(benchmark.rows.count) questions are answered "
                     + "right by some and not by others; \(benchmark.count(.words)) more otherwise"
             ])
         }
-        RunOutput.say(
+        Console.say(
             "wrote \(file.relativePath)" + (unread > 0 ? "; \(unread) of its pictures cannot be read" : ""))
     }
 }

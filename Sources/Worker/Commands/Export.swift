@@ -55,7 +55,7 @@ package struct Export: ParsableCommand {
         try loaded.model.write(
             to: target, besides: loaded.folder.url,
             ModelWriting(format: dtype.format, shardBytes: shardSize.bytes))
-        RunOutput.say("exported \(loaded.origin) to \(out)")
+        Console.say("exported \(loaded.origin) to \(out)")
     }
 
     /// A file by which a folder is a model's or an adapter's.

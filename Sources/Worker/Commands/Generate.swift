@@ -73,9 +73,9 @@ package struct Generate: ParsableCommand {
                 let sampling = try communicator.agree {
                     try Sampling(self.sampling.choice, ModelFolder(configuration.model.path))
                 }
-                if communicator.rank == 0 { sampling.lines.forEach(RunOutput.say) }
+                if communicator.rank == 0 { sampling.lines.forEach(Console.say) }
                 let model = try communicator.agree { try TrainedModel(configuration, weights: weights) }
-                if communicator.rank == 0 { RunOutput.say("answers of \(model.origin)") }
+                if communicator.rank == 0 { Console.say("answers of \(model.origin)") }
                 if let input, let out {
                     Interruption.watch()
                     let questions = try communicator.agree {

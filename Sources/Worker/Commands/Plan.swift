@@ -42,7 +42,7 @@ package struct Plan: ParsableCommand {
                     ranks: counts, network: network, ranksPerHost: ranksPerHost ?? usableCores)
                 try communicator.agree {
                     guard communicator.rank == 0 else { return }
-                    RunOutput.show(report.lines)
+                    Console.show(report.lines)
                     if let json { try FileOutput.write(report.json.description + "\n", to: URL(filePath: json)) }
                 }
                 return 0

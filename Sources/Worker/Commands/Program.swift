@@ -4,8 +4,8 @@ import Foundation
 
 /// The command line as a whole: `misp-worker` and its commands.
 package struct Program: ParsableCommand {
-    package static let name = "misp-worker"
-    package static let version = "0.1.0"
+    package static let name = Release.program
+    package static let version = Release.version
 
     package static let configuration = CommandConfiguration(
         commandName: name,

@@ -27,13 +27,13 @@ package struct Report: ParsableCommand {
                 try communicator.agree {
                     guard communicator.rank == 0 else { return }
                     let page = ReportPage(runs: try runs.map { try RunRecord(URL(filePath: $0)) })
-                    RunOutput.show(page.lines)
+                    Console.show(page.lines)
                     let file =
                         out.map { URL(filePath: $0) }
                         ?? (runs.count == 1 ? URL(filePath: runs[0]).appending(path: "report.html") : nil)
                     if let file {
                         try page.write(to: file)
-                        RunOutput.say("wrote \(file.relativePath)")
+                        Console.say("wrote \(file.relativePath)")
                     }
                 }
                 return 0

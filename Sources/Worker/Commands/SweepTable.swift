@@ -33,7 +33,7 @@ package struct SweepTable: ParsableCommand {
                     try OutputFolder.make(folder)
                     try FileOutput.write("\(sweep.json)\n", to: folder.appending(path: "sweep.json"))
                     try FileOutput.write(SweepPage(sweep: sweep).html, to: folder.appending(path: "sweep.html"))
-                    RunOutput.show(sweep.lines)
+                    Console.show(sweep.lines)
                 }
                 return 0
             })

@@ -19,6 +19,20 @@ extension RunConfiguration {
             self.ranks = ranks
         }
 
+        /// Of this process.
+        static func current(ranks: Int) -> Environment {
+            Environment(
+                version: Release.version, processor: processorName,
+                cores: ProcessInfo.processInfo.processorCount, blas: BLAS.kernel, ranks: ranks)
+        }
+
+        /// The processor's name as the system gives it, else its architecture.
+        private static var processorName: String {
+            let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
+            let name = lines.first { $0.hasPrefix("model name") }?.split(separator: ":").last
+            return name.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+        }
+
         var json: JSON {
             [
                 "version": .string(version), "processor": .string(processor), "cores": .integer(cores),

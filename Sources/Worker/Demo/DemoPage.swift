@@ -39,7 +39,7 @@ package struct DemoPage {
                 <b class="right">Right</b>, <b class="wrong">wrong</b>.</p>
                 <section class="cards">\(cards)</section>
                 """
-            return ReportPage.page(title, body)
+            return PageStyle.page(title, body)
         }
     }
 

@@ -26,7 +26,7 @@ struct DemoRuns {
     /// - Throws: when the folder holds anything, but not the mark of a demonstration.
     func prepareFolder() throws {
         let mark: JSON = [
-            "made_by": "misp-worker demo", "version": .string(Program.version), "seed": .integer(Int(seed)),
+            "made_by": "misp-worker demo", "version": .string(Release.version), "seed": .integer(Int(seed)),
             "labels": .integer(size.labels), "gallery": .integer(size.gallery), "groups": .integer(size.groups),
             "questions": .integer(size.questions),
         ]
@@ -38,7 +38,7 @@ struct DemoRuns {
                     "holds files that are not the demonstration's", at: folder.relativePath,
                     remedy: "name another folder with --output")
             }
-            if !content.isEmpty { RunOutput.say("replacing the demonstration in \(folder.relativePath)") }
+            if !content.isEmpty { Console.say("replacing the demonstration in \(folder.relativePath)") }
             let isRepeated = (try? JSON(contentsOf: file(Self.marker))) == mark
             for entry in Self.entries where content.contains(entry) && !(isRepeated && entry == "pictures") {
                 try files.removeItem(at: file(entry))

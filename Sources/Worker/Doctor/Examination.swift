@@ -15,7 +15,8 @@ struct Examination {
     func findings() throws -> [Finding] {
         let facts = try facts()
         var findings = [
-            Finding("version", Program.version), Finding("processor", RunOutput.environment(ranks: 1).processor),
+            Finding("version", Release.version),
+            Finding("processor", RunConfiguration.Environment.current(ranks: 1).processor),
         ]
         findings += Diagnosis.findings(facts, hosts: communicator.hosts)
         findings.append(contentsOf: try reduction())

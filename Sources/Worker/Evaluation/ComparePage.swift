@@ -30,7 +30,7 @@ package struct ComparePage {
         let sections = benchmarks.map { section($0, &missing) }
         let body = ["<header><h1>Answers side by side</h1>\(legend)</header>", measures] + sections
         try FileOutput.write(
-            ReportPage.page("Answers of \(names.joined(separator: ", "))", body.joined(separator: "\n"), compareStyle),
+            PageStyle.page("Answers of \(names.joined(separator: ", "))", body.joined(separator: "\n"), compareStyle),
             to: url)
         return missing.count
     }

@@ -30,7 +30,7 @@ struct Evaluation {
             try communicator.agree { if communicator.rank == 0 { try Self.make(folder) } }
             let file = folder.appending(path: "answers.jsonl")
             if source.answers == nil, let sheet {
-                if communicator.rank == 0 { RunOutput.say("\(source.name): \(benchmark.questions.count) questions") }
+                if communicator.rank == 0 { Console.say("\(source.name): \(benchmark.questions.count) questions") }
                 try sheet.sheet.fill(benchmark.questions, communicator: communicator, out: file)
             }
             try communicator.agree {
@@ -51,7 +51,7 @@ struct Evaluation {
         guard configuration.benchmarks.contains(where: { $0.answers == nil }) else { return nil }
         let run = try communicator.agree { try configuration.run.map { try RunConfiguration(contentsOf: $0) } }
         let sampling = try communicator.agree { try resolved(run) }
-        if communicator.rank == 0 { sampling.lines.forEach(RunOutput.say) }
+        if communicator.rank == 0 { sampling.lines.forEach(Console.say) }
         let model = try communicator.agree { try load(run) }
         let weights = try AgreedInput(communicator) { try model.places.flatMap { try InputPiece.files(of: $0) } }
         try communicator.agree {
@@ -72,7 +72,7 @@ struct Evaluation {
             } else {
                 try FileOutput.write(asked.description + "\n", to: file)
             }
-            RunOutput.say("answers of \(model.origin)")
+            Console.say("answers of \(model.origin)")
         }
         return (AnswerSheet(model, sampling), model.origin)
     }

@@ -84,7 +84,7 @@ struct EvaluationComparison {
 
     var lines: [String] {
         ["\(letters.0): \(folders.0.relativePath)", "\(letters.1): \(folders.1.relativePath)"]
-            + EvaluationReport.aligned(rows, rightOf: 2)
+            + TextTable.aligned(rows, rightOf: 2)
     }
 
     var json: JSON {

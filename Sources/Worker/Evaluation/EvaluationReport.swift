@@ -24,25 +24,12 @@ struct EvaluationReport {
                 ])
             }
         }
-        return Self.aligned(rows, rightOf: 2)
+        return TextTable.aligned(rows, rightOf: 2)
     }
 
     /// Shares with four decimals; rewards and ratings with as many digits as matter.
     static func format(_ value: Double) -> String {
         value.isNaN ? "–" : String(format: abs(value) < 10 ? "%.4f" : "%.2f", value)
-    }
-
-    /// Rows as columns, those from `column` on to the right.
-    static func aligned(_ rows: [[String]], rightOf column: Int) -> [String] {
-        let widths = (rows.first ?? []).indices.map { index in rows.map { $0[index].count }.max() ?? 0 }
-        return rows.map { row in
-            let cells = row.enumerated().map { index, cell -> String in
-                let space = String(repeating: " ", count: widths[index] - cell.count)
-                return index < column ? cell + space : space + cell
-            }
-            let line = cells.joined(separator: "  ")
-            return String(line.reversed().drop { $0 == " " }.reversed())
-        }
     }
 
     /// Writes results.json.
@@ -62,7 +49,7 @@ struct EvaluationReport {
                 "measures": .array(measures),
             ]
         }
-        let root: JSON = ["version": .string(Program.version), "benchmarks": .array(benchmarks)]
+        let root: JSON = ["version": .string(Release.version), "benchmarks": .array(benchmarks)]
         try FileOutput.write(root.description + "\n", to: folder.appending(path: "results.json"))
     }
 }

@@ -50,7 +50,7 @@ struct AutoencoderStage {
             return Result(
                 weights: try communicator.agree { try SparseAutoencoder(contentsOf: weights) }, summary: summary)
         }
-        if isFirst { RunOutput.say("the autoencoder is that of an earlier run, \(weights.relativePath)") }
+        if isFirst { Console.say("the autoencoder is that of an earlier run, \(weights.relativePath)") }
         return Result(
             weights: try communicator.agree { try SparseAutoencoder(contentsOf: weights) },
             summary: try JSONDecoder().decode(Record.self, from: stored).summary)

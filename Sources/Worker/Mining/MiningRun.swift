@@ -58,10 +58,10 @@ struct MiningRun {
                 configuration: configuration, mined: mined.groups, groups: groups, pictures: pictures, factors: factors,
                 training: autoencoder?.summary, hubs: statistics.hubs)
             let names = try pages.write(embeddings.images)
-            RunOutput.say(
+            Console.say(
                 "wrote \((["groups.jsonl", "statistics.json"] + names).joined(separator: ", ")) in "
                     + configuration.output.relativePath)
-            RunOutput.show(statistics.lines)
+            Console.show(statistics.lines)
         }
     }
 
@@ -145,10 +145,10 @@ struct MiningRun {
     private func prepareOutput(_ input: MiningInput) throws {
         try OutputFolder.make(configuration.output)
         try FileOutput.write(
-            configuration.yaml(environment: RunOutput.environment(ranks: communicator.size)),
+            configuration.yaml(environment: RunConfiguration.Environment.current(ranks: communicator.size)),
             to: configuration.output.appending(path: "config.yaml"))
         let ranks = communicator.size == 1 ? "1 rank" : "\(communicator.size) ranks"
-        RunOutput.say(
+        Console.say(
             "negatives for \(input.groups.count) groups by \(configuration.strategy.rawValue), \(ranks); embeddings by "
                 + "\(configuration.embedder.rawValue)")
     }
@@ -160,8 +160,8 @@ struct MiningRun {
             String(decoding: $0, as: UTF8.self).split(separator: "\n")
         }
         guard isFirst else { return }
-        for fault in Set(faults).sorted() { RunOutput.say("passing over a damaged file of \(fault)") }
-        RunOutput.say("embeddings: \(Int(computed[0])) computed, all others were in \(stage.store.folder.relativePath)")
+        for fault in Set(faults).sorted() { Console.say("passing over a damaged file of \(fault)") }
+        Console.say("embeddings: \(Int(computed[0])) computed, all others were in \(stage.store.folder.relativePath)")
     }
 
     struct Embeddings {
@@ -247,18 +247,5 @@ struct MiningRun {
     /// Collective. Files appear once, and every rank knows that they are there.
     private func onFirstRank(_ work: () throws -> Void) throws {
         try communicator.agree { if isFirst { try work() } }
-    }
-}
-
-/// Folders for results.
-enum OutputFolder {
-    static func make(_ folder: URL) throws(MISPError) {
-        do {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        } catch {
-            throw MISPError(
-                "cannot be made (\(SystemReason.text(error)))", at: folder.relativePath,
-                remedy: "choose another output")
-        }
     }
 }

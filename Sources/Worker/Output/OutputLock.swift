@@ -40,7 +40,7 @@ final class OutputLock {
             let owner = owner(descriptor)
             close(descriptor)
             guard error == EWOULDBLOCK else {
-                RunOutput.say("\(folder.relativePath) cannot be locked: see to it that nothing else writes there")
+                Console.say("\(folder.relativePath) cannot be locked: see to it that nothing else writes there")
                 return nil
             }
             guard ContinuousClock.now < end, !Interruption.isAsked else {
@@ -48,7 +48,7 @@ final class OutputLock {
                     "is in use by \(owner)", at: folder.relativePath,
                     remedy: "wait for its end, or choose another output")
             }
-            if !isTold { RunOutput.say("waiting for the end of \(owner), which uses \(folder.relativePath)") }
+            if !isTold { Console.say("waiting for the end of \(owner), which uses \(folder.relativePath)") }
             isTold = true
             usleep(200_000)
         }

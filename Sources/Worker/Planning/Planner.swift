@@ -61,7 +61,7 @@ struct Planner {
                 model, try GroupGradient(model, subject.folder, configuration), PreparedData([encoded], configuration)
             )
         }
-        if communicator.rank == 0 { RunOutput.say("measuring the group \(data.groups[0].id)") }
+        if communicator.rank == 0 { Console.say("measuring the group \(data.groups[0].id)") }
         let buffer = Gradient(zerosFor: model.parameters)
         let pool = ScratchPool(elements: model.parameters.count)
         return try HostMeasurement(communicator).hosts(operations: facts[index].step) {

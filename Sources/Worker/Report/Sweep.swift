@@ -100,7 +100,7 @@ struct Sweep {
         let own = ["held-out loss", "loss", "reward accuracy", "reward margin", "hours"]
         let evaluated = measures.filter { !own.contains($0) }
         let shown = evaluated.isEmpty ? measures : evaluated + measures.filter { $0 == "hours" }
-        return EvaluationReport.aligned(cells(shown), rightOf: keys.count)
+        return TextTable.aligned(cells(shown), rightOf: keys.count)
             + ["", "Means over seeds ± half of their 95 % intervals (Student's t)."]
     }
 

@@ -19,7 +19,7 @@ struct SweepPage {
             <tbody>\(cells.dropFirst().map { row($0, "td") }.joined())</tbody></table></section>
             <section class="charts">\(charts.joined())</section>
             """
-        return ReportPage.page("Sweep", body)
+        return PageStyle.page("Sweep", body)
     }
 
     private var charts: [String] {

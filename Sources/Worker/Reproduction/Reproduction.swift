@@ -43,7 +43,7 @@ struct Reproduction {
     private func prepare() throws {
         let file = output.appending(path: "reproduction.json")
         let mark: JSON = [
-            "made_by": "misp-worker reproduce", "version": .string(Program.version), "labels": .integer(size.labels),
+            "made_by": "misp-worker reproduce", "version": .string(Release.version), "labels": .integer(size.labels),
             "gallery": .integer(size.gallery), "groups": .integer(size.groups), "questions": .integer(questions),
         ]
         try communicator.agree {
@@ -94,7 +94,7 @@ struct Reproduction {
         try FileOutput.write(page.html, to: output.appending(path: "reproduction.html"))
         try writeFigures(result, laboratory, map: map)
         try writeAnswers(output.appending(path: first))
-        RunOutput.say("wrote reproduction.html, results.json and figures in \(output.relativePath)")
+        Console.say("wrote reproduction.html, results.json and figures in \(output.relativePath)")
     }
 
     /// The page's figures as files.

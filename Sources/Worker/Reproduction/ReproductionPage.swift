@@ -53,7 +53,7 @@ struct ReproductionPage {
             <h2>Costs</h2>
             \(costs)
             """
-        return ReportPage.page("MISP-DPO in miniature", body)
+        return PageStyle.page("MISP-DPO in miniature", body)
     }
 
     private var figures: ReproductionFigures { ReproductionFigures(result: result) }

@@ -52,7 +52,7 @@ struct SamplingResult {
 
     /// The table, for a terminal.
     var lines: [String] {
-        EvaluationReport.aligned(cells, rightOf: 1) + [
+        TextTable.aligned(cells, rightOf: 1) + [
             "",
             "\(groups) groups, \(draws) draws each. Bias, noise and error of the image loss's gradient are shares of "
                 + "the exact gradient's norm.",
@@ -123,6 +123,6 @@ struct SamplingResult {
     }
 
     private var html: String {
-        ReportPage.page("Draws of negatives", "<header><h1>Draws of negatives</h1></header>\n\(charts)")
+        PageStyle.page("Draws of negatives", "<header><h1>Draws of negatives</h1></header>\n\(charts)")
     }
 }

@@ -147,14 +147,3 @@ struct BatchPass {
     let kept: VisionLanguageModel<Float>.Activations?
     var referenceScores: ResponseScores<Float>?
 }
-
-/// Seconds between laps, from a clock that never jumps.
-struct Stopwatch {
-    private var last = ContinuousClock.now
-
-    mutating func lap() -> Double {
-        let now = ContinuousClock.now
-        defer { last = now }
-        return (now - last) / .seconds(1)
-    }
-}

@@ -51,7 +51,7 @@ final class RunCheckpoints {
     /// The checkpoint to go on from; in a run that starts anew, none, and what an earlier run left is out of the way.
     func begin(_ start: RunStart) throws -> CheckpointStore.Saved? {
         var damaged: [String] = []
-        defer { for line in damaged { RunOutput.say(line) } }
+        defer { for line in damaged { Console.say(line) } }
         guard start.origin != .anew,
             let saved = try store.newest(buffers: TrainingStep.bufferNames, tell: { damaged.append($0) })
         else {
@@ -61,7 +61,7 @@ final class RunCheckpoints {
         try communicator.agree {
             guard communicator.rank == 0 else { return }
             try compare(with: saved.state, acceptsOtherInput: start.acceptsOtherInput)
-            RunOutput.say("going on from \(saved.state.file)")
+            Console.say("going on from \(saved.state.file)")
         }
         latest = saved.step
         return saved
@@ -77,7 +77,7 @@ final class RunCheckpoints {
         guard !earlier.isEmpty else { return }
         guard start.origin == .resumingIfAny || start.overwrites else { throw earlier.refusal }
         let reason = start.overwrites ? "as --overwrite was given" : "as no checkpoint of it is whole"
-        RunOutput.say("replacing \(earlier.description) of an earlier run, \(reason)")
+        Console.say("replacing \(earlier.description) of an earlier run, \(reason)")
         try earlier.remove(sparing: [
             ("model.path", configuration.model.path), ("model.adapter", configuration.model.adapter),
             ("data.train", configuration.data.train), ("data.eval", configuration.data.eval),
@@ -143,7 +143,7 @@ final class RunCheckpoints {
                 first.what, at: first.place,
                 remedy: "put back what the run began with, or go on all the same by --resume-on-other-input")
         }
-        for other in others.prefix(5) { RunOutput.say("going on although \(other.place) \(other.what)") }
+        for other in others.prefix(5) { Console.say("going on although \(other.place) \(other.what)") }
         guard state["parameters"] == saved["parameters"].value else {
             throw MISPError(
                 "trains other tensors than those in \(saved.file)", at: "model.path",

@@ -71,7 +71,7 @@ extension TrainingRun {
         Pulse.note(step: first)
         Pulse.note(saved: first)
         let output = try communicator.agree { try RunOutput(self, order: order, continuingAfter: first) }
-        if communicator.rank == 0 { notes(order).forEach(RunOutput.say) }
+        if communicator.rank == 0 { notes(order).forEach(Console.say) }
         try Interruption.keeping(kept(saved)) {
             let rest = first == 0 ? epochs : order.epochs(from: first)
             try prepare(rest, first == 0 ? pictures : train.images(epochs: rest), input, output)
@@ -124,7 +124,7 @@ extension TrainingRun {
     ) throws {
         let caches = try openCaches(pictures, input)
         try computeReferences(epochs: epochs, caches?.references, output)
-        try caches?.tellOfDamagedReferences { if communicator.rank == 0 { RunOutput.say($0) } }
+        try caches?.tellOfDamagedReferences { if communicator.rank == 0 { Console.say($0) } }
     }
 
     /// What is there to go on with when a signal ends the run before its checkpoints were looked at.
@@ -195,7 +195,7 @@ extension TrainingRun {
             seen.insert($0).inserted
         }
         return try RunCaches(self, images: images, input: input) { line in
-            if communicator.rank == 0 { RunOutput.say(line) }
+            if communicator.rank == 0 { Console.say(line) }
         }
     }
 

@@ -34,9 +34,9 @@ struct FigureSheet {
         let label = HTML.escaped(figures.map(\.title).joined(separator: ", "))
         return """
             <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(width) \(height)" width="\(width)" \
-            height="\(height)" role="img" aria-label="\(label)"><style>\(ReportPage.palette)
+            height="\(height)" role="img" aria-label="\(label)"><style>\(PageStyle.palette)
             text{font:10px system-ui,sans-serif;fill:var(--soft)}.title{font-size:13px;font-weight:600;fill:var(--ink)}
-            \(ReportPage.chartStyle)</style><rect width="100%" height="100%" fill="var(--card)"/>
+            \(PageStyle.chartStyle)</style><rect width="100%" height="100%" fill="var(--card)"/>
             \(body.joined(separator: "\n"))\(names.joined())</svg>
 
             """

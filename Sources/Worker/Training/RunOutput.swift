@@ -32,7 +32,7 @@ final class RunOutput {
                 remedy: "choose another output")
         }
         try FileOutput.write(
-            configuration.yaml(environment: Self.environment(ranks: run.communicator.size)),
+            configuration.yaml(environment: .current(ranks: run.communicator.size)),
             to: folder.appending(path: "config.yaml"))
         metrics = try MetricsWriter(folder.appending(path: "metrics.jsonl"), continuingAfter: step)
         evaluations =
@@ -47,7 +47,7 @@ final class RunOutput {
     static func announce(_ run: TrainingRun, _ order: StepOrder) {
         guard run.communicator.rank == 0 else { return }
         let ranks = run.communicator.size == 1 ? "1 rank" : "\(run.communicator.size) ranks"
-        say(
+        Console.say(
             "\(run.configuration.objective.kind.rawValue) on \(run.train.groups.count) groups, "
                 + "\(order.totalSteps) steps of \(order.groupsPerStep) groups, \(ranks); "
                 + "\(run.model.parameters.count) trained parameters")
@@ -74,7 +74,7 @@ final class RunOutput {
         guard isFirst else { return }
         try evaluations?.append(["step": .integer(step), "loss": .number(loss)])
         try events?.append([("eval/loss", loss)], step: step)
-        Self.say(String(format: "step %d: held-out loss %.4f", step, loss))
+        Console.say(String(format: "step %d: held-out loss %.4f", step, loss))
     }
 
     /// Collective. Whether the evaluation after so many steps is done and written; so it is where there is none to do.
@@ -101,26 +101,8 @@ final class RunOutput {
             written.append("model")
         }
         try ReportPage(runs: [RunRecord(folder)]).write(to: folder.appending(path: "report.html"))
-        Self.say("wrote \(written.joined(separator: " and ")) in \(folder.relativePath)")
+        Console.say("wrote \(written.joined(separator: " and ")) in \(folder.relativePath)")
     }
-
-    static func environment(ranks: Int) -> RunConfiguration.Environment {
-        RunConfiguration.Environment(
-            version: Program.version, processor: Self.processor, cores: ProcessInfo.processInfo.processorCount,
-            blas: BLAS.kernel, ranks: ranks)
-    }
-
-    /// The processor's name as the system gives it, else its architecture.
-    private static var processor: String {
-        let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
-        let name = lines.first { $0.hasPrefix("model name") }?.split(separator: ":").last
-        return name.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
-    }
-
-    static func say(_ line: String) { StandardStreams.tell("\(line.shown)\n") }
-
-    /// Prints what a command was asked for.
-    static func show(_ lines: [String]) { print(lines.map(\.shown).joined(separator: "\n")) }
 }
 
 /// Tells of a phase before training, every few seconds.
@@ -131,12 +113,12 @@ private struct StageProgress {
 
     init(_ name: String, total: Int) {
         (self.name, self.total) = (name, total)
-        RunOutput.say("\(name) of \(total) groups")
+        Console.say("\(name) of \(total) groups")
     }
 
     mutating func update(_ done: Int) {
         guard ContinuousClock.now - last > .seconds(Progress.interval) else { return }
         last = .now
-        RunOutput.say("\(name): \(done) of \(total)")
+        Console.say("\(name): \(done) of \(total)")
     }
 }
