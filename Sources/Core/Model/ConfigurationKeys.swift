@@ -9,13 +9,15 @@ extension KeyTable {
         read: ["model_type", "quantization_config"],
         harmless: [
             "_attn_implementation_autoset", "_commit_hash", "_name_or_path", "architectures", "attn_implementation",
-            "bos_token_id", "chunk_size_feed_forward", "cross_attention_hidden_size", "decoder_start_token_id", "dtype",
+            "bos_token_id", "chunk_size_feed_forward", "cls_token_id", "cross_attention_hidden_size",
+            "decoder_start_token_id", "dtype",
             "eos_token_id", "finetuning_task", "gradient_checkpointing", "id2label", "initializer_factor",
-            "initializer_range", "is_composition", "is_decoder", "label2id", "name_or_path", "num_labels",
+            "initializer_range", "is_composition", "is_decoder", "label2id", "mask_token_id", "name_or_path",
+            "num_labels",
             "output_attentions", "output_hidden_states", "pad_token_id", "prefix", "pretraining_tp", "problem_type",
             "projection_dim", "return_dict", "sep_token_id", "task_specific_params", "tf_legacy_loss",
             "tie_encoder_decoder", "tokenizer_class", "torch_dtype", "torchscript", "transformers_version",
-            "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache",
+            "unk_token_id", "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache",
         ],
         fixed: [
             "add_cross_attention": [false], "is_encoder_decoder": [false], "pruned_heads": [.object(.init())],
