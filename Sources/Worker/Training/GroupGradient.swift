@@ -85,13 +85,6 @@ struct GroupGradient {
         return pass.kept == nil ? seconds : 0
     }
 
-    /// What the objective sees of a group.
-    func scored(_ group: StepWork.Group, _ scores: GroupScores) -> ScoredGroup {
-        ScoredGroup(
-            policy: scores.policy, reference: group.reference, draw: group.draw,
-            chosenTokens: group.group.chosen.count, divergence: scores.divergence)
-    }
-
     /// - Parameter id: the group's
     func loss(_ group: ScoredGroup, of id: String) throws -> GroupLoss {
         let loss = objective(group)
@@ -101,11 +94,11 @@ struct GroupGradient {
 
     /// The loss of a group without a gradient.
     func loss(of group: StepWork.Group) throws -> Double {
-        var scores = GroupScores(group.draw)
+        var scored = group.unscored
         for batch in group.batches {
-            scores.add(try forward(batch, of: group.group, keeping: false).scores, of: batch)
+            scored.add(try forward(batch, of: group.group, keeping: false).scores, of: batch)
         }
-        return try loss(scored(group, scores), of: group.group.id).loss
+        return try loss(scored, of: group.group.id).loss
     }
 
     /// The log-probabilities of the chosen response, the rejected one where it is asked for, and the listed negatives.

@@ -49,7 +49,7 @@ struct StepShare {
         let group = work.groups[piece.group]
         let (pass, forwardSeconds) = try passes.removeValue(forKey: index) ?? forward(index, keeping: true)
         var clock = Stopwatch()
-        let scored = gradient.scored(group, allScores(of: piece.group, scores, own: (index, pass)))
+        let scored = scoredGroup(piece.group, scores, own: pass)
         let loss = try gradient.loss(scored, of: group.group.id)
         let lossSeconds = clock.lap()
         Pulse.note()
@@ -71,16 +71,17 @@ struct StepShare {
         return (pass, clock.lap())
     }
 
-    /// Of the group's batches: a whole group's own pass, a split one's from wherever they were made.
-    private func allScores(of group: Int, _ scores: MemberScores, own: (piece: Int, pass: BatchPass)) -> GroupScores {
-        var all = GroupScores(work.groups[group].draw)
-        guard work.groups[group].isSplit else {
-            all.add(own.pass.scores, of: own.pass.batch)
-            return all
+    /// A whole group by its own pass, a split one by those of its batches, wherever they were made.
+    private func scoredGroup(_ index: Int, _ scores: MemberScores, own: BatchPass) -> ScoredGroup {
+        let group = work.groups[index]
+        var scored = group.unscored
+        guard group.isSplit else {
+            scored.add(own.scores, of: own.batch)
+            return scored
         }
-        for (index, piece) in work.pieces.enumerated() where piece.group == group {
-            all.add(scores[index], of: work.batch(of: piece))
+        for (place, piece) in work.pieces.enumerated() where piece.group == index {
+            scored.add(scores[place], of: work.batch(of: piece))
         }
-        return all
+        return scored
     }
 }

@@ -56,14 +56,16 @@ struct StepWork {
     func batch(of piece: Piece) -> GroupLayout.Batch { groups[piece.group].batches[piece.batch] }
 }
 
-/// What the forward passes of a group's batches say of its sequences.
-struct GroupScores {
-    private(set) var policy: GroupValues
-    private(set) var divergence: ResponseDivergence?
+extension StepWork.Group {
+    /// As the objective sees it, before its sequences are scored.
+    var unscored: ScoredGroup {
+        ScoredGroup(
+            policy: GroupValues(chosen: 0, negatives: draw.indices.map { _ in 0 }), reference: reference, draw: draw,
+            chosenTokens: group.chosen.count)
+    }
+}
 
-    /// - Parameter draw: the group's, whose negatives are scored
-    init(_ draw: NegativeDraw) { policy = GroupValues(chosen: 0, negatives: draw.indices.map { _ in 0 }) }
-
+extension ScoredGroup {
     mutating func add(_ scores: BatchScores, of batch: GroupLayout.Batch) {
         for (sequence, value) in zip(batch.sequences, scores.logProbabilities) { policy[sequence] = value }
         divergence = scores.divergence ?? divergence
