@@ -47,6 +47,11 @@ public protocol SharedMemory: AnyObject {
 }
 
 extension Communicator {
+    /// Of `count` parts of equal cost, dealt out one by one over the ranks, those of this one.
+    public func share(of count: Int) -> StrideTo<Int> { stride(from: rank, to: count, by: size) }
+}
+
+extension Communicator {
     /// This rank's number within its host.
     public var localRank: Int { (0..<rank).count { hosts[$0] == hosts[rank] } }
     /// The number of ranks on this rank's host.

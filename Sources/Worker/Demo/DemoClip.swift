@@ -10,7 +10,7 @@ enum DemoClip {
 
     /// Writes all of the folder but the weights.
     static func write(to folder: URL) throws {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try OutputFolder.make(folder)
         for (name, content) in [
             ("config.json", configuration),
             ("tokenizer.json", DemoTokenizer.content(specials: specials, closing: "</s>")),

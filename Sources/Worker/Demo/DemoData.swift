@@ -69,7 +69,7 @@ package struct DemoData: Sendable {
         pictures += groups.enumerated().map { Picture(Self.groupPicture($0), $1.scene, $1.strokes) }
         pictures += questions.enumerated().map { Picture(Self.questionPicture($0), $1.scene, $1.strokes) }
         try communicator.agree {
-            for index in stride(from: communicator.rank, to: pictures.count, by: communicator.size) {
+            for index in communicator.share(of: pictures.count) {
                 let (path, scene, strokes) = pictures[index]
                 let png = try scene.picture(strokes: strokes).pngData()
                 let file = folder.appending(path: path)

@@ -38,7 +38,7 @@ struct DemoAnswerer {
     ) throws -> [Int] {
         let mine = try communicator.agree {
             var answers = [Double](repeating: 0, count: questions.count)
-            for index in stride(from: communicator.rank, to: questions.count, by: communicator.size) {
+            for index in communicator.share(of: questions.count) {
                 let values = try logProbabilities(questions[index], picture: picture(index))
                 answers[index] = Double((first..<values.count).max { values[$0] < values[$1] } ?? first)
             }

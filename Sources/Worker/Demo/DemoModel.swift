@@ -5,7 +5,7 @@ import Foundation
 enum DemoModel {
     /// Writes the folder; what other programs need to load it is in it too.
     static func write(to folder: URL, seed: UInt64) throws {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try OutputFolder.make(folder)
         for (name, content) in [
             ("config.json", configuration), ("tokenizer.json", tokenizer),
             ("tokenizer_config.json", DemoTokenizer.settings), ("preprocessor_config.json", preprocessor),

@@ -22,12 +22,12 @@ struct Evaluation {
         let benchmarks = try communicator.agree {
             try configuration.benchmarks.map { ($0, try $0.kind.open($0)) }
         }
-        try communicator.agree { if communicator.rank == 0 { try Self.make(output) } }
+        try communicator.agree { if communicator.rank == 0 { try OutputFolder.make(output) } }
         let sheet = try prepareAnswers()
         var results: [Result] = []
         for (source, benchmark) in benchmarks {
             let folder = output.appending(path: source.name)
-            try communicator.agree { if communicator.rank == 0 { try Self.make(folder) } }
+            try communicator.agree { if communicator.rank == 0 { try OutputFolder.make(folder) } }
             let file = folder.appending(path: "answers.jsonl")
             if source.answers == nil, let sheet {
                 if communicator.rank == 0 { Console.say("\(source.name): \(benchmark.questions.count) questions") }
@@ -148,13 +148,4 @@ struct Evaluation {
         }
     }
 
-    private static func make(_ folder: URL) throws {
-        do {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        } catch {
-            throw MISPError(
-                "cannot be made (\(SystemReason.text(error)))", at: folder.relativePath,
-                remedy: "choose another output")
-        }
-    }
 }

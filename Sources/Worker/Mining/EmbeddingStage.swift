@@ -109,7 +109,7 @@ final class EmbeddingStage {
             var (outcomes, own) = ([Outcome](), Set<Digest>())
             try writer.flushing {
                 var failure: (any Error)?
-                for index in stride(from: communicator.rank, to: count, by: communicator.size) {
+                for index in communicator.share(of: count) {
                     outcomes.append(
                         work(index) { key, row in
                             guard failure == nil, own.insert(key).inserted else { return }

@@ -115,7 +115,7 @@ struct PictureTable {
         embeddings.centre?.centre(others)
         var near = [Double](repeating: 0, count: images.rows)
         let blocks = NearDuplicates.blocks(images)
-        for block in stride(from: communicator.rank, to: blocks, by: communicator.size) where !Interruption.isAsked {
+        for block in communicator.share(of: blocks) where !Interruption.isAsked {
             for row in NearDuplicates.rows(ofBlock: block, images, near: others, above: Float(limit)) { near[row] = 1 }
         }
         try communicator.agree { try MiningRun.endIfAsked(stage.store.folder) }

@@ -18,11 +18,7 @@ package final class EventFile {
             "events.out.tfevents.\(Int(time.timeIntervalSince1970)).\(ProcessInfo.processInfo.hostName)."
             + "\(ProcessInfo.processInfo.processIdentifier)"
         let url = folder.appending(path: name)
-        do {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        } catch {
-            throw MISPError("cannot be made (\(SystemReason.text(error)))", at: folder.relativePath)
-        }
+        try OutputFolder.make(folder)
         try EventHistory.cut(folder, after: step)
         file = try FileOutput(url)
         var version = Message(time: time, step: 0)

@@ -21,6 +21,20 @@ package enum HTML {
         return String(result)
     }
 
+    /// A table as wide as it needs, in a section that scrolls. The first cell of a row is its head; cells may have
+    /// several lines.
+    static func table(_ head: [String], _ rows: [[String]]) -> String {
+        func row(_ cells: [String], _ tag: String) -> String {
+            func lines(_ cell: String) -> String {
+                cell.split(separator: "\n").map { escaped(String($0)) }.joined(separator: "<br>")
+            }
+            return "<tr><th>\(escaped(cells.first ?? ""))</th>"
+                + cells.dropFirst().map { "<\(tag)>\(lines($0))</\(tag)>" }.joined() + "</tr>"
+        }
+        return "<section class=\"wide\"><table><thead>\(row(head, "th"))</thead><tbody>"
+            + rows.map { row($0, "td") }.joined() + "</tbody></table></section>"
+    }
+
     /// A whole page in one file that needs nothing else.
     ///
     /// - Parameters:

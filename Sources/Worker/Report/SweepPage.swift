@@ -7,16 +7,11 @@ struct SweepPage {
 
     var html: String {
         let cells = sweep.cells(sweep.measures)
-        func row(_ cells: [String], _ tag: String) -> String {
-            let first = cells.first.map { "<th>\(HTML.escaped($0))</th>" } ?? ""
-            return "<tr>\(first)\(cells.dropFirst().map { "<\(tag)>\(HTML.escaped($0))</\(tag)>" }.joined())</tr>"
-        }
         let body = """
             <header><h1>Sweep</h1></header>
             <p class="note">Means over seeds ± half of their 95 % intervals (Student’s t). Whiskers are the same \
             intervals.</p>
-            <section class="wide"><table><thead>\(row(cells[0], "th"))</thead>\
-            <tbody>\(cells.dropFirst().map { row($0, "td") }.joined())</tbody></table></section>
+            \(HTML.table(cells[0], Array(cells.dropFirst())))
             <section class="charts">\(charts.joined())</section>
             """
         return PageStyle.page("Sweep", body)

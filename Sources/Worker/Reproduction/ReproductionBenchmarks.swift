@@ -72,7 +72,7 @@ struct ReproductionBenchmarks {
         pictures += captions.enumerated().map { ("chair/\($0).png", $1.scene, $1.strokes) }
 
         try communicator.agree {
-            for index in stride(from: communicator.rank, to: pictures.count, by: communicator.size) {
+            for index in communicator.share(of: pictures.count) {
                 let (path, scene, strokes) = pictures[index]
                 let file = folder.appending(path: path)
                 try OutputFolder.make(file.deletingLastPathComponent())

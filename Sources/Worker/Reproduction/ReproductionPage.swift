@@ -93,20 +93,8 @@ struct ReproductionPage {
         }
     }
 
-    private func table(_ head: [String], _ rows: [[String]]) -> String {
-        func row(_ cells: [String], _ tag: String) -> String {
-            func lines(_ cell: String) -> String {
-                cell.split(separator: "\n").map { HTML.escaped(String($0)) }.joined(separator: "<br>")
-            }
-            return "<tr><th>\(HTML.escaped(cells.first ?? ""))</th>"
-                + cells.dropFirst().map { "<\(tag)>\(lines($0))</\(tag)>" }.joined() + "</tr>"
-        }
-        return "<section class=\"wide\"><table><thead>\(row(head, "th"))</thead><tbody>"
-            + rows.map { row($0, "td") }.joined() + "</tbody></table></section>"
-    }
-
     private func armTable(_ arms: [(name: String, key: String)]) -> String {
-        table(
+        HTML.table(
             [""] + Self.shown.map(\.title),
             arms.map { name, key in [name] + Self.shown.map { result.text(key, $0.title) } })
     }
@@ -121,7 +109,7 @@ struct ReproductionPage {
                     return ReproductionResult.text(found.values, sign: true) + p
                 }
         }
-        return table([""] + columns.map(\.title), rows)
+        return HTML.table([""] + columns.map(\.title), rows)
     }
 
     private func figure(_ title: String, _ figures: [FigureSheet.Figure]) -> String {
@@ -145,7 +133,7 @@ struct ReproductionPage {
                 String(format: "%+.0f", mean / (seconds + before) * 60),
             ]
         }
-        return table(
+        return HTML.table(
             ["", "a group", "training", "CLIP and mining", "points of POPE accuracy", "points a minute"], rows)
                 + """
                 <p class="note">Seconds on this machine, means over seeds. “CLIP and mining” is what negatives cost \

@@ -37,7 +37,7 @@ struct SamplingLaboratory {
         let width = cells.count * Self.fields.count
         let mine = try communicator.agree {
             var flat = [Double](repeating: 0, count: chosen.count * width)
-            for place in stride(from: communicator.rank, to: chosen.count, by: communicator.size) {
+            for place in communicator.share(of: chosen.count) {
                 let index = chosen[place]
                 let found = try errors(index, reference: table.values(index, negatives: pools[index]), cells)
                 let values = found.flatMap { errors in Self.fields.map { errors[keyPath: $0] } }

@@ -60,7 +60,7 @@ struct SamplingResult {
     }
 
     func write(to folder: URL) throws {
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try OutputFolder.make(folder)
         try FileOutput.write(json.description + "\n", to: folder.appending(path: "sampling.json"))
         try FileOutput.write(html, to: folder.appending(path: "sampling.html"))
     }
@@ -106,10 +106,6 @@ struct SamplingResult {
     var charts: String {
         let names = drawn.enumerated().map { "<b class=\"s\($0)\">\($1.rawValue)</b>" }.joined(separator: " ")
         let figures = figures.map { "<figure><h2>\($0.title)</h2>\($0.svg)</figure>" }
-        let head = cells[0].map { "<th>\($0)</th>" }.joined()
-        let body = cells.dropFirst().map { cells in
-            "<tr><th>\(cells[0])</th>\(cells.dropFirst().map { "<td>\($0)</td>" }.joined())</tr>"
-        }
         return """
             <p class="note">The gradient of the image loss on K drawn negatives beside that on the whole pool: \
             \(groups) groups, \(draws) draws each. Error, bias and noise are shares of the exact gradient's norm, \
@@ -117,8 +113,7 @@ struct SamplingResult {
             prints it, is in the table alone.</p>
             <p class="legend">\(names)</p>
             <section class="charts">\(figures.joined())</section>
-            <section class="wide"><table><thead><tr>\(head)</tr></thead>\
-            <tbody>\(body.joined())</tbody></table></section>
+            \(HTML.table(cells[0], Array(cells.dropFirst())))
             """
     }
 

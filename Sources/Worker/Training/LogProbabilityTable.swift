@@ -25,7 +25,7 @@ struct LogProbabilityTable {
         let mine = try communicator.agree {
             var table = [Double](repeating: 0, count: offsets[groups.count])
             func compute() throws {
-                for place in stride(from: communicator.rank, to: wanted.count, by: communicator.size) {
+                for place in communicator.share(of: wanted.count) {
                     try Interruption.check("while log-probabilities were computed")
                     let (index, pool) = wanted[place]
                     let values = try scorer.score(

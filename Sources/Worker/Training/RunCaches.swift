@@ -32,13 +32,7 @@ struct RunCaches {
         let place = run.configuration.cache.folder
         let store = place.appending(path: "references")
         try communicator.agree {
-            do {
-                try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
-            } catch {
-                throw MISPError(
-                    "cannot be made (\(SystemReason.text(error)))", at: place.relativePath,
-                    remedy: "set cache.folder, or cache.enabled: false")
-            }
+            try OutputFolder.make(place, remedy: "set cache.folder, or cache.enabled: false")
         }
         references = try communicator.agree {
             guard run.gradient.objective.needs.reference else { return nil }
@@ -104,7 +98,7 @@ struct RunCaches {
         let names = try communicator.agree {
             let writer = RowStore.Writer(store.folder, width: shape.rows * shape.columns)
             try writer.flushing {
-                for index in stride(from: communicator.rank, to: missing.count, by: communicator.size) {
+                for index in communicator.share(of: missing.count) {
                     try Interruption.check("while features of pictures were computed")
                     guard let key = keys[missing[index]] else { continue }
                     try writer.add(try cache.compute(missing[index]).reshaped(1, shape.rows * shape.columns), for: key)

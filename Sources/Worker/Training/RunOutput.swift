@@ -24,13 +24,7 @@ final class RunOutput {
             events = nil
             return
         }
-        do {
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        } catch {
-            throw MISPError(
-                "cannot be made (\(SystemReason.text(error)))", at: folder.relativePath,
-                remedy: "choose another output")
-        }
+        try OutputFolder.make(folder)
         try FileOutput.write(
             configuration.yaml(environment: .current(ranks: run.communicator.size)),
             to: folder.appending(path: "config.yaml"))

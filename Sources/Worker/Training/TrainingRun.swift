@@ -224,7 +224,7 @@ extension TrainingRun {
         guard let eval else { return false }
         var mine = [Double](repeating: 0, count: eval.groups.count)
         try communicator.agree {
-            for index in stride(from: communicator.rank, to: mine.count, by: communicator.size)
+            for index in communicator.share(of: mine.count)
             where !Interruption.isAsked {
                 let group = StepWork.Group(index, epoch: 0, data: eval, gradient, isJoint: false)
                 mine[index] = try gradient.loss(of: group)
