@@ -1,30 +1,30 @@
 extension Linear {
     /// Each of the layers as `forward`, of the same x, with the threads sharing all their rows.
-    static func decode(_ layers: [Linear], _ x: Matrix<S>, _ threads: Int) -> [Matrix<S>] {
-        let results = Weight.products(x, layers.map(\.weight), threads)
+    static func decode(_ layers: [Linear], _ x: Matrix<A.Element>, _ threads: Int) -> [Matrix<A.Element>] {
+        let results = products(x, layers.map(\.weight), threads)
         for (layer, y) in zip(layers, results) {
-            if let bias = layer.bias { S.addBias(bias.vector, to: y) }
+            if let bias = layer.bias { A.addBias(bias.vector, to: y) }
             guard let adapter = layer.adapter else { continue }
-            let low = Weight.products(x, [adapter.a], 1)[0]
-            let added = Weight.products(low, [adapter.b], 1)[0]
-            S.addScaled(adapter.scale, added.base, to: y.base, count: y.count)
+            let low = products(x, [adapter.a], 1)[0]
+            let added = products(low, [adapter.b], 1)[0]
+            A.addScaled(adapter.scale, added.base, to: y.base, count: y.count)
         }
         return results
     }
-}
 
-extension Weight {
     /// Up to so many rows of x go through the weights as these lie in memory; copying them first would not pay.
-    static var fewRows: Int { 16 }
+    private static var fewRows: Int { 16 }
 
     /// x·Wᵀ for several weights W. x: n × C; each result: n × rows of W. Every element is a sum over the columns in an
     /// order that depends neither on the threads nor, up to `fewRows`, on the other rows of x.
-    static func products(_ x: Matrix<S>, _ weights: [Weight], _ threads: Int) -> [Matrix<S>] {
-        let results = weights.map { Matrix<S>(uninitialized: x.rows, $0.rows) }
+    static func products(
+        _ x: Matrix<A.Element>, _ weights: [Weight<A.Element>], _ threads: Int
+    ) -> [Matrix<A.Element>] {
+        let results = weights.map { Matrix<A.Element>(uninitialized: x.rows, $0.rows) }
         let stored = weights.compactMap(\.stored)
         guard x.rows <= Self.fewRows, stored.count == weights.count else {
             for (weight, y) in zip(weights, results) {
-                y.setSum([ProductTerm(x, weight.factor, transposeB: true)])
+                A.setSum(y, [ProductTerm(x, weight.factor, transposeB: true)])
             }
             return results
         }
@@ -36,7 +36,7 @@ extension Weight {
         }
         Parallel.forEach(blocks.count, threads: threads) { number in
             let (index, rows) = blocks[number]
-            S.fewRowsProduct(x, stored[index], rows: rows, into: results[index])
+            A.fewRowsProduct(x, stored[index], rows: rows, into: results[index])
         }
         return results
     }

@@ -7,18 +7,18 @@ public struct NonFiniteLogits: Error {
 }
 
 /// Answers of a vision-language model, token by token.
-public struct Generator<S: Scalar> {
+public struct Generator<A: Arithmetic> {
     /// A prompt with its picture's features.
     public struct Request {
         /// Names the sequence to the sampler.
         public let key: String
         public let prompt: PromptTokens
         /// As the projector gives them: a row for each of the prompt's image rows; nil for a prompt without a picture.
-        public let features: Matrix<S>?
+        public let features: Matrix<A.Element>?
         /// Tokens of its answer at the most; nil: as many as the generator allows.
         public var limit: Int?
 
-        public init(key: String, prompt: PromptTokens, features: Matrix<S>?, limit: Int? = nil) {
+        public init(key: String, prompt: PromptTokens, features: Matrix<A.Element>?, limit: Int? = nil) {
             self.key = key
             self.limit = limit
             self.prompt = prompt
@@ -29,7 +29,7 @@ public struct Generator<S: Scalar> {
     private struct Sequence {
         let index: Int
         let key: String
-        let cache: KeyValueCache<S>
+        let cache: KeyValueCache<A.Element>
         let limit: Int
         var history: TokenHistory
     }
@@ -37,7 +37,7 @@ public struct Generator<S: Scalar> {
     /// Rows that a sequence's cache has room for at once, beyond its prompt; it grows with the answer.
     private static var cachedRows: Int { 256 }
 
-    private let model: VisionLanguageModel<S>
+    private let model: VisionLanguageModel<A>
     private let sampler: TokenSampler
     private let constraints: TokenConstraints
     private let stops: Set<Int32>
@@ -49,7 +49,7 @@ public struct Generator<S: Scalar> {
     ///   - limit: tokens of an answer at the most
     ///   - threads: of this process; no answer depends on their number
     public init(
-        _ model: VisionLanguageModel<S>, sampler: TokenSampler, constraints: TokenConstraints = TokenConstraints(),
+        _ model: VisionLanguageModel<A>, sampler: TokenSampler, constraints: TokenConstraints = TokenConstraints(),
         stops: Set<Int32>, limit: Int, threads: Int = 1
     ) {
         self.model = model
@@ -74,7 +74,7 @@ public struct Generator<S: Scalar> {
         var logits = model.language.decode(inputs, first.map(\.place), threads: threads)
         while true {
             for row in running.indices {
-                guard S.sum(logits.row(row), count: logits.columns).isFinite else {
+                guard A.sum(logits.row(row), count: logits.columns).isFinite else {
                     throw NonFiniteLogits(key: running[row].key, token: running[row].history.answer.count + 1)
                 }
                 let next = choose(logits.row(row), logits.columns, running[row])
@@ -96,9 +96,9 @@ public struct Generator<S: Scalar> {
         }
     }
 
-    private func choose(_ logits: S.Pointer, _ count: Int, _ sequence: Sequence) -> Int32 {
+    private func choose(_ logits: A.Pointer, _ count: Int, _ sequence: Sequence) -> Int32 {
         if sampler.temperature == 0, constraints.changesNothing {
-            return Int32(S.firstLargest(logits, count: count))
+            return Int32(A.firstLargest(logits, count: count))
         }
         var floats = UnsafeBufferPointer(start: logits, count: count).map { Float($0) }
         constraints.apply(to: &floats, sequence.history)
@@ -108,7 +108,7 @@ public struct Generator<S: Scalar> {
     /// All prompts row under row.
     private func prompts(
         _ requests: [Request]
-    ) -> (Matrix<S>, [(sequence: Sequence, place: LanguageModel<S>.Continuation)]) {
+    ) -> (Matrix<A.Element>, [(sequence: Sequence, place: LanguageModel<A>.Continuation)]) {
         let tokens = requests.flatMap(\.prompt.tokens)
         let inputs = model.language.embed(tokens)
         var start = 0
@@ -125,7 +125,7 @@ public struct Generator<S: Scalar> {
             let sequence = Sequence(
                 index: index, key: request.key, cache: cache, limit: limit,
                 history: TokenHistory(prompt: request.prompt.tokens))
-            return (sequence, LanguageModel<S>.Continuation(rows: rows, cache: cache))
+            return (sequence, LanguageModel<A>.Continuation(rows: rows, cache: cache))
         }
         return (inputs, places)
     }

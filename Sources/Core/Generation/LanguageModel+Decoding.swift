@@ -2,15 +2,15 @@ extension LanguageModel {
     /// The next rows of one sequence, as they stand among the rows of a batch.
     public struct Continuation: Sendable {
         public let rows: Range<Int>
-        public let cache: KeyValueCache<S>
+        public let cache: KeyValueCache<A.Element>
 
-        public init(rows: Range<Int>, cache: KeyValueCache<S>) {
+        public init(rows: Range<Int>, cache: KeyValueCache<A.Element>) {
             self.rows = rows
             self.cache = cache
         }
     }
 
-    public func makeCache(capacity: Int) -> KeyValueCache<S> {
+    public func makeCache(capacity: Int) -> KeyValueCache<A.Element> {
         let attention = layers.first?.attention.attention
         return KeyValueCache(
             layers: layers.count, width: (attention?.keyHeads ?? 0) * headSize, capacity: capacity)
@@ -22,7 +22,9 @@ extension LanguageModel {
     ///   - inputs: T × C, embeddings of the next rows of B sequences: whole prompts, or a token each
     ///   - continuations: where each sequence's rows stand, and what came before them
     ///   - threads: of this process; no bit depends on their number
-    public func decode(_ inputs: Matrix<S>, _ continuations: [Continuation], threads: Int = 1) -> Matrix<S> {
+    public func decode(
+        _ inputs: Matrix<A.Element>, _ continuations: [Continuation], threads: Int = 1
+    ) -> Matrix<A.Element> {
         let positions = continuations.flatMap { $0.cache.count..<$0.cache.count + $0.rows.count }
         let (cosines, sines) = angles(positions)
         let context = DecoderContext(segments: [], cosines: cosines, sines: sines)
@@ -31,33 +33,35 @@ extension LanguageModel {
         for (index, layer) in layers.enumerated() { x = layer.decode(x, context, continuations, layer: index, threads) }
         for one in continuations { one.cache.advance(one.rows.count) }
         let last = x.gathered(continuations.map { $0.rows.upperBound - 1 })
-        return Weight.products(norm.forward(last).0, [head], threads)[0]
+        return Linear<A>.products(norm.forward(last).0, [head], threads)[0]
     }
 }
 
 extension DecoderLayer {
     /// As `forward`, with the keys and values of earlier rows from the caches.
     func decode(
-        _ x: Matrix<S>, _ context: DecoderContext<S>, _ continuations: [LanguageModel<S>.Continuation], layer: Int,
+        _ x: Matrix<A.Element>, _ context: DecoderContext<A.Element>, _ continuations: [LanguageModel<A>.Continuation],
+        layer: Int,
         _ threads: Int
-    ) -> Matrix<S> {
+    ) -> Matrix<A.Element> {
         let h = attention.decode(attentionNorm.forward(x).0, context, continuations, layer: layer, threads)
-        h += x
+        A.add(x, to: h)
         let y = network.decode(networkNorm.forward(h).0, threads)
-        y += h
+        A.add(h, to: y)
         return y
     }
 }
 
 extension RotaryAttention {
     func decode(
-        _ x: Matrix<S>, _ context: DecoderContext<S>, _ continuations: [LanguageModel<S>.Continuation], layer: Int,
+        _ x: Matrix<A.Element>, _ context: DecoderContext<A.Element>, _ continuations: [LanguageModel<A>.Continuation],
+        layer: Int,
         _ threads: Int
-    ) -> Matrix<S> {
+    ) -> Matrix<A.Element> {
         let projected = Linear.decode([query, key, value], x, threads)
         let (q, k, v) = (projected[0], projected[1], projected[2])
         rotate(q, k, context, inverse: false)
-        let mixed = Matrix<S>(uninitialized: q.rows, q.columns)
+        let mixed = Matrix<A.Element>(uninitialized: q.rows, q.columns)
         Parallel.forEach(continuations.count, threads: threads) { index in
             let one = continuations[index]
             let (keys, values) = one.cache.store(k.rows(one.rows), v.rows(one.rows), layer: layer)
@@ -68,10 +72,10 @@ extension RotaryAttention {
 }
 
 extension GatedNetwork {
-    func decode(_ x: Matrix<S>, _ threads: Int) -> Matrix<S> {
+    func decode(_ x: Matrix<A.Element>, _ threads: Int) -> Matrix<A.Element> {
         let inner = Linear.decode([gate, up], x, threads)
-        let product = Matrix<S>(uninitialized: x.rows, inner[0].columns)
-        S.swiGLU(gate: inner[0], up: inner[1], into: product)
+        let product = Matrix<A.Element>(uninitialized: x.rows, inner[0].columns)
+        A.swiGLU(gate: inner[0], up: inner[1], into: product)
         return Linear.decode([down], product, threads)[0]
     }
 }

@@ -36,7 +36,7 @@ extension [AttentionSegment] {
 /// q: Q × (H·D) with a row for each row that asks; k, v: T × (H_kv·D). Scores exist for one block of query rows and one
 /// head at a time; the backward pass makes them again from the stored log-sum-exp (Dao et al., FlashAttention, arXiv
 /// 2205.14135, §3.1).
-public struct SegmentAttention: Sendable {
+public struct SegmentAttention<A: Arithmetic>: Sendable {
     public let heads: Int
     public let keyHeads: Int
     public let headSize: Int
@@ -54,35 +54,35 @@ public struct SegmentAttention: Sendable {
     }
 
     /// Queries whose scores exist at once, for each of the heads that share a key head: whole strips of FloatProduct.
-    static let blockRows = 72
+    static var blockRows: Int { 72 }
 
-    public struct Activations<S: Scalar> {
-        let q: Matrix<S>
-        let k: Matrix<S>
-        let v: Matrix<S>
-        let output: Matrix<S>
+    public struct Activations {
+        let q: Matrix<A.Element>
+        let k: Matrix<A.Element>
+        let v: Matrix<A.Element>
+        let output: Matrix<A.Element>
         /// H × Q
-        let logSumExp: Matrix<S>
+        let logSumExp: Matrix<A.Element>
     }
 
-    public func forward<S: Scalar>(
-        q: Matrix<S>, k: Matrix<S>, v: Matrix<S>, _ segments: [AttentionSegment]
-    ) -> (Matrix<S>, Activations<S>) {
-        let output = Matrix<S>(uninitialized: q.rows, q.columns)
-        let logSumExp = Matrix<S>(uninitialized: heads, q.rows)
+    public func forward(
+        q: Matrix<A.Element>, k: Matrix<A.Element>, v: Matrix<A.Element>, _ segments: [AttentionSegment]
+    ) -> (Matrix<A.Element>, Activations) {
+        let output = Matrix<A.Element>(uninitialized: q.rows, q.columns)
+        let logSumExp = Matrix<A.Element>(uninitialized: heads, q.rows)
         for block in segments.flatMap(blocks) {
             for keyHead in 0..<keyHeads {
                 let key = columns(keyHead)
                 let members = members(of: keyHead)
-                let scores = scoreMatrices(block, members.count, of: S.self)
+                let scores = scoreMatrices(block, members.count)
                 setScores(scores, members.map { q.rows(block.rows).columns(columns($0)) }, k.columns(key), block)
                 for (head, scores) in zip(members, scores) {
                     let lse = logSumExp.row(head) + block.rows.lowerBound
-                    S.softmax(scores, scale: scale(), visible: block.visible, window: window, logSumExp: lse)
+                    A.softmax(scores, scale: scale, visible: block.visible, window: window, logSumExp: lse)
                 }
                 let outputs = members.map { output.rows(block.rows).columns(columns($0)) }
                 for (keys, at) in block.keys {
-                    S.setProducts(
+                    A.setProducts(
                         outputs, scores.map { $0.columns(at..<at + keys.count) }, v.rows(keys).columns(key),
                         transposeB: false, keep: at == 0 ? 0 : 1)
                 }
@@ -92,59 +92,59 @@ public struct SegmentAttention: Sendable {
     }
 
     /// With P the probabilities and δ = rowsum(dO∘O): dV = Pᵀ·dO, dS = P∘(dO·Vᵀ − δ), dQ = dS·K, dK = dSᵀ·Q.
-    public func backward<S: Scalar>(
-        _ dOutput: Matrix<S>, _ saved: Activations<S>, _ segments: [AttentionSegment]
-    ) -> (dq: Matrix<S>, dk: Matrix<S>, dv: Matrix<S>) {
-        let dq = Matrix<S>(uninitialized: saved.q.rows, saved.q.columns)
-        let dk = Matrix<S>(zeros: saved.k.rows, saved.k.columns)
-        let dv = Matrix<S>(zeros: saved.v.rows, saved.v.columns)
+    public func backward(
+        _ dOutput: Matrix<A.Element>, _ saved: Activations, _ segments: [AttentionSegment]
+    ) -> (dq: Matrix<A.Element>, dk: Matrix<A.Element>, dv: Matrix<A.Element>) {
+        let dq = Matrix<A.Element>(uninitialized: saved.q.rows, saved.q.columns)
+        let dk = Matrix<A.Element>(zeros: saved.k.rows, saved.k.columns)
+        let dv = Matrix<A.Element>(zeros: saved.v.rows, saved.v.columns)
         for segment in segments {
             let blocks = blocks(segment)
             guard !blocks.isEmpty else { continue }
             let (keys, count) = Self.placed(segment.prefix + [segment.rows])
             for keyHead in 0..<keyHeads {
                 // D × keys: sums over blocks and heads, turned once.
-                let dKeys = Matrix<S>(zeros: headSize, count)
-                let dValues = Matrix<S>(zeros: headSize, count)
+                let dKeys = Matrix<A.Element>(zeros: headSize, count)
+                let dValues = Matrix<A.Element>(zeros: headSize, count)
                 for block in blocks {
                     backward(block, keyHead, dOutput, saved, dq: dq, dKeys: dKeys, dValues: dValues)
                 }
                 for (keys, at) in keys {
                     let (span, key) = (at..<at + keys.count, columns(keyHead))
-                    S.addTransposed(dKeys.columns(span), to: dk.rows(keys).columns(key))
-                    S.addTransposed(dValues.columns(span), to: dv.rows(keys).columns(key))
+                    A.addTransposed(dKeys.columns(span), to: dk.rows(keys).columns(key))
+                    A.addTransposed(dValues.columns(span), to: dv.rows(keys).columns(key))
                 }
             }
         }
         return (dq, dk, dv)
     }
 
-    private func backward<S: Scalar>(
-        _ block: Block, _ keyHead: Int, _ dOutput: Matrix<S>, _ saved: Activations<S>, dq: Matrix<S>,
-        dKeys: Matrix<S>, dValues: Matrix<S>
+    private func backward(
+        _ block: Block, _ keyHead: Int, _ dOutput: Matrix<A.Element>, _ saved: Activations, dq: Matrix<A.Element>,
+        dKeys: Matrix<A.Element>, dValues: Matrix<A.Element>
     ) {
         let members = members(of: keyHead)
         let key = columns(keyHead)
         let queries = members.map { saved.q.rows(block.rows).columns(columns($0)) }
         let dOutputs = members.map { dOutput.rows(block.rows).columns(columns($0)) }
-        let probabilities = scoreMatrices(block, members.count, of: S.self)
-        let dScores = scoreMatrices(block, members.count, of: S.self)
+        let probabilities = scoreMatrices(block, members.count)
+        let dScores = scoreMatrices(block, members.count)
         setScores(probabilities, queries, saved.k.columns(key), block)
         setScores(dScores, dOutputs, saved.v.columns(key), block)
-        let delta = Matrix<S>(uninitialized: block.rows.count, 1)
+        let delta = Matrix<A.Element>(uninitialized: block.rows.count, 1)
         for (index, head) in members.enumerated() {
             let (p, dS) = (probabilities[index], dScores[index])
-            S.rowDots(dOutputs[index], saved.output.rows(block.rows).columns(columns(head)), into: delta.base)
+            A.rowDots(dOutputs[index], saved.output.rows(block.rows).columns(columns(head)), into: delta.base)
             let lse = saved.logSumExp.row(head) + block.rows.lowerBound
-            S.softmaxAgain(p, scale: scale(), visible: block.visible, window: window, logSumExp: lse)
-            S.softmaxBackward(p, dP: dS, delta: delta.base, scale: scale())
+            A.softmaxAgain(p, scale: scale, visible: block.visible, window: window, logSumExp: lse)
+            A.softmaxBackward(p, dP: dS, delta: delta.base, scale: scale)
             let span = block.hidden..<block.hidden + block.keyCount
-            dValues.columns(span).setProduct(dOutputs[index], transposeA: true, p, keep: 1)
-            dKeys.columns(span).setProduct(queries[index], transposeA: true, dS, keep: 1)
+            A.setProduct(dValues.columns(span), dOutputs[index], transposeA: true, p, keep: 1)
+            A.setProduct(dKeys.columns(span), queries[index], transposeA: true, dS, keep: 1)
         }
         let dQueries = members.map { dq.rows(block.rows).columns(columns($0)) }
         for (keys, at) in block.keys {
-            S.setProducts(
+            A.setProducts(
                 dQueries, dScores.map { $0.columns(at..<at + keys.count) }, saved.k.rows(keys).columns(key),
                 transposeB: false, keep: at == 0 ? 0 : 1)
         }
@@ -212,19 +212,21 @@ extension SegmentAttention {
 
     func columns(_ head: Int) -> Range<Int> { head * headSize..<(head + 1) * headSize }
     func keyHead(_ head: Int) -> Int { head * keyHeads / heads }
-    func scale<S: Scalar>() -> S { S(1 / Double(headSize).squareRoot()) }
+    var scale: A.Element { A.Element(1 / Double(headSize).squareRoot()) }
 
     /// The heads that share a key head.
     private func members(of keyHead: Int) -> [Int] { (0..<heads).filter { self.keyHead($0) == keyHead } }
 
-    private func scoreMatrices<S: Scalar>(_ block: Block, _ count: Int, of type: S.Type) -> [Matrix<S>] {
+    private func scoreMatrices(_ block: Block, _ count: Int) -> [Matrix<A.Element>] {
         (0..<count).map { _ in Matrix(uninitialized: block.rows.count, block.keyCount) }
     }
 
     /// scoresᵢ ← qᵢ·Kᵀ over the block's key ranges
-    private func setScores<S: Scalar>(_ scores: [Matrix<S>], _ q: [Matrix<S>], _ k: Matrix<S>, _ block: Block) {
+    private func setScores(
+        _ scores: [Matrix<A.Element>], _ q: [Matrix<A.Element>], _ k: Matrix<A.Element>, _ block: Block
+    ) {
         for (keys, at) in block.keys {
-            S.setProducts(
+            A.setProducts(
                 scores.map { $0.columns(at..<at + keys.count) }, q, k.rows(keys), transposeB: true, keep: 0)
         }
     }

@@ -1,13 +1,13 @@
 /// What a layer needs to know of the batch: which rows attend to which, and the rotary angles of each row.
-public struct DecoderContext<S: Scalar> {
+public struct DecoderContext<Element: Scalar> {
     public let segments: [AttentionSegment]
     /// T × D/2
-    public let cosines: Matrix<S>
-    public let sines: Matrix<S>
+    public let cosines: Matrix<Element>
+    public let sines: Matrix<Element>
     /// The rows, ascending, that the layer's output is wanted for; nil for all T.
     public let kept: [Int]?
 
-    package init(segments: [AttentionSegment], cosines: Matrix<S>, sines: Matrix<S>) {
+    package init(segments: [AttentionSegment], cosines: Matrix<Element>, sines: Matrix<Element>) {
         (self.segments, self.cosines, self.sines, kept) = (segments, cosines, sines, nil)
     }
 
@@ -18,59 +18,64 @@ public struct DecoderContext<S: Scalar> {
     }
 
     /// The kept rows of a matrix.
-    func kept(of x: Matrix<S>) -> Matrix<S> { kept.map { x.gathered($0) } ?? x }
+    func kept(of x: Matrix<Element>) -> Matrix<Element> { kept.map { x.gathered($0) } ?? x }
 }
 
 /// down(silu(gate(x))·up(x)), LLaMA's feed-forward network. x: T × C.
-public struct GatedNetwork<S: Scalar>: Sendable {
-    public var gate: Linear<S>
-    public var up: Linear<S>
-    public var down: Linear<S>
+public struct GatedNetwork<A: Arithmetic>: Sendable {
+    public var gate: Linear<A>
+    public var up: Linear<A>
+    public var down: Linear<A>
 
     public struct Activations {
-        let gate: (output: Matrix<S>, saved: Linear<S>.Activations)
-        let up: (output: Matrix<S>, saved: Linear<S>.Activations)
-        let down: Linear<S>.Activations
+        let gate: (output: Matrix<A.Element>, saved: Linear<A>.Activations)
+        let up: (output: Matrix<A.Element>, saved: Linear<A>.Activations)
+        let down: Linear<A>.Activations
     }
 
-    public func forward(_ x: Matrix<S>) -> (Matrix<S>, Activations) {
+    public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) {
         let g = gate.forward(x)
         let u = up.forward(x)
-        let product = Matrix<S>(uninitialized: x.rows, g.0.columns)
-        S.swiGLU(gate: g.0, up: u.0, into: product)
+        let product = Matrix<A.Element>(uninitialized: x.rows, g.0.columns)
+        A.swiGLU(gate: g.0, up: u.0, into: product)
         let (y, saved) = down.forward(product)
         return (y, Activations(gate: g, up: u, down: saved))
     }
 
     /// Returns dx.
-    public func backward(_ dy: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>) -> Matrix<S> {
-        let dProduct = Matrix<S>(uninitialized: dy.rows, down.weight.columns)
-        dProduct.setSum(down.backward(dy, saved.down, gradient))
-        let dGate = Matrix<S>(uninitialized: dProduct.rows, dProduct.columns)
-        let dUp = Matrix<S>(uninitialized: dProduct.rows, dProduct.columns)
-        S.swiGLUBackward(
+    public func backward(
+        _ dy: Matrix<A.Element>, _ saved: Activations, _ gradient: Gradient<A.Element>
+    ) -> Matrix<A.Element> {
+        let dProduct = Matrix<A.Element>(uninitialized: dy.rows, down.weight.columns)
+        A.setSum(dProduct, down.backward(dy, saved.down, gradient))
+        let dGate = Matrix<A.Element>(uninitialized: dProduct.rows, dProduct.columns)
+        let dUp = Matrix<A.Element>(uninitialized: dProduct.rows, dProduct.columns)
+        A.swiGLUBackward(
             dProduct, gate: saved.gate.output, up: saved.up.output, gateGradient: dGate, upGradient: dUp)
-        let dx = Matrix<S>(uninitialized: dy.rows, gate.weight.columns)
-        dx.setSum(
+        let dx = Matrix<A.Element>(uninitialized: dy.rows, gate.weight.columns)
+        A.setSum(
+            dx,
             gate.backward(dGate, saved.gate.saved, gradient) + up.backward(dUp, saved.up.saved, gradient))
         return dx
     }
 }
 
 /// Causal self-attention with rotary positions and grouped keys. x: T × C; y: a row for each kept one.
-public struct RotaryAttention<S: Scalar>: Sendable {
-    public var query: Linear<S>
-    public var key: Linear<S>
-    public var value: Linear<S>
-    public var output: Linear<S>
-    public let attention: SegmentAttention
+public struct RotaryAttention<A: Arithmetic>: Sendable {
+    public var query: Linear<A>
+    public var key: Linear<A>
+    public var value: Linear<A>
+    public var output: Linear<A>
+    public let attention: SegmentAttention<A>
 
     public struct Activations {
-        let query, key, value, output: Linear<S>.Activations
-        let attention: SegmentAttention.Activations<S>
+        let query, key, value, output: Linear<A>.Activations
+        let attention: SegmentAttention<A>.Activations
     }
 
-    public func forward(_ x: Matrix<S>, _ context: DecoderContext<S>) -> (Matrix<S>, Activations) {
+    public func forward(
+        _ x: Matrix<A.Element>, _ context: DecoderContext<A.Element>
+    ) -> (Matrix<A.Element>, Activations) {
         let (q, savedQ) = query.forward(context.kept(of: x))
         let (k, savedK) = key.forward(x)
         let (v, savedV) = value.forward(x)
@@ -85,11 +90,11 @@ public struct RotaryAttention<S: Scalar>: Sendable {
 
     /// Overwrites `dx`; nil where nothing below is trained.
     public func backward(
-        _ dy: Matrix<S>, _ saved: Activations, _ context: DecoderContext<S>, _ gradient: Gradient<S>,
-        into dx: Matrix<S>?
+        _ dy: Matrix<A.Element>, _ saved: Activations, _ context: DecoderContext<A.Element>,
+        _ gradient: Gradient<A.Element>, into dx: Matrix<A.Element>?
     ) {
-        let dMixed = Matrix<S>(uninitialized: dy.rows, output.weight.columns)
-        dMixed.setSum(output.backward(dy, saved.output, gradient))
+        let dMixed = Matrix<A.Element>(uninitialized: dy.rows, output.weight.columns)
+        A.setSum(dMixed, output.backward(dy, saved.output, gradient))
         let (dq, dk, dv) = attention.backward(dMixed, saved.attention, context.segments)
         rotate(dq, dk, context, inverse: true)
         let byQuery = query.backward(dq, saved.query, gradient)
@@ -97,45 +102,47 @@ public struct RotaryAttention<S: Scalar>: Sendable {
         let byValue = value.backward(dv, saved.value, gradient)
         guard let dx else { return }
         if let kept = context.kept {
-            dx.setSum(byKey + byValue)
-            let dKept = Matrix<S>(uninitialized: dq.rows, dx.columns)
-            dKept.setSum(byQuery)
-            dx.addRows(dKept, at: kept)
+            A.setSum(dx, byKey + byValue)
+            let dKept = Matrix<A.Element>(uninitialized: dq.rows, dx.columns)
+            A.setSum(dKept, byQuery)
+            A.addRows(dKept, to: dx, at: kept)
         } else {
-            dx.setSum(byQuery + byKey + byValue)
+            A.setSum(dx, byQuery + byKey + byValue)
         }
     }
 
-    func rotate(_ q: Matrix<S>, _ k: Matrix<S>, _ context: DecoderContext<S>, inverse: Bool) {
-        S.rotate(
+    func rotate(_ q: Matrix<A.Element>, _ k: Matrix<A.Element>, _ context: DecoderContext<A.Element>, inverse: Bool) {
+        A.rotate(
             q, heads: attention.heads, cosines: context.kept(of: context.cosines),
             sines: context.kept(of: context.sines), inverse: inverse)
-        S.rotate(k, heads: attention.keyHeads, cosines: context.cosines, sines: context.sines, inverse: inverse)
+        A.rotate(k, heads: attention.keyHeads, cosines: context.cosines, sines: context.sines, inverse: inverse)
     }
 }
 
 /// h = x + attention(norm(x)); y = h + network(norm(h)): one layer of a LLaMA decoder. x: T × C; y: a row for each kept
 /// one.
-public struct DecoderLayer<S: Scalar>: Sendable {
-    public let attentionNorm: RMSNorm<S>
-    public var attention: RotaryAttention<S>
-    public let networkNorm: RMSNorm<S>
-    public var network: GatedNetwork<S>
+public struct DecoderLayer<A: Arithmetic>: Sendable {
+    public let attentionNorm: RMSNorm<A>
+    public var attention: RotaryAttention<A>
+    public let networkNorm: RMSNorm<A>
+    public var network: GatedNetwork<A>
 
     public struct Activations {
-        let attentionNorm: RMSNorm<S>.Activations
-        let attention: RotaryAttention<S>.Activations
-        let networkNorm: RMSNorm<S>.Activations
-        let network: GatedNetwork<S>.Activations
+        let attentionNorm: RMSNorm<A>.Activations
+        let attention: RotaryAttention<A>.Activations
+        let networkNorm: RMSNorm<A>.Activations
+        let network: GatedNetwork<A>.Activations
     }
 
-    public func forward(_ x: Matrix<S>, _ context: DecoderContext<S>) -> (Matrix<S>, Activations) {
+    public func forward(
+        _ x: Matrix<A.Element>, _ context: DecoderContext<A.Element>
+    ) -> (Matrix<A.Element>, Activations) {
         let (normalX, savedNorm1) = attentionNorm.forward(x)
         let (h, savedAttention) = attention.forward(normalX, context)
-        h += context.kept(of: x)
+        A.add(context.kept(of: x), to: h)
         let (normalH, savedNorm2) = networkNorm.forward(h)
         let (y, savedNetwork) = network.forward(normalH)
-        y += h
+        A.add(h, to: y)
         let saved = Activations(
             attentionNorm: savedNorm1, attention: savedAttention, networkNorm: savedNorm2, network: savedNetwork)
         return (y, saved)
@@ -144,19 +151,20 @@ public struct DecoderLayer<S: Scalar>: Sendable {
     /// Returns dx, in the memory of `dy` where all rows are kept; nil, and `dy` meaningless, when `needsInput` is
     /// false.
     public func backward(
-        _ dy: Matrix<S>, _ saved: Activations, _ context: DecoderContext<S>, _ gradient: Gradient<S>, needsInput: Bool
-    ) -> Matrix<S>? {
+        _ dy: Matrix<A.Element>, _ saved: Activations, _ context: DecoderContext<A.Element>,
+        _ gradient: Gradient<A.Element>, needsInput: Bool
+    ) -> Matrix<A.Element>? {
         let dNormalH = network.backward(dy, saved.network, gradient)
         networkNorm.backward(dNormalH, saved.networkNorm, gradient, to: dy)
         let rows = saved.attentionNorm.input.rows
         let dNormalX =
-            needsInput || attentionNorm.weight.isTrained ? Matrix<S>(uninitialized: rows, dy.columns) : nil
+            needsInput || attentionNorm.weight.isTrained ? Matrix<A.Element>(uninitialized: rows, dy.columns) : nil
         attention.backward(dy, saved.attention, context, gradient, into: dNormalX)
         guard let dNormalX else { return nil }
         var dx = dy
         if let kept = context.kept {
             dx = Matrix(zeros: rows, dy.columns)
-            dx.addRows(dy, at: kept)
+            A.addRows(dy, to: dx, at: kept)
         }
         attentionNorm.backward(dNormalX, saved.attentionNorm, gradient, to: dx)
         return needsInput ? dx : nil

@@ -1,11 +1,11 @@
 /// A LLaMA decoder that scores responses. Rows of a batch are T tokens of all its sequences; V is the vocabulary.
-public struct LanguageModel<S: Scalar>: Sendable {
+public struct LanguageModel<A: Arithmetic>: Sendable {
     /// V × C
-    public let embedding: Weight<S>
-    public var layers: [DecoderLayer<S>]
-    public let norm: RMSNorm<S>
+    public let embedding: Weight<A.Element>
+    public var layers: [DecoderLayer<A>]
+    public let norm: RMSNorm<A>
     /// V × C; the embedding itself where weights are tied.
-    public let head: Weight<S>
+    public let head: Weight<A.Element>
     public let headSize: Int
     public let rotaryBase: Double
     /// Whether anything in the layers is trained; otherwise no gradient need pass through them.
@@ -13,18 +13,18 @@ public struct LanguageModel<S: Scalar>: Sendable {
 
     public struct Activations {
         /// By layer.
-        let contexts: [DecoderContext<S>]
-        let layers: [DecoderLayer<S>.Activations]
-        public let scores: ResponseScores<S>
+        let contexts: [DecoderContext<A.Element>]
+        let layers: [DecoderLayer<A>.Activations]
+        public let scores: ResponseScores<A>
     }
 
     /// Log-probabilities of the layout's responses: sums over their tokens.
     ///
     /// - Parameter inputs: T × C, what stands at each row: token embeddings and image features. Not kept.
-    public func forward(_ inputs: Matrix<S>, _ layout: SequenceLayout) -> ([Double], Activations) {
+    public func forward(_ inputs: Matrix<A.Element>, _ layout: SequenceLayout) -> ([Double], Activations) {
         let contexts = contexts(for: layout)
         var x = inputs
-        var saved: [DecoderLayer<S>.Activations] = []
+        var saved: [DecoderLayer<A>.Activations] = []
         for (layer, context) in zip(layers, contexts) {
             let (y, activations) = layer.forward(x, context)
             saved.append(activations)
@@ -38,10 +38,10 @@ public struct LanguageModel<S: Scalar>: Sendable {
     /// The gradient of Σ coefficient·log-probability over the responses, and of the divergence, added to `gradient`;
     /// returns the inputs' gradient where something below is trained.
     public func backward(
-        _ coefficients: [Double], _ saved: Activations, _ gradient: Gradient<S>, needsInput: Bool,
-        divergence: Divergence<S>? = nil
-    ) -> Matrix<S>? {
-        var d: Matrix<S>? = saved.scores.backward(coefficients, divergence, norm: norm, head: head, gradient)
+        _ coefficients: [Double], _ saved: Activations, _ gradient: Gradient<A.Element>, needsInput: Bool,
+        divergence: Divergence<A>? = nil
+    ) -> Matrix<A.Element>? {
+        var d: Matrix<A.Element>? = saved.scores.backward(coefficients, divergence, norm: norm, head: head, gradient)
         guard needsInput || isTrained else { return nil }
         for index in layers.indices.reversed() {
             guard let dy = d else { return nil }
@@ -52,11 +52,11 @@ public struct LanguageModel<S: Scalar>: Sendable {
     }
 
     /// T × C: the embeddings of the layout's tokens; rows of images are left uninitialised.
-    public func embed(_ layout: SequenceLayout) -> Matrix<S> { embed(layout.tokens) }
+    public func embed(_ layout: SequenceLayout) -> Matrix<A.Element> { embed(layout.tokens) }
 
     /// T × C
-    package func embed(_ tokens: [Int32]) -> Matrix<S> {
-        let x = Matrix<S>(uninitialized: tokens.count, embedding.columns)
+    package func embed(_ tokens: [Int32]) -> Matrix<A.Element> {
+        let x = Matrix<A.Element>(uninitialized: tokens.count, embedding.columns)
         // A picture's token may lie behind the vocabulary: its rows are filled with features.
         for (row, token) in tokens.enumerated() where Int(token) < embedding.rows {
             embedding.copyRow(Int(token), into: x.row(row))
@@ -65,16 +65,16 @@ public struct LanguageModel<S: Scalar>: Sendable {
     }
 
     /// Adds rows of the inputs' gradient to the rows of the embedding that they came from.
-    public func embedBackward(_ dx: Matrix<S>, _ layout: SequenceLayout, _ gradient: Gradient<S>) {
+    public func embedBackward(_ dx: Matrix<A.Element>, _ layout: SequenceLayout, _ gradient: Gradient<A.Element>) {
         guard let d = embedding.gradient(in: gradient) else { return }
         let imageRows = Set(layout.images.flatMap(\.rows))
         for (row, token) in layout.tokens.enumerated() where !imageRows.contains(row) {
-            S.add(dx.row(row), to: d.row(Int(token)), count: dx.columns)
+            A.add(dx.row(row), to: d.row(Int(token)), count: dx.columns)
         }
     }
 
     /// Of each layer. Nothing but keys and values is asked of the last one at rows that score nothing.
-    private func contexts(for layout: SequenceLayout) -> [DecoderContext<S>] {
+    private func contexts(for layout: SequenceLayout) -> [DecoderContext<A.Element>] {
         let (cosines, sines) = angles(layout.positions)
         let whole = DecoderContext(segments: layout.segments, cosines: cosines, sines: sines)
         let last = DecoderContext(whole, keeping: layout.scoredRows)
@@ -82,18 +82,18 @@ public struct LanguageModel<S: Scalar>: Sendable {
     }
 
     /// cos and sin of position·base^(−2i/D) (Su et al., RoFormer, arXiv 2104.09864, eq. 15), in Double: T × D/2 each.
-    func angles(_ positions: [Int]) -> (cosines: Matrix<S>, sines: Matrix<S>) {
+    func angles(_ positions: [Int]) -> (cosines: Matrix<A.Element>, sines: Matrix<A.Element>) {
         let half = headSize / 2
         let frequencies = (0..<half).map { i in
             Double.exponential(-Double(2 * i) / Double(headSize) * Double.naturalLogarithm(rotaryBase))
         }
-        let cosines = Matrix<S>(uninitialized: positions.count, half)
-        let sines = Matrix<S>(uninitialized: positions.count, half)
+        let cosines = Matrix<A.Element>(uninitialized: positions.count, half)
+        let sines = Matrix<A.Element>(uninitialized: positions.count, half)
         for (row, position) in positions.enumerated() {
             for (i, frequency) in frequencies.enumerated() {
                 let angle = Double(position) * frequency
-                cosines[row, i] = S(Double.cosine(angle))
-                sines[row, i] = S(Double.cosine(angle - .pi / 2))
+                cosines[row, i] = A.Element(Double.cosine(angle))
+                sines[row, i] = A.Element(Double.cosine(angle - .pi / 2))
             }
         }
         return (cosines, sines)

@@ -1,12 +1,12 @@
 /// The trained pair of a low-rank adapter: W + scale·B·A. A: r × in; B: out × r; scale = α/r.
 ///
 /// Source: Hu et al., LoRA (arXiv 2106.09685), eq. 3, with PEFT's names.
-public struct LowRankAdapter<S: Scalar>: Sendable {
-    public let a: Weight<S>
-    public let b: Weight<S>
-    public let scale: S
+public struct LowRankAdapter<Element: Scalar>: Sendable {
+    public let a: Weight<Element>
+    public let b: Weight<Element>
+    public let scale: Element
 
-    public init(a: Weight<S>, b: Weight<S>, scale: S) {
+    public init(a: Weight<Element>, b: Weight<Element>, scale: Element) {
         self.a = a
         self.b = b
         self.scale = scale
@@ -14,12 +14,12 @@ public struct LowRankAdapter<S: Scalar>: Sendable {
 }
 
 /// y = x·Wᵀ + bias + scale·(x·Aᵀ)·Bᵀ. x: T × in; W: out × in; y: T × out.
-public struct Linear<S: Scalar>: Sendable {
-    public let weight: Weight<S>
-    public let bias: Weight<S>?
-    public var adapter: LowRankAdapter<S>?
+public struct Linear<A: Arithmetic>: Sendable {
+    public let weight: Weight<A.Element>
+    public let bias: Weight<A.Element>?
+    public var adapter: LowRankAdapter<A.Element>?
 
-    public init(weight: Weight<S>, bias: Weight<S>? = nil, adapter: LowRankAdapter<S>? = nil) {
+    public init(weight: Weight<A.Element>, bias: Weight<A.Element>? = nil, adapter: LowRankAdapter<A.Element>? = nil) {
         self.weight = weight
         self.bias = bias
         self.adapter = adapter
@@ -29,39 +29,44 @@ public struct Linear<S: Scalar>: Sendable {
 
     /// What the backward pass needs.
     public struct Activations {
-        let input: Matrix<S>
+        let input: Matrix<A.Element>
         /// x·Aᵀ, T × r
-        let low: Matrix<S>?
+        let low: Matrix<A.Element>?
     }
 
-    public func forward(_ x: Matrix<S>) -> (Matrix<S>, Activations) {
-        let y = Matrix<S>(uninitialized: x.rows, weight.rows)
+    public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) {
+        let y = Matrix<A.Element>(uninitialized: x.rows, weight.rows)
         var terms = [ProductTerm(x, weight.factor, transposeB: true)]
-        var low: Matrix<S>?
+        var low: Matrix<A.Element>?
         if let adapter {
-            let product = Matrix<S>.product(x, transposed: adapter.a.matrix)
+            let product = A.product(x, transposed: adapter.a.matrix)
             terms.append(ProductTerm(product, adapter.b.matrix, transposeB: true, scale: adapter.scale))
             low = product
         }
-        y.setSum(terms)
-        if let bias { S.addBias(bias.vector, to: y) }
+        A.setSum(y, terms)
+        if let bias { A.addBias(bias.vector, to: y) }
         return (y, Activations(input: x, low: low))
     }
 
     /// Adds the weights' gradients. Returns the terms of dx = dy·W + scale·(dy·B)·A, so that layers with one input can
     /// add theirs up in one pass.
     public func backward(
-        _ dy: Matrix<S>, _ activations: Activations, _ gradient: Gradient<S>
-    ) -> [ProductTerm<S>] {
-        weight.gradient(in: gradient)?.setProduct(dy, transposeA: true, activations.input, keep: 1)
-        if let db = bias?.gradient(in: gradient) { S.addColumnSums(of: dy, to: db.base) }
+        _ dy: Matrix<A.Element>, _ activations: Activations, _ gradient: Gradient<A.Element>
+    ) -> [ProductTerm<A.Element>] {
+        if let dW = weight.gradient(in: gradient) {
+            A.setProduct(dW, dy, transposeA: true, activations.input, keep: 1)
+        }
+        if let db = bias?.gradient(in: gradient) { A.addColumnSums(of: dy, to: db.base) }
         let dense = ProductTerm(dy, weight.factor)
         guard let adapter, let low = activations.low else { return [dense] }
-        adapter.b.gradient(in: gradient)?
-            .setProduct(dy, transposeA: true, low, scale: adapter.scale, keep: 1)
-        let dLow = Matrix<S>(uninitialized: low.rows, low.columns)
-        dLow.setProduct(dy, adapter.b.matrix, scale: adapter.scale)
-        adapter.a.gradient(in: gradient)?.setProduct(dLow, transposeA: true, activations.input, keep: 1)
+        if let dB = adapter.b.gradient(in: gradient) {
+            A.setProduct(dB, dy, transposeA: true, low, scale: adapter.scale, keep: 1)
+        }
+        let dLow = Matrix<A.Element>(uninitialized: low.rows, low.columns)
+        A.setProduct(dLow, dy, adapter.b.matrix, scale: adapter.scale)
+        if let dA = adapter.a.gradient(in: gradient) {
+            A.setProduct(dA, dLow, transposeA: true, activations.input, keep: 1)
+        }
         return [dense, ProductTerm(dLow, adapter.a.matrix)]
     }
 }

@@ -82,7 +82,7 @@ public struct LowRankAdapterFolder {
 
     /// Sets the model's adapters to this folder's. Fails where a module of the model, or a tensor of the folder, has no
     /// counterpart.
-    public func load<S: Scalar>(into model: VisionLanguageModel<S>) throws {
+    public func load<A: Arithmetic>(into model: VisionLanguageModel<A>) throws {
         let targets = try AdapterTargets(config)
         let example = tensors.values.map(\.name).min() ?? ""
         let prefix = example.range(of: "layers.").map { String(example[..<$0.lowerBound]) } ?? ""
@@ -104,7 +104,7 @@ public struct LowRankAdapterFolder {
         try load(into: model.parameters)
     }
 
-    private func load<S: Scalar>(into parameters: ParameterStore<S>) throws {
+    private func load<Element: Scalar>(into parameters: ParameterStore<Element>) throws {
         var left = Set(tensors.keys)
         for slot in parameters.slots where slot.name.contains(".lora_") {
             guard let tensor = tensors[slot.name] else {
@@ -115,7 +115,7 @@ public struct LowRankAdapterFolder {
                     "the tensor \(tensor.name) has shape \(tensor.shape), but the model asks for \(slot.shape)",
                     at: place)
             }
-            let values = tensor.widened(S.self, rows: slot.rows, columns: slot.columns)
+            let values = tensor.widened(Element.self, rows: slot.rows, columns: slot.columns)
             guard tensor.isFinite else {
                 throw MISPError(
                     "the tensor \(tensor.name) holds values that are not finite", at: place,

@@ -28,7 +28,7 @@ extension ModelBuilder {
     /// The tower of a LLaVA model.
     ///
     /// - Parameter pixels: height and width of the preprocessed pictures.
-    func visionTower(_ model: ModelConfiguration, pixels: (height: Int, width: Int)) throws -> VisionTower<S> {
+    func visionTower(_ model: ModelConfiguration, pixels: (height: Int, width: Int)) throws -> VisionTower<A> {
         try visionTower(
             model.vision, root: "vision_tower", featureLayers: model.featureLayers, dropsFirstRow: model.dropsFirstRow,
             pixels: pixels)
@@ -40,7 +40,7 @@ extension ModelBuilder {
     func visionTower(
         _ shape: VisionConfiguration, root: String, featureLayers: [Int], dropsFirstRow: Bool,
         pixels: (height: Int, width: Int), trainsPostNorm: Bool = false
-    ) throws -> VisionTower<S> {
+    ) throws -> VisionTower<A> {
         let names: VisionNames =
             switch shape.shape {
             case .clip: .clip
@@ -57,7 +57,7 @@ extension ModelBuilder {
             ? try weight("\(root).\(names.classToken)", isDino ? [1, 1, width] : [width], rows: 1, trained: trained)
             : nil
         let side = shape.patchSide
-        let patch = Linear(
+        let patch = Linear<A>(
             weight: try weight("\(root).\(names.patch).weight", [width, 3, side, side], trained: trained),
             bias: shape.shape == .clip ? nil : try weight("\(root).\(names.patch).bias", [width], trained: trained))
         let epsilon = shape.normEpsilon
@@ -81,7 +81,7 @@ extension ModelBuilder {
 
     private func resampling(
         _ shape: VisionConfiguration, _ pixels: (height: Int, width: Int)
-    ) throws(MISPError) -> Matrix<S>? {
+    ) throws(MISPError) -> Matrix<A.Element>? {
         let (height, width) = (pixels.height / shape.patchSide, pixels.width / shape.patchSide)
         if height == shape.grid && width == shape.grid { return nil }
         guard shape.shape == .dinov2, height > 0, width > 0 else {
@@ -100,12 +100,12 @@ extension ModelBuilder {
 
     private func visionLayer(
         _ name: String, _ names: VisionNames, _ shape: VisionConfiguration, trained: Bool
-    ) throws -> VisionLayer<S> {
+    ) throws -> VisionLayer<A> {
         let (width, epsilon) = (shape.hiddenSize, shape.normEpsilon)
-        func projection(_ module: String) throws -> Linear<S> {
+        func projection(_ module: String) throws -> Linear<A> {
             try linear("\(name).\(names.attention).\(module)", out: width, in: width, bias: true, trained: trained)
         }
-        func scale(_ module: String) throws -> LayerScale<S>? {
+        func scale(_ module: String) throws -> LayerScale<A>? {
             guard shape.shape == .dinov2 else { return nil }
             return LayerScale(factors: try weight("\(name).\(module).lambda1", [width], trained: trained))
         }

@@ -20,29 +20,29 @@ public struct Trainable: Sendable, Equatable {
 }
 
 /// A tensor of a built model with the name and shape under which files hold it.
-public struct NamedWeight<S: Scalar>: Sendable {
+public struct NamedWeight<A: Arithmetic>: Sendable {
     public let name: String
     public let shape: [Int]
-    public let weight: Weight<S>
+    public let weight: Weight<A.Element>
     /// Trained beside the weight; merged into it when a whole model is written.
-    public var adapter: LowRankAdapter<S>?
+    public var adapter: LowRankAdapter<A.Element>?
 
     /// The values with the adapter merged in: W + scale·B·A.
-    public var merged: Matrix<S> {
+    public var merged: Matrix<A.Element> {
         guard let adapter else { return weight.matrix }
         let sum = weight.matrix.copied()
-        sum.setProduct(adapter.b.matrix, adapter.a.matrix, scale: adapter.scale, keep: 1)
+        A.setProduct(sum, adapter.b.matrix, adapter.a.matrix, scale: adapter.scale, keep: 1)
         return sum
     }
 }
 
 /// Puts a model together from a source of tensors; trained ones go to the flat buffer in the order of the calls.
-final class ModelBuilder<S: Scalar> {
+final class ModelBuilder<A: Arithmetic> {
     let source: any TensorSource
-    let store = ParameterStore<S>()
+    let store = ParameterStore<A.Element>()
     let trainable: Trainable
     let seed: UInt64
-    private(set) var tensors: [NamedWeight<S>] = []
+    private(set) var tensors: [NamedWeight<A>] = []
 
     init(source: any TensorSource, trainable: Trainable, seed: UInt64) {
         self.source = source
@@ -50,10 +50,10 @@ final class ModelBuilder<S: Scalar> {
         self.seed = seed
     }
 
-    func weight(_ name: String, _ shape: [Int], rows: Int? = nil, trained: Bool) throws -> Weight<S> {
+    func weight(_ name: String, _ shape: [Int], rows: Int? = nil, trained: Bool) throws -> Weight<A.Element> {
         let rows = rows ?? (shape.count > 1 ? shape[0] : 1)
         let columns = shape.reduce(1, *) / max(rows, 1)
-        let frozen: Weight<S> = try source.weight(name, shape: shape, rows: rows, columns: columns)
+        let frozen: Weight<A.Element> = try source.weight(name, shape: shape, rows: rows, columns: columns)
         let written = source.writtenName(name)
         let result =
             trained
@@ -64,20 +64,20 @@ final class ModelBuilder<S: Scalar> {
         return result
     }
 
-    func linear(_ name: String, out: Int, in inputs: Int, bias: Bool, trained: Bool) throws -> Linear<S> {
+    func linear(_ name: String, out: Int, in inputs: Int, bias: Bool, trained: Bool) throws -> Linear<A> {
         Linear(
             weight: try weight("\(name).weight", [out, inputs], trained: trained),
             bias: bias ? try weight("\(name).bias", [out], trained: trained) : nil)
     }
 
-    func layerNorm(_ name: String, _ width: Int, epsilon: Double, trained: Bool) throws -> LayerNorm<S> {
+    func layerNorm(_ name: String, _ width: Int, epsilon: Double, trained: Bool) throws -> LayerNorm<A> {
         LayerNorm(
             weight: try weight("\(name).weight", [width], trained: trained),
             bias: try weight("\(name).bias", [width], trained: trained), epsilon: epsilon)
     }
 
     /// A: uniform in ±1/√in (PEFT's Kaiming initialisation with a = √5); B: zero.
-    func adapter(_ module: String, out: Int, in inputs: Int) -> LowRankAdapter<S>? {
+    func adapter(_ module: String, out: Int, in inputs: Int) -> LowRankAdapter<A.Element>? {
         guard trainable.language == .lora, let shape = trainable.lora.shape(of: module) else { return nil }
         let seed = seed
         let a = Weight(
@@ -85,17 +85,17 @@ final class ModelBuilder<S: Scalar> {
         ) {
             var random = KeyedRandom(seed, "lora_A", module)
             let bound = 1 / Double(inputs).squareRoot()
-            for i in 0..<$0.count { $0.base[i] = S(bound * (2 * random.uniform() - 1)) }
+            for i in 0..<$0.count { $0.base[i] = A.Element(bound * (2 * random.uniform() - 1)) }
         }
         let b = Weight("\(module).lora_B.weight", shape: [out, shape.r], rows: out, columns: shape.r, in: store) {
             $0.setZero()
         }
-        return LowRankAdapter(a: a, b: b, scale: S(trainable.lora.scale(of: shape)))
+        return LowRankAdapter(a: a, b: b, scale: A.Element(trainable.lora.scale(of: shape)))
     }
 }
 
 extension ModelBuilder {
-    func languageModel(_ shape: TextConfiguration) throws -> LanguageModel<S> {
+    func languageModel(_ shape: TextConfiguration) throws -> LanguageModel<A> {
         let trained = trainable.language == .full
         let size = [shape.vocabulary, shape.hiddenSize]
         let (inputs, outputs) = ("language_model.embed_tokens.weight", "lm_head.weight")
@@ -103,7 +103,7 @@ extension ModelBuilder {
         let isHeadAlone = shape.isTied && !source.holds(inputs) && source.holds(outputs)
         let embedding = try weight(isHeadAlone ? outputs : inputs, size, trained: trained)
         let layers = try (0..<shape.layers).map { try decoderLayer("language_model.layers.\($0)", shape, layer: $0) }
-        let norm = RMSNorm(
+        let norm = RMSNorm<A>(
             weight: try weight("language_model.norm.weight", [shape.hiddenSize], trained: trained),
             epsilon: shape.normEpsilon)
         var head = embedding
@@ -118,11 +118,11 @@ extension ModelBuilder {
             rotaryBase: shape.rotaryBase, isTrained: trainable.language != .frozen)
     }
 
-    private func decoderLayer(_ name: String, _ shape: TextConfiguration, layer: Int) throws -> DecoderLayer<S> {
+    private func decoderLayer(_ name: String, _ shape: TextConfiguration, layer: Int) throws -> DecoderLayer<A> {
         let (width, inner) = (shape.hiddenSize, shape.intermediateSize)
         let (queries, keys) = (shape.heads * shape.headSize, shape.keyHeads * shape.headSize)
         let trained = trainable.language == .full
-        func adapted(_ module: String, out: Int, in inputs: Int, bias: Bool = false) throws -> Linear<S> {
+        func adapted(_ module: String, out: Int, in inputs: Int, bias: Bool = false) throws -> Linear<A> {
             let path = "\(name).\(module)"
             var linear = try self.linear(path, out: out, in: inputs, bias: bias, trained: trained)
             linear.adapter = adapter(path, out: out, in: inputs)
@@ -130,7 +130,7 @@ extension ModelBuilder {
             if let index = tensors.lastIndex(where: { $0.name == written }) { tensors[index].adapter = linear.adapter }
             return linear
         }
-        func norm(_ module: String) throws -> RMSNorm<S> {
+        func norm(_ module: String) throws -> RMSNorm<A> {
             RMSNorm(
                 weight: try weight("\(name).\(module).weight", [width], trained: trained), epsilon: shape.normEpsilon)
         }
@@ -151,7 +151,7 @@ extension ModelBuilder {
                 down: try adapted("mlp.down_proj", out: width, in: inner)))
     }
 
-    func projector(_ shape: ModelConfiguration) throws -> TwoLayerNetwork<S> {
+    func projector(_ shape: ModelConfiguration) throws -> TwoLayerNetwork<A> {
         let trained = trainable.projector == .full
         let (inputs, width) = (shape.vision.hiddenSize * shape.featureLayers.count, shape.text.hiddenSize)
         return TwoLayerNetwork(

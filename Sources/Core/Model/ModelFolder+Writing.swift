@@ -35,7 +35,7 @@ public struct ModelWriting: Sendable {
     }
 }
 
-extension VisionLanguageModel where S == Float {
+extension VisionLanguageModel where A.Element == Float {
     /// Writes the weights as they are now, adapters merged in, with the source folder's other files: a Hugging Face
     /// folder. Of what is not in memory already, one tensor at a time is.
     ///

@@ -26,7 +26,7 @@ public struct ModelFolder {
     /// - Parameter hasValues: false for a model of names and shapes alone, which computes nothing.
     public func model(
         trainable: Trainable, seed: UInt64, hasValues: Bool = true
-    ) throws -> VisionLanguageModel<Float> {
+    ) throws -> VisionLanguageModel<Vector> {
         try VisionLanguageModel(
             configuration, from: TensorCatalog(folder: url), pixels: pixels, trainable: trainable, seed: seed,
             hasValues: hasValues)

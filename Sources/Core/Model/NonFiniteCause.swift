@@ -43,20 +43,3 @@ public struct NonFiniteCause: Sendable {
         parameters.slots.first { !parameters[$0].isFinite }
     }
 }
-
-extension Matrix<Float> {
-    /// Whether no element is infinite or NaN.
-    public var isFinite: Bool { (0..<rows).allSatisfy { Float.sum(row($0), count: columns).isFinite } }
-}
-
-extension StoredTensor {
-    /// Whether no element is infinite or NaN; a block at a time.
-    public var isFinite: Bool {
-        let block = Matrix<Float>(uninitialized: 1, Swift.min(count, 1 << 16))
-        return stride(from: 0, to: count, by: 1 << 16).allSatisfy { start in
-            let part = Swift.min(1 << 16, count - start)
-            Float.widen(base + start * format.bytes, format, into: block.base, count: part)
-            return Float.sum(block.base, count: part).isFinite
-        }
-    }
-}

@@ -15,24 +15,24 @@ public struct ParameterSlot: Sendable, Equatable {
 ///
 /// Tensors are reserved while the model is built and filled by `seal`; the buffer may then be moved (`adopt`) to
 /// memory that ranks of a host share.
-public final class ParameterStore<S: Scalar>: @unchecked Sendable {
+public final class ParameterStore<Element: Scalar>: @unchecked Sendable {
     public private(set) var slots: [ParameterSlot] = []
     public private(set) var count = 0
-    public private(set) var values: S.Pointer
+    public private(set) var values: UnsafeMutablePointer<Element>
     /// Whether training has changed the values.
     package var isUpdated = false
     private var owner: AnyObject
-    private var initializers: [(Matrix<S>) throws -> Void] = []
+    private var initializers: [(Matrix<Element>) throws -> Void] = []
 
     public init() {
-        let empty = Storage<S>(count: 0)
+        let empty = Storage<Element>(count: 0)
         owner = empty
         values = empty.base
     }
 
     /// Claims room for a tensor; `initialize` fills it when the store is sealed.
     func reserve(
-        _ name: String, shape: [Int], rows: Int, columns: Int, initialize: @escaping (Matrix<S>) throws -> Void
+        _ name: String, shape: [Int], rows: Int, columns: Int, initialize: @escaping (Matrix<Element>) throws -> Void
     ) -> ParameterSlot {
         let slot = ParameterSlot(name: name, shape: shape, offset: count, rows: rows, columns: columns)
         slots.append(slot)
@@ -43,7 +43,7 @@ public final class ParameterStore<S: Scalar>: @unchecked Sendable {
 
     /// Allocates the buffer and sets the initial values, once, after the model is built.
     package func seal() throws {
-        let storage = Storage<S>(count: count)
+        let storage = Storage<Element>(count: count)
         owner = storage
         values = storage.base
         for (slot, initialize) in zip(slots, initializers) { try initialize(self[slot]) }
@@ -53,7 +53,7 @@ public final class ParameterStore<S: Scalar>: @unchecked Sendable {
     /// Moves the values to `memory`, which holds `count` elements and lives as long as `owner`.
     ///
     /// - Parameter copying: false where somebody else puts the same values there.
-    public func adopt(_ memory: S.Pointer, owner: AnyObject, copying: Bool = true) {
+    public func adopt(_ memory: UnsafeMutablePointer<Element>, owner: AnyObject, copying: Bool = true) {
         if copying { memory.update(from: values, count: count) }
         values = memory
         self.owner = owner
@@ -61,33 +61,33 @@ public final class ParameterStore<S: Scalar>: @unchecked Sendable {
 
     /// Moves the values to memory of their own.
     public func settle() {
-        let storage = Storage<S>(count: count)
+        let storage = Storage<Element>(count: count)
         adopt(storage.base, owner: storage)
     }
 
-    public subscript(slot: ParameterSlot) -> Matrix<S> {
+    public subscript(slot: ParameterSlot) -> Matrix<Element> {
         Matrix(owner: owner, base: values + slot.offset, rows: slot.rows, columns: slot.columns)
     }
 }
 
 /// A flat gradient with the layout of the parameters; backward passes add to it.
-public struct Gradient<S: Scalar>: @unchecked Sendable {
-    public let base: S.Pointer
+public struct Gradient<Element: Scalar>: @unchecked Sendable {
+    public let base: UnsafeMutablePointer<Element>
     private let owner: AnyObject
 
-    public init(_ base: S.Pointer, owner: AnyObject) {
+    public init(_ base: UnsafeMutablePointer<Element>, owner: AnyObject) {
         self.base = base
         self.owner = owner
     }
 
     /// All zero, in memory of its own.
-    public init(zerosFor store: ParameterStore<S>) {
-        let storage = Storage<S>(count: store.count)
+    public init(zerosFor store: ParameterStore<Element>) {
+        let storage = Storage<Element>(count: store.count)
         storage.base.update(repeating: 0, count: store.count)
         self.init(storage.base, owner: storage)
     }
 
-    public subscript(slot: ParameterSlot) -> Matrix<S> {
+    public subscript(slot: ParameterSlot) -> Matrix<Element> {
         Matrix(owner: owner, base: base + slot.offset, rows: slot.rows, columns: slot.columns)
     }
 }

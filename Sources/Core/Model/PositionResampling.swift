@@ -4,14 +4,14 @@ package enum PositionResampling {
     /// `torch.nn.functional.interpolate(mode: "bicubic", align_corners: False)` computes and DINOv2 uses.
     ///
     /// Returns (height·width) × (side·side) for a table of `side` × `side` positions.
-    package static func bicubic<S: Scalar>(from side: Int, toHeight height: Int, width: Int) -> Matrix<S> {
+    package static func bicubic<Element: Scalar>(from side: Int, toHeight height: Int, width: Int) -> Matrix<Element> {
         let (vertical, horizontal) = (taps(from: side, to: height), taps(from: side, to: width))
-        let matrix = Matrix<S>(zeros: height * width, side * side)
+        let matrix = Matrix<Element>(zeros: height * width, side * side)
         for y in 0..<height {
             for x in 0..<width {
                 for (row, rowWeight) in vertical[y] {
                     for (column, columnWeight) in horizontal[x] {
-                        matrix[y * width + x, row * side + column] += S(rowWeight * columnWeight)
+                        matrix[y * width + x, row * side + column] += Element(rowWeight * columnWeight)
                     }
                 }
             }

@@ -3,7 +3,7 @@ import Foundation
 /// Where a model's tensors come from: a checkpoint's files, or a seed.
 public protocol TensorSource {
     /// A frozen tensor of that shape, seen as rows × columns.
-    func weight<S: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<S>
+    func weight<Element: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<Element>
     /// The name under which the tensor is written to files.
     func writtenName(_ name: String) -> String
     /// Whether a tensor of that name is there before it is asked for.
@@ -130,7 +130,9 @@ public final class TensorCatalog: TensorSource {
     /// Of all tensors, as they lie in the files.
     public var bytes: Double { tensors.values.reduce(0) { $0 + Double($1.count) * Double($1.format.bytes) } }
 
-    public func weight<S: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<S> {
+    public func weight<Element: Scalar>(
+        _ name: String, shape: [Int], rows: Int, columns: Int
+    ) throws -> Weight<Element> {
         Weight(stored: try tensor(name, shape: shape), rows: rows, columns: columns)
     }
 
@@ -197,15 +199,17 @@ public struct RandomTensors: TensorSource {
     }
 
     public func writtenName(_ name: String) -> String { name }
-    public func weight<S: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<S> {
-        let matrix = Matrix<S>(zeros: rows, columns)
+    public func weight<Element: Scalar>(
+        _ name: String, shape: [Int], rows: Int, columns: Int
+    ) throws -> Weight<Element> {
+        let matrix = Matrix<Element>(zeros: rows, columns)
         if name.hasSuffix("norm.weight") || name.contains("norm1.weight") || name.contains("norm2.weight")
             || name.contains("layrnorm.weight") || name.contains("lambda1")
         {
             matrix.base.update(repeating: 1, count: matrix.count)
         } else if !name.hasSuffix(".bias") {
             var random = KeyedRandom(seed, name)
-            for i in 0..<matrix.count { matrix.base[i] = S(deviation * random.normal()) }
+            for i in 0..<matrix.count { matrix.base[i] = Element(deviation * random.normal()) }
         }
         return Weight(frozen: matrix)
     }

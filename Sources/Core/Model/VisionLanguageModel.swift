@@ -4,15 +4,15 @@ import Foundation
 ///
 /// It gives log-probabilities of responses and, for one coefficient per response, gradients; what the coefficients
 /// come from it does not know.
-public struct VisionLanguageModel<S: Scalar>: Sendable {
+public struct VisionLanguageModel<A: Arithmetic>: Sendable {
     public let configuration: ModelConfiguration
     public let trainable: Trainable
-    public let parameters: ParameterStore<S>
-    public var language: LanguageModel<S>
-    public let projector: TwoLayerNetwork<S>
-    public let tower: VisionTower<S>
+    public let parameters: ParameterStore<A.Element>
+    public var language: LanguageModel<A>
+    public let projector: TwoLayerNetwork<A>
+    public let tower: VisionTower<A>
     /// Every tensor of the checkpoint with its values now; low-rank adapters stand apart.
-    public let tensors: [NamedWeight<S>]
+    public let tensors: [NamedWeight<A>]
 
     /// - Parameters:
     ///   - pixels: height and width of the preprocessed pictures
@@ -23,7 +23,7 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
         _ configuration: ModelConfiguration, from source: some TensorSource, pixels: (height: Int, width: Int),
         trainable: Trainable, seed: UInt64, hasValues: Bool = true
     ) throws {
-        let builder = ModelBuilder<S>(source: source, trainable: trainable, seed: seed)
+        let builder = ModelBuilder<A>(source: source, trainable: trainable, seed: seed)
         self.configuration = configuration
         self.trainable = trainable
         language = try builder.languageModel(configuration.text)
@@ -43,7 +43,7 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
 
     /// The part of a picture's way through the model that no training changes, so that it is computed once: patches
     /// where the tower is trained, its features where only the projector is, projected features otherwise.
-    public func fixedPart(of pixels: [Float], height: Int, width: Int) -> Matrix<S> {
+    public func fixedPart(of pixels: [Float], height: Int, width: Int) -> Matrix<A.Element> {
         let patches = tower.patches(of: pixels, height: height, width: width)
         if tower.isTrained { return patches }
         let features = tower.forward(patches, images: 1).0
@@ -51,7 +51,7 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
     }
 
     /// What the language model is given of a picture, from its fixed part: a row for each of its rows in a sequence.
-    public func features(ofFixedPart part: Matrix<S>) -> Matrix<S> {
+    public func features(ofFixedPart part: Matrix<A.Element>) -> Matrix<A.Element> {
         let features = tower.isTrained ? tower.forward(part, images: 1).0 : part
         return tower.isTrained || projector.isTrained ? projector.forward(features).0 : features
     }
@@ -59,20 +59,20 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
     /// What the backward pass needs.
     public struct Activations {
         let layout: SequenceLayout
-        let tower: VisionTower<S>.Activations?
-        let projector: TwoLayerNetwork<S>.Activations?
-        let language: LanguageModel<S>.Activations
+        let tower: VisionTower<A>.Activations?
+        let projector: TwoLayerNetwork<A>.Activations?
+        let language: LanguageModel<A>.Activations
 
         /// What the layout's responses were given, token by token.
-        public var scores: ResponseScores<S> { language.scores }
+        public var scores: ResponseScores<A> { language.scores }
     }
 
     /// Log-probabilities of the layout's responses, given the fixed parts of the batch's images.
-    public func forward(_ layout: SequenceLayout, images: [Matrix<S>]) -> ([Double], Activations) {
+    public func forward(_ layout: SequenceLayout, images: [Matrix<A.Element>]) -> ([Double], Activations) {
         var features = stacked(images)
-        var savedTower: VisionTower<S>.Activations?
+        var savedTower: VisionTower<A>.Activations?
         if tower.isTrained, !images.isEmpty { (features, savedTower) = tower.forward(features, images: images.count) }
-        var savedProjector: TwoLayerNetwork<S>.Activations?
+        var savedProjector: TwoLayerNetwork<A>.Activations?
         if (tower.isTrained || projector.isTrained), !images.isEmpty {
             (features, savedProjector) = projector.forward(features)
         }
@@ -90,7 +90,8 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
     /// Adds the gradient of Σ coefficient·log-probability over the responses, and of the divergence from a reference
     /// where one is given. Consumes the activations and the reference's scores.
     public func backward(
-        _ coefficients: [Double], _ saved: Activations, _ gradient: Gradient<S>, divergence: Divergence<S>? = nil
+        _ coefficients: [Double], _ saved: Activations, _ gradient: Gradient<A.Element>,
+        divergence: Divergence<A>? = nil
     ) {
         let needsImages = saved.projector != nil
         let dInputs = language.backward(
@@ -101,19 +102,19 @@ public struct VisionLanguageModel<S: Scalar>: Sendable {
         guard let savedProjector = saved.projector, let place = saved.layout.images.first else { return }
         let images = (saved.layout.images.map(\.image).max() ?? 0) + 1
         let count = place.rows.count
-        let dProjected = Matrix<S>(zeros: images * count, dInputs.columns)
+        let dProjected = Matrix<A.Element>(zeros: images * count, dInputs.columns)
         for place in saved.layout.images {
-            dProjected.rows(place.image * count..<(place.image + 1) * count) += dInputs.rows(place.rows)
+            A.add(dInputs.rows(place.rows), to: dProjected.rows(place.image * count..<(place.image + 1) * count))
         }
         let dFeatures =
-            tower.isTrained ? Matrix<S>(uninitialized: dProjected.rows, projector.first.weight.columns) : nil
+            tower.isTrained ? Matrix<A.Element>(uninitialized: dProjected.rows, projector.first.weight.columns) : nil
         projector.backward(dProjected, savedProjector, gradient, into: dFeatures)
         if let dFeatures, let savedTower = saved.tower { tower.backward(dFeatures, savedTower, gradient) }
     }
 
-    private func stacked(_ images: [Matrix<S>]) -> Matrix<S> {
+    private func stacked(_ images: [Matrix<A.Element>]) -> Matrix<A.Element> {
         let rows = images.reduce(0) { $0 + $1.rows }
-        let result = Matrix<S>(uninitialized: rows, images.first?.columns ?? 0)
+        let result = Matrix<A.Element>(uninitialized: rows, images.first?.columns ?? 0)
         var start = 0
         for image in images {
             result.rows(start..<start + image.rows).copyElements(of: image)

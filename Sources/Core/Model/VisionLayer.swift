@@ -1,17 +1,17 @@
 /// Bidirectional self-attention with biased projections. x: T × C.
-public struct VisionAttention<S: Scalar>: Sendable {
-    public let query: Linear<S>
-    public let key: Linear<S>
-    public let value: Linear<S>
-    public let output: Linear<S>
-    public let attention: SegmentAttention
+public struct VisionAttention<A: Arithmetic>: Sendable {
+    public let query: Linear<A>
+    public let key: Linear<A>
+    public let value: Linear<A>
+    public let output: Linear<A>
+    public let attention: SegmentAttention<A>
 
     public struct Activations {
-        let query, key, value, output: Linear<S>.Activations
-        let attention: SegmentAttention.Activations<S>
+        let query, key, value, output: Linear<A>.Activations
+        let attention: SegmentAttention<A>.Activations
     }
 
-    public func forward(_ x: Matrix<S>, _ segments: [AttentionSegment]) -> (Matrix<S>, Activations) {
+    public func forward(_ x: Matrix<A.Element>, _ segments: [AttentionSegment]) -> (Matrix<A.Element>, Activations) {
         let (q, savedQ) = query.forward(x)
         let (k, savedK) = key.forward(x)
         let (v, savedV) = value.forward(x)
@@ -25,13 +25,14 @@ public struct VisionAttention<S: Scalar>: Sendable {
 
     /// Returns dx.
     public func backward(
-        _ dy: Matrix<S>, _ saved: Activations, _ segments: [AttentionSegment], _ gradient: Gradient<S>
-    ) -> Matrix<S> {
-        let dMixed = Matrix<S>(uninitialized: dy.rows, output.weight.columns)
-        dMixed.setSum(output.backward(dy, saved.output, gradient))
+        _ dy: Matrix<A.Element>, _ saved: Activations, _ segments: [AttentionSegment], _ gradient: Gradient<A.Element>
+    ) -> Matrix<A.Element> {
+        let dMixed = Matrix<A.Element>(uninitialized: dy.rows, output.weight.columns)
+        A.setSum(dMixed, output.backward(dy, saved.output, gradient))
         let (dq, dk, dv) = attention.backward(dMixed, saved.attention, segments)
-        let dx = Matrix<S>(uninitialized: dy.rows, query.weight.columns)
-        dx.setSum(
+        let dx = Matrix<A.Element>(uninitialized: dy.rows, query.weight.columns)
+        A.setSum(
+            dx,
             query.backward(dq, saved.query, gradient) + key.backward(dk, saved.key, gradient)
                 + value.backward(dv, saved.value, gradient))
         return dx
@@ -39,77 +40,81 @@ public struct VisionAttention<S: Scalar>: Sendable {
 }
 
 /// second(f(first(x))): the feed-forward network of vision layers, and the projector of LLaVA. x: T × C.
-public struct TwoLayerNetwork<S: Scalar>: Sendable {
-    public let first: Linear<S>
+public struct TwoLayerNetwork<A: Arithmetic>: Sendable {
+    public let first: Linear<A>
     public let activation: Activation
-    public let second: Linear<S>
+    public let second: Linear<A>
 
     public struct Activations {
-        let first: Linear<S>.Activations
-        let hidden: Matrix<S>
-        let second: Linear<S>.Activations
+        let first: Linear<A>.Activations
+        let hidden: Matrix<A.Element>
+        let second: Linear<A>.Activations
     }
 
     public var isTrained: Bool { first.isTrained || second.isTrained }
 
-    public func forward(_ x: Matrix<S>) -> (Matrix<S>, Activations) {
+    public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) {
         let (hidden, savedFirst) = first.forward(x)
-        let active = Matrix<S>(uninitialized: hidden.rows, hidden.columns)
-        S.activate(activation, hidden, into: active)
+        let active = Matrix<A.Element>(uninitialized: hidden.rows, hidden.columns)
+        A.activate(activation, hidden, into: active)
         let (y, savedSecond) = second.forward(active)
         return (y, Activations(first: savedFirst, hidden: hidden, second: savedSecond))
     }
 
     /// Overwrites `dx`; nil where nothing below is trained.
-    public func backward(_ dy: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>, into dx: Matrix<S>?) {
-        let dActive = Matrix<S>(uninitialized: dy.rows, second.weight.columns)
-        dActive.setSum(second.backward(dy, saved.second, gradient))
-        S.activateBackward(activation, dActive, x: saved.hidden, into: dActive)
+    public func backward(
+        _ dy: Matrix<A.Element>, _ saved: Activations, _ gradient: Gradient<A.Element>, into dx: Matrix<A.Element>?
+    ) {
+        let dActive = Matrix<A.Element>(uninitialized: dy.rows, second.weight.columns)
+        A.setSum(dActive, second.backward(dy, saved.second, gradient))
+        A.activateBackward(activation, dActive, x: saved.hidden, into: dActive)
         let terms = first.backward(dActive, saved.first, gradient)
-        dx?.setSum(terms)
+        if let dx { A.setSum(dx, terms) }
     }
 }
 
 /// y = x·λ with a factor per channel (LayerScale; Touvron et al., arXiv 2103.17239). x: T × C.
-public struct LayerScale<S: Scalar>: Sendable {
-    public let factors: Weight<S>
+public struct LayerScale<A: Arithmetic>: Sendable {
+    public let factors: Weight<A.Element>
 
-    public func forward(_ x: Matrix<S>) -> Matrix<S> {
-        let y = Matrix<S>(uninitialized: x.rows, x.columns)
-        S.scaleColumns(x, by: factors.vector, into: y)
+    public func forward(_ x: Matrix<A.Element>) -> Matrix<A.Element> {
+        let y = Matrix<A.Element>(uninitialized: x.rows, x.columns)
+        A.scaleColumns(x, by: factors.vector, into: y)
         return y
     }
 
     /// Returns dx; adds Σ_t dy·x to the factors' gradient.
-    public func backward(_ dy: Matrix<S>, input x: Matrix<S>, _ gradient: Gradient<S>) -> Matrix<S> {
-        if let d = factors.gradient(in: gradient) { S.addColumnSums(ofProduct: dy, x, to: d.base) }
+    public func backward(
+        _ dy: Matrix<A.Element>, input x: Matrix<A.Element>, _ gradient: Gradient<A.Element>
+    ) -> Matrix<A.Element> {
+        if let d = factors.gradient(in: gradient) { A.addColumnSums(ofProduct: dy, x, to: d.base) }
         return forward(dy)
     }
 }
 
 /// h = x + λ₁·attention(norm(x)); y = h + λ₂·network(norm(h)): a layer of a vision transformer; CLIP's has no λ.
-public struct VisionLayer<S: Scalar>: Sendable {
-    public let attentionNorm: LayerNorm<S>
-    public let attention: VisionAttention<S>
-    public let attentionScale: LayerScale<S>?
-    public let networkNorm: LayerNorm<S>
-    public let network: TwoLayerNetwork<S>
-    public let networkScale: LayerScale<S>?
+public struct VisionLayer<A: Arithmetic>: Sendable {
+    public let attentionNorm: LayerNorm<A>
+    public let attention: VisionAttention<A>
+    public let attentionScale: LayerScale<A>?
+    public let networkNorm: LayerNorm<A>
+    public let network: TwoLayerNetwork<A>
+    public let networkScale: LayerScale<A>?
 
     public struct Activations {
-        let attentionNorm: LayerNorm<S>.Activations
-        let attention: (output: Matrix<S>, saved: VisionAttention<S>.Activations)
-        let networkNorm: LayerNorm<S>.Activations
-        let network: (output: Matrix<S>, saved: TwoLayerNetwork<S>.Activations)
+        let attentionNorm: LayerNorm<A>.Activations
+        let attention: (output: Matrix<A.Element>, saved: VisionAttention<A>.Activations)
+        let networkNorm: LayerNorm<A>.Activations
+        let network: (output: Matrix<A.Element>, saved: TwoLayerNetwork<A>.Activations)
     }
 
-    public func forward(_ x: Matrix<S>, _ segments: [AttentionSegment]) -> (Matrix<S>, Activations) {
+    public func forward(_ x: Matrix<A.Element>, _ segments: [AttentionSegment]) -> (Matrix<A.Element>, Activations) {
         let (normalX, savedNorm1) = attentionNorm.forward(x)
         let mixed = attention.forward(normalX, segments)
-        let h = (attentionScale?.forward(mixed.0) ?? mixed.0) + x
+        let h = A.sum(attentionScale?.forward(mixed.0) ?? mixed.0, x)
         let (normalH, savedNorm2) = networkNorm.forward(h)
         let result = network.forward(normalH)
-        let y = (networkScale?.forward(result.0) ?? result.0) + h
+        let y = A.sum(networkScale?.forward(result.0) ?? result.0, h)
         return (
             y, Activations(attentionNorm: savedNorm1, attention: mixed, networkNorm: savedNorm2, network: result)
         )
@@ -117,10 +122,10 @@ public struct VisionLayer<S: Scalar>: Sendable {
 
     /// Turns `dy` into dx, in place.
     public func backward(
-        _ dy: Matrix<S>, _ saved: Activations, _ segments: [AttentionSegment], _ gradient: Gradient<S>
+        _ dy: Matrix<A.Element>, _ saved: Activations, _ segments: [AttentionSegment], _ gradient: Gradient<A.Element>
     ) {
         let dNetwork = networkScale?.backward(dy, input: saved.network.output, gradient) ?? dy
-        let dNormalH = Matrix<S>(uninitialized: dy.rows, dy.columns)
+        let dNormalH = Matrix<A.Element>(uninitialized: dy.rows, dy.columns)
         network.backward(dNetwork, saved.network.saved, gradient, into: dNormalH)
         networkNorm.backward(dNormalH, saved.networkNorm, gradient, to: dy)
         let dMixed = attentionScale?.backward(dy, input: saved.attention.output, gradient) ?? dy

@@ -1,19 +1,19 @@
 /// A vision transformer of CLIP's, SigLIP's or DINOv2's shape: which parts it has is in its weights.
 ///
 /// Legend: `N` patches of an image, `P` patch side, `C` channels, `B` images; rows are tokens, image after image.
-public struct VisionTower<S: Scalar>: Sendable {
+public struct VisionTower<A: Arithmetic>: Sendable {
     /// The patch convolution as a matrix: C × (3·P·P).
-    public let patch: Linear<S>
+    public let patch: Linear<A>
     /// 1 × C, at the front of each image; SigLIP has none.
-    public let classToken: Weight<S>?
+    public let classToken: Weight<A.Element>?
     /// (1 + N₀) × C, or N₀ × C without class token.
-    public let positions: Weight<S>
+    public let positions: Weight<A.Element>
     /// N × N₀: resamples the patches' positions to another grid; nil where the grids agree.
-    public let resampling: Matrix<S>?
-    public let preNorm: LayerNorm<S>?
-    public let layers: [VisionLayer<S>]
+    public let resampling: Matrix<A.Element>?
+    public let preNorm: LayerNorm<A>?
+    public let layers: [VisionLayer<A>]
     /// Features are taken before it; CLIP's embedding of a picture behind it.
-    public let postNorm: LayerNorm<S>
+    public let postNorm: LayerNorm<A>
     /// The hidden states that make the features, 0 being the embeddings; concatenated channel-wise.
     public let featureLayers: [Int]
     /// Whether each image's first row is left out of the features (`vision_feature_select_strategy: default`).
@@ -25,23 +25,23 @@ public struct VisionTower<S: Scalar>: Sendable {
 
     public struct Activations {
         let images: Int
-        let patches: Linear<S>.Activations
+        let patches: Linear<A>.Activations
         let segments: [AttentionSegment]
-        let preNorm: LayerNorm<S>.Activations?
-        let layers: [VisionLayer<S>.Activations]
+        let preNorm: LayerNorm<A>.Activations?
+        let layers: [VisionLayer<A>.Activations]
     }
 
     /// An image's patches, a row each: N × (3·P·P), from planar pixels (3 × height × width).
-    public func patches(of pixels: [Float], height: Int, width: Int) -> Matrix<S> {
+    public func patches(of pixels: [Float], height: Int, width: Int) -> Matrix<A.Element> {
         let (down, across) = (height / patchSide, width / patchSide)
-        let result = Matrix<S>(uninitialized: down * across, 3 * patchSide * patchSide)
+        let result = Matrix<A.Element>(uninitialized: down * across, 3 * patchSide * patchSide)
         for patch in 0..<down * across {
             var target = result.row(patch)
             let (top, left) = (patch / across * patchSide, patch % across * patchSide)
             for channel in 0..<3 {
                 for y in top..<top + patchSide {
                     let source = (channel * height + y) * width + left
-                    for x in 0..<patchSide { target[x] = S(pixels[source + x]) }
+                    for x in 0..<patchSide { target[x] = A.Element(pixels[source + x]) }
                     target += patchSide
                 }
             }
@@ -50,16 +50,16 @@ public struct VisionTower<S: Scalar>: Sendable {
     }
 
     /// Features of `images` images of equally many patches, stacked: (B·N) × (3·P·P) → (B·N′) × (C·layers).
-    public func forward(_ patches: Matrix<S>, images: Int) -> (Matrix<S>, Activations) {
+    public func forward(_ patches: Matrix<A.Element>, images: Int) -> (Matrix<A.Element>, Activations) {
         let (embedded, savedPatches) = patch.forward(patches)
         let count = patches.rows / images
         var x = tokens(embedded, images: images)
         let rows = extraRows + count
         let segments = (0..<images).map { AttentionSegment(rows: $0 * rows..<($0 + 1) * rows) }
-        var savedNorm: LayerNorm<S>.Activations?
+        var savedNorm: LayerNorm<A>.Activations?
         if let preNorm { (x, savedNorm) = preNorm.forward(x) }
         var states = [x]
-        var saved: [VisionLayer<S>.Activations] = []
+        var saved: [VisionLayer<A>.Activations] = []
         for layer in layers.prefix(featureLayers.max() ?? 0) {
             let (y, activations) = layer.forward(states[saved.count], segments)
             states.append(y)
@@ -71,19 +71,19 @@ public struct VisionTower<S: Scalar>: Sendable {
     }
 
     /// Adds the gradients of all the tower's weights.
-    public func backward(_ dFeatures: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>) {
+    public func backward(_ dFeatures: Matrix<A.Element>, _ saved: Activations, _ gradient: Gradient<A.Element>) {
         let channels = positions.columns
         let total = saved.segments.last?.rows.upperBound ?? 0
-        let d = Matrix<S>(zeros: total, channels)
+        let d = Matrix<A.Element>(zeros: total, channels)
         let kept = keptRows(saved.segments)
         for index in stride(from: featureLayers.max() ?? 0, through: 0, by: -1) {
             for (place, layer) in featureLayers.enumerated() where layer == index {
-                d.addRows(dFeatures.columns(place * channels..<(place + 1) * channels), at: kept)
+                A.addRows(dFeatures.columns(place * channels..<(place + 1) * channels), to: d, at: kept)
             }
             if index > 0 { layers[index - 1].backward(d, saved.layers[index - 1], saved.segments, gradient) }
         }
         if let preNorm, let savedNorm = saved.preNorm {
-            let dEmbedded = Matrix<S>(zeros: total, channels)
+            let dEmbedded = Matrix<A.Element>(zeros: total, channels)
             preNorm.backward(d, savedNorm, gradient, to: dEmbedded)
             tokensBackward(dEmbedded, saved, gradient)
         } else {
@@ -94,42 +94,42 @@ public struct VisionTower<S: Scalar>: Sendable {
 
 extension VisionTower {
     /// Puts the class token before each image's patches and adds the positions.
-    private func tokens(_ embedded: Matrix<S>, images: Int) -> Matrix<S> {
+    private func tokens(_ embedded: Matrix<A.Element>, images: Int) -> Matrix<A.Element> {
         let count = embedded.rows / images
         let rows = extraRows + count
-        let x = Matrix<S>(uninitialized: images * rows, embedded.columns)
+        let x = Matrix<A.Element>(uninitialized: images * rows, embedded.columns)
         let table = positions.matrix
-        let grid = resampling.map { Matrix<S>.product($0, table.rows(extraRows..<table.rows)) }
+        let grid = resampling.map { A.product($0, table.rows(extraRows..<table.rows)) }
         for image in 0..<images {
             let first = image * rows
             if let classToken {
                 x.rows(first..<first + 1).copyElements(of: classToken.matrix)
-                S.add(table.row(0), to: x.row(first), count: x.columns)
+                A.add(table.row(0), to: x.row(first), count: x.columns)
             }
             let patches = x.rows(first + extraRows..<first + rows)
             patches.copyElements(of: embedded.rows(image * count..<(image + 1) * count))
-            patches += grid ?? table.rows(extraRows..<table.rows)
+            A.add(grid ?? table.rows(extraRows..<table.rows), to: patches)
         }
         return x
     }
 
-    private func tokensBackward(_ d: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>) {
-        let dEmbedded = Matrix<S>(uninitialized: d.rows - saved.images * extraRows, d.columns)
+    private func tokensBackward(_ d: Matrix<A.Element>, _ saved: Activations, _ gradient: Gradient<A.Element>) {
+        let dEmbedded = Matrix<A.Element>(uninitialized: d.rows - saved.images * extraRows, d.columns)
         let count = dEmbedded.rows / saved.images
         let dPositions = positions.gradient(in: gradient)
         for (image, segment) in saved.segments.enumerated() {
             let dPatches = d.rows(segment.rows.lowerBound + extraRows..<segment.rows.upperBound)
             dEmbedded.rows(image * count..<(image + 1) * count).copyElements(of: dPatches)
             if let dClass = classToken?.gradient(in: gradient) {
-                S.add(d.row(segment.rows.lowerBound), to: dClass.base, count: d.columns)
+                A.add(d.row(segment.rows.lowerBound), to: dClass.base, count: d.columns)
             }
             guard let dPositions else { continue }
-            if extraRows == 1 { S.add(d.row(segment.rows.lowerBound), to: dPositions.row(0), count: d.columns) }
+            if extraRows == 1 { A.add(d.row(segment.rows.lowerBound), to: dPositions.row(0), count: d.columns) }
             let dGrid = dPositions.rows(extraRows..<dPositions.rows)
             if let resampling {
-                dGrid.setProduct(resampling, transposeA: true, dPatches, keep: 1)
+                A.setProduct(dGrid, resampling, transposeA: true, dPatches, keep: 1)
             } else {
-                dGrid += dPatches
+                A.add(dPatches, to: dGrid)
             }
         }
         _ = patch.backward(dEmbedded, saved.patches, gradient)
@@ -139,10 +139,10 @@ extension VisionTower {
         segments.flatMap { Array($0.rows.dropFirst(dropsFirstRow ? 1 : 0)) }
     }
 
-    private func features(_ states: [Matrix<S>], _ segments: [AttentionSegment]) -> Matrix<S> {
+    private func features(_ states: [Matrix<A.Element>], _ segments: [AttentionSegment]) -> Matrix<A.Element> {
         let kept = keptRows(segments)
         let channels = positions.columns
-        let result = Matrix<S>(uninitialized: kept.count, channels * featureLayers.count)
+        let result = Matrix<A.Element>(uninitialized: kept.count, channels * featureLayers.count)
         for (place, layer) in featureLayers.enumerated() {
             result.columns(place * channels..<(place + 1) * channels).copyElements(of: states[layer].gathered(kept))
         }

@@ -1,10 +1,10 @@
 /// A tensor of the model: trained (a view of the flat parameter buffer), frozen in memory, or frozen in a mapped file.
 ///
 /// A file's 16-bit numbers stay 16-bit and are widened into scratch memory whenever the matrix is used.
-public struct Weight<S: Scalar>: Sendable {
+public struct Weight<Element: Scalar>: Sendable {
     private enum Source: Sendable {
-        case trained(ParameterStore<S>, ParameterSlot)
-        case frozen(Matrix<S>)
+        case trained(ParameterStore<Element>, ParameterSlot)
+        case frozen(Matrix<Element>)
         case stored(StoredTensor)
     }
 
@@ -12,15 +12,15 @@ public struct Weight<S: Scalar>: Sendable {
     public let rows: Int
     public let columns: Int
 
-    public init(frozen matrix: Matrix<S>) {
+    public init(frozen matrix: Matrix<Element>) {
         source = .frozen(matrix)
         (rows, columns) = (matrix.rows, matrix.columns)
     }
 
     /// Reserves a trained tensor; `initialize` gives its first values.
     public init(
-        _ name: String, shape: [Int], rows: Int, columns: Int, in store: ParameterStore<S>,
-        initialize: @escaping (Matrix<S>) throws -> Void
+        _ name: String, shape: [Int], rows: Int, columns: Int, in store: ParameterStore<Element>,
+        initialize: @escaping (Matrix<Element>) throws -> Void
     ) {
         source = .trained(
             store, store.reserve(name, shape: shape, rows: rows, columns: columns, initialize: initialize))
@@ -31,10 +31,10 @@ public struct Weight<S: Scalar>: Sendable {
     /// at each use.
     public init(stored tensor: StoredTensor, rows: Int, columns: Int) {
         (self.rows, self.columns) = (rows, columns)
-        if S.self == Float.self, tensor.format == .float32, UInt(bitPattern: tensor.base) % 4 == 0 {
-            let base = UnsafeMutableRawPointer(mutating: tensor.base).assumingMemoryBound(to: S.self)
+        if Element.self == Float.self, tensor.format == .float32, UInt(bitPattern: tensor.base) % 4 == 0 {
+            let base = UnsafeMutableRawPointer(mutating: tensor.base).assumingMemoryBound(to: Element.self)
             source = .frozen(Matrix(owner: tensor.file, base: base, rows: rows, columns: columns))
-        } else if rows == 1 || S.self != Float.self {
+        } else if rows == 1 || Element.self != Float.self {
             source = .frozen(tensor.widened(rows: rows, columns: columns))
         } else {
             source = .stored(tensor)
@@ -42,7 +42,7 @@ public struct Weight<S: Scalar>: Sendable {
     }
 
     /// The elements; a view where possible, scratch memory for 16-bit weights.
-    public var matrix: Matrix<S> {
+    public var matrix: Matrix<Element> {
         switch source {
         case .trained(let store, let slot): store[slot]
         case .frozen(let matrix): matrix
@@ -51,12 +51,12 @@ public struct Weight<S: Scalar>: Sendable {
     }
 
     /// The elements for a product, which widens 16-bit ones a block at a time.
-    public var factor: Factor<S> {
+    public var factor: Factor<Element> {
         if case .stored(let tensor) = source { .stored(tensor, rows: rows, columns: columns) } else { .matrix(matrix) }
     }
 
     /// The first element, for vectors.
-    public var vector: S.Pointer { matrix.base }
+    public var vector: UnsafeMutablePointer<Element> { matrix.base }
 
     /// The elements as they lie in memory; nil where they are neither floats nor a file's.
     var stored: StoredRows? {
@@ -67,10 +67,10 @@ public struct Weight<S: Scalar>: Sendable {
     }
 
     /// Row `index` into `target`, without widening the rest.
-    func copyRow(_ index: Int, into target: S.Pointer) {
+    func copyRow(_ index: Int, into target: UnsafeMutablePointer<Element>) {
         if case .stored(let tensor) = source {
             let row = tensor.base + index * columns * tensor.format.bytes
-            S.widen(row, tensor.format, into: target, count: columns)
+            Element.widen(row, tensor.format, into: target, count: columns)
         } else {
             target.update(from: matrix.row(index), count: columns)
         }
@@ -83,5 +83,5 @@ public struct Weight<S: Scalar>: Sendable {
     }
 
     /// This tensor's part of a gradient; nil when it is frozen.
-    public func gradient(in gradient: Gradient<S>) -> Matrix<S>? { slot.map { gradient[$0] } }
+    public func gradient(in gradient: Gradient<Element>) -> Matrix<Element>? { slot.map { gradient[$0] } }
 }

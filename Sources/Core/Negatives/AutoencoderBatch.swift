@@ -20,8 +20,8 @@ public struct AutoencoderBatch: Sendable {
     var squaredNorms: [Double] {
         var result: [Double] = []
         for (x, range) in samples.enumerated() {
-            let text = Float.sumOfSquares(texts.row(x), count: texts.columns)
-            for i in range { result.append(text * Float.sumOfSquares(differences.row(i), count: differences.columns)) }
+            let text = Vector.sumOfSquares(texts.row(x), count: texts.columns)
+            for i in range { result.append(text * Vector.sumOfSquares(differences.row(i), count: differences.columns)) }
         }
         return result
     }

@@ -39,26 +39,26 @@ public final class AutoencoderBlock {
     public func forward(_ batch: AutoencoderBatch, to sums: UnsafeMutableBufferPointer<Double>) {
         let (p, width) = (batch.texts.rows, shape.latents + 1)
         let layout = AutoencoderSums(samples: batch.count, latents: shape.latents)
-        let byEncoder = Matrix<Float>.product(batch.texts, transposed: perEntry(encoder))
-        let byAtoms = Matrix<Float>.product(batch.texts, transposed: perEntry(atoms))
+        let byEncoder = Vector.product(batch.texts, transposed: perEntry(encoder))
+        let byAtoms = Vector.product(batch.texts, transposed: perEntry(atoms))
         for x in 0..<p {
             let samples = batch.samples[x]
             let delta = batch.differences.rows(samples).columns(columns)
-            let own = Matrix<Float>.product(delta, transposed: perLatent(byEncoder, x, shape.latents))
-            let cross = Matrix<Float>.product(delta, transposed: perLatent(byAtoms, x, width))
+            let own = Vector.product(delta, transposed: perLatent(byEncoder, x, shape.latents))
+            let cross = Vector.product(delta, transposed: perLatent(byAtoms, x, width))
             for (i, sample) in samples.enumerated() {
                 for j in 0..<shape.latents { sums[layout.activation(sample, j)] += Double(own[i, j]) }
                 for j in 0..<width { sums[layout.cross(sample, j)] += Double(cross[i, j]) }
             }
         }
-        let gram = Matrix<Float>.product(atoms, transposed: atoms)
+        let gram = Vector.product(atoms, transposed: atoms)
         for (place, value) in zip(layout.gram, gram.elements) { sums[place] += Double(value) }
     }
 
     /// Cuts the atoms to the greatest length; before `gradients`, whose loss counts on it.
     public func scaleAtoms(_ loss: AutoencoderLoss) {
         for (atom, scale) in loss.atomScales.enumerated() where scale < 1 {
-            Float.scale(atoms.row(atom), by: scale, count: atoms.columns)
+            Vector.scale(atoms.row(atom), by: scale, count: atoms.columns)
         }
     }
 
@@ -72,18 +72,19 @@ public final class AutoencoderBlock {
         let scale = 2 / Float(batch.count)
         for x in 0..<p {
             let delta = batch.differences.rows(batch.samples[x]).columns(columns)
-            perLatent(byEncoder, x, shape.latents).setProduct(
-                loss.activationGradient.rows(batch.samples[x]), transposeA: true, delta)
-            perLatent(byAtoms, x, width).setProduct(
-                loss.codes.rows(batch.samples[x]), transposeA: true, delta, scale: -scale)
+            Vector.setProduct(
+                perLatent(byEncoder, x, shape.latents), loss.activationGradient.rows(batch.samples[x]),
+                transposeA: true, delta)
+            Vector.setProduct(
+                perLatent(byAtoms, x, width), loss.codes.rows(batch.samples[x]), transposeA: true, delta, scale: -scale)
         }
         let encoderGradient = Matrix<Float>(uninitialized: encoder.rows, encoder.columns)
-        perEntry(encoderGradient).setProduct(byEncoder, transposeA: true, batch.texts)
+        Vector.setProduct(perEntry(encoderGradient), byEncoder, transposeA: true, batch.texts)
         // Σ_i z_i (d̂_i − d_i): d̂ through the codes' second moments, d contracted.
         let moments = Matrix<Float>(uninitialized: width, width)
-        moments.setProduct(loss.codes, transposeA: true, loss.codes, scale: scale)
-        let atomGradient = Matrix<Float>.product(moments, atoms)
-        perEntry(atomGradient).setProduct(byAtoms, transposeA: true, batch.texts, keep: 1)
+        Vector.setProduct(moments, loss.codes, transposeA: true, loss.codes, scale: scale)
+        let atomGradient = Vector.product(moments, atoms)
+        Vector.setProduct(perEntry(atomGradient), byAtoms, transposeA: true, batch.texts, keep: 1)
         return (encoderGradient, atomGradient)
     }
 
@@ -92,7 +93,7 @@ public final class AutoencoderBlock {
         scaleAtoms(loss)
         let gradients = gradients(batch, loss)
         for (index, (parameters, gradient)) in [(encoder, gradients.encoder), (atoms, gradients.atoms)].enumerated() {
-            Float.adamW(
+            Vector.adamW(
                 parameters.base, gradient: gradient.base, firstMoment: moments[2 * index].base,
                 secondMoment: moments[2 * index + 1].base, count: parameters.count, step: step)
         }

@@ -41,7 +41,7 @@ public struct AutoencoderLoss: Sendable {
             z[i, latents] = 1
         }
         let double = Matrix<Double>(1, latents, bias.elements.map(Double.init))
-        Double.sigmoid(z.columns(0..<latents), bias: double.base)
+        DoublePrecision.sigmoid(z.columns(0..<latents), bias: double.base)
 
         let gram = Matrix(layout.width, layout.width, Array(sums[layout.gram]))
         let scales = (0...latents).map { atom in
@@ -51,7 +51,7 @@ public struct AutoencoderLoss: Sendable {
         for a in 0...latents { for b in 0...latents { gram[a, b] *= Double(scales[a]) * Double(scales[b]) } }
 
         // G z̃ − c, which is minus the residual seen by each atom.
-        let pull = Matrix<Double>.product(z, gram)
+        let pull = DoublePrecision.product(z, gram)
         let squares = batch.squaredNorms
         var errors: [Double] = []
         for i in 0..<n {

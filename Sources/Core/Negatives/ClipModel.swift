@@ -7,7 +7,7 @@ public struct ClipModel: Embedder {
     public let tokenizer: Tokenizer
     public let imageProcessor: ImageProcessor
     public let content: EmbedderContent
-    private let network: ClipNetwork<Float>
+    private let network: ClipNetwork<Vector>
 
     /// Maps the weights. Errors name the file and key or tensor that is missing or does not fit.
     public init(folder url: URL) throws {

@@ -1,16 +1,16 @@
 /// CLIP's two towers and their projections, forward and backward (Radford et al., arXiv 2103.00020, figure 3).
 ///
 /// Legend: `B` pictures or texts, `P` numbers of an embedding.
-public struct ClipNetwork<S: Scalar>: Sendable {
-    public let image: VisionTower<S>
-    let imageProjection: Linear<S>
-    let text: ClipTextTower<S>
-    let textProjection: Linear<S>
+public struct ClipNetwork<A: Arithmetic>: Sendable {
+    public let image: VisionTower<A>
+    let imageProjection: Linear<A>
+    let text: ClipTextTower<A>
+    let textProjection: Linear<A>
     /// The logarithm of the factor on the cosines in training; nil where nothing is trained.
-    let logitScale: Weight<S>?
-    public let parameters: ParameterStore<S>
+    let logitScale: Weight<A.Element>?
+    public let parameters: ParameterStore<A.Element>
     /// Everything as a file holds it.
-    public let tensors: [NamedWeight<S>]
+    public let tensors: [NamedWeight<A>]
 
     /// - Parameters:
     ///   - source: tensors under the names of Hugging Face's `CLIPModel`
@@ -20,7 +20,7 @@ public struct ClipNetwork<S: Scalar>: Sendable {
         _ shape: ClipConfiguration, from source: any TensorSource, pixels: (height: Int, width: Int), isTrained: Bool
     ) throws {
         let trainable = Trainable(language: .frozen, vision: isTrained ? .full : .frozen)
-        let builder = ModelBuilder<S>(source: source, trainable: trainable, seed: 0)
+        let builder = ModelBuilder<A>(source: source, trainable: trainable, seed: 0)
         image = try builder.visionTower(
             shape.vision, root: "vision_model", featureLayers: [shape.vision.layers], dropsFirstRow: false,
             pixels: pixels, trainsPostNorm: isTrained)
@@ -35,17 +35,17 @@ public struct ClipNetwork<S: Scalar>: Sendable {
     }
 
     public struct ImageActivations {
-        let tower: VisionTower<S>.Activations
+        let tower: VisionTower<A>.Activations
         let rows: Int
         let classRows: [Int]
-        let norm: LayerNorm<S>.Activations
-        let projection: Linear<S>.Activations
+        let norm: LayerNorm<A>.Activations
+        let projection: Linear<A>.Activations
     }
 
     /// The class tokens' last hidden states, normed and projected: B × P, not yet of unit length.
     ///
     /// - Parameter patches: of `count` pictures, one after the other, as `image.patches` gives them
-    public func images(_ patches: Matrix<S>, count: Int) -> (Matrix<S>, ImageActivations) {
+    public func images(_ patches: Matrix<A.Element>, count: Int) -> (Matrix<A.Element>, ImageActivations) {
         let (states, saved) = image.forward(patches, images: count)
         let classRows = (0..<count).map { $0 * states.rows / count }
         let (pooled, savedNorm) = image.postNorm.forward(states.gathered(classRows))
@@ -58,32 +58,32 @@ public struct ClipNetwork<S: Scalar>: Sendable {
     }
 
     /// Adds the gradients of the image tower and its projection.
-    public func imagesBackward(_ d: Matrix<S>, _ saved: ImageActivations, _ gradient: Gradient<S>) {
-        let dPooled = Matrix<S>(uninitialized: d.rows, imageProjection.weight.columns)
-        dPooled.setSum(imageProjection.backward(d, saved.projection, gradient))
-        let dClass = Matrix<S>(zeros: d.rows, dPooled.columns)
+    public func imagesBackward(_ d: Matrix<A.Element>, _ saved: ImageActivations, _ gradient: Gradient<A.Element>) {
+        let dPooled = Matrix<A.Element>(uninitialized: d.rows, imageProjection.weight.columns)
+        A.setSum(dPooled, imageProjection.backward(d, saved.projection, gradient))
+        let dClass = Matrix<A.Element>(zeros: d.rows, dPooled.columns)
         image.postNorm.backward(dPooled, saved.norm, gradient, to: dClass)
-        let dStates = Matrix<S>(zeros: saved.rows, dPooled.columns)
-        dStates.addRows(dClass, at: saved.classRows)
+        let dStates = Matrix<A.Element>(zeros: saved.rows, dPooled.columns)
+        A.addRows(dClass, to: dStates, at: saved.classRows)
         image.backward(dStates, saved.tower, gradient)
     }
 
     public struct TextActivations {
-        let tower: ClipTextTower<S>.Activations
-        let projection: Linear<S>.Activations
+        let tower: ClipTextTower<A>.Activations
+        let projection: Linear<A>.Activations
     }
 
     /// The pooled tokens' last hidden states, projected: B × P, not yet of unit length.
-    public func texts(_ texts: [(tokens: [Int32], place: Int)]) -> (Matrix<S>, TextActivations) {
+    public func texts(_ texts: [(tokens: [Int32], place: Int)]) -> (Matrix<A.Element>, TextActivations) {
         let (pooled, saved) = text.forward(texts)
         let (embeddings, savedProjection) = textProjection.forward(pooled)
         return (embeddings, TextActivations(tower: saved, projection: savedProjection))
     }
 
     /// Adds the gradients of the text tower and its projection.
-    public func textsBackward(_ d: Matrix<S>, _ saved: TextActivations, _ gradient: Gradient<S>) {
-        let dPooled = Matrix<S>(uninitialized: d.rows, textProjection.weight.columns)
-        dPooled.setSum(textProjection.backward(d, saved.projection, gradient))
+    public func textsBackward(_ d: Matrix<A.Element>, _ saved: TextActivations, _ gradient: Gradient<A.Element>) {
+        let dPooled = Matrix<A.Element>(uninitialized: d.rows, textProjection.weight.columns)
+        A.setSum(dPooled, textProjection.backward(d, saved.projection, gradient))
         text.backward(dPooled, saved.tower, gradient)
     }
 
@@ -91,8 +91,8 @@ public struct ClipNetwork<S: Scalar>: Sendable {
     public var logScale: Double { logitScale.map { Double($0.vector[0]) } ?? 0 }
 
     /// Adds ∂ℓ/∂logit_scale.
-    public func addScaleGradient(_ value: Double, _ gradient: Gradient<S>) {
+    public func addScaleGradient(_ value: Double, _ gradient: Gradient<A.Element>) {
         guard let d = logitScale?.gradient(in: gradient) else { return }
-        d[0, 0] += S(value)
+        d[0, 0] += A.Element(value)
     }
 }

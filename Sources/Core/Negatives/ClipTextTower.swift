@@ -2,38 +2,38 @@
 /// (Radford et al., arXiv 2103.00020, §2.4).
 ///
 /// Legend: `T` tokens, `C` channels, `V` vocabulary. Its layers are those of the image tower, but causal.
-public struct ClipTextTower<S: Scalar>: Sendable {
+public struct ClipTextTower<A: Arithmetic>: Sendable {
     /// V × C
-    let embedding: Weight<S>
+    let embedding: Weight<A.Element>
     /// Longest text × C
-    let positions: Weight<S>
-    let layers: [VisionLayer<S>]
-    let norm: LayerNorm<S>
+    let positions: Weight<A.Element>
+    let layers: [VisionLayer<A>]
+    let norm: LayerNorm<A>
 
     public struct Activations {
         let tokens: [Int32]
         let segments: [AttentionSegment]
         /// Rows of the pooled tokens.
         let places: [Int]
-        let layers: [VisionLayer<S>.Activations]
-        let norm: LayerNorm<S>.Activations
+        let layers: [VisionLayer<A>.Activations]
+        let norm: LayerNorm<A>.Activations
     }
 
     /// Texts × C: of each text the hidden state of its token `place`, normed.
     ///
     /// - Precondition: the tokens are in the vocabulary, and no text has more than there are positions.
-    func forward(_ texts: [(tokens: [Int32], place: Int)]) -> (Matrix<S>, Activations) {
+    func forward(_ texts: [(tokens: [Int32], place: Int)]) -> (Matrix<A.Element>, Activations) {
         let tokens = texts.flatMap(\.tokens)
-        var x = Matrix<S>(uninitialized: tokens.count, embedding.columns)
+        var x = Matrix<A.Element>(uninitialized: tokens.count, embedding.columns)
         for (row, token) in tokens.enumerated() { embedding.copyRow(Int(token), into: x.row(row)) }
         var (segments, places) = ([AttentionSegment](), [Int]())
         for (text, place) in texts {
             let start = segments.last?.rows.upperBound ?? 0
             segments.append(AttentionSegment(rows: start..<start + text.count))
             places.append(start + place)
-            x.rows(start..<start + text.count) += positions.matrix.rows(0..<text.count)
+            A.add(positions.matrix.rows(0..<text.count), to: x.rows(start..<start + text.count))
         }
-        var saved: [VisionLayer<S>.Activations] = []
+        var saved: [VisionLayer<A>.Activations] = []
         for layer in layers {
             let (y, activations) = layer.forward(x, segments)
             saved.append(activations)
@@ -49,22 +49,26 @@ public struct ClipTextTower<S: Scalar>: Sendable {
     /// Adds the gradients of all the tower's weights.
     ///
     /// - Parameter dPooled: texts × C
-    func backward(_ dPooled: Matrix<S>, _ saved: Activations, _ gradient: Gradient<S>) {
-        let dNormed = Matrix<S>(zeros: dPooled.rows, dPooled.columns)
+    func backward(_ dPooled: Matrix<A.Element>, _ saved: Activations, _ gradient: Gradient<A.Element>) {
+        let dNormed = Matrix<A.Element>(zeros: dPooled.rows, dPooled.columns)
         norm.backward(dPooled, saved.norm, gradient, to: dNormed)
-        let d = Matrix<S>(zeros: saved.tokens.count, dPooled.columns)
-        d.addRows(dNormed, at: saved.places)
+        let d = Matrix<A.Element>(zeros: saved.tokens.count, dPooled.columns)
+        A.addRows(dNormed, to: d, at: saved.places)
         for (layer, activations) in zip(layers, saved.layers).reversed() {
             layer.backward(d, activations, saved.segments, gradient)
         }
-        if let dEmbedding = embedding.gradient(in: gradient) { dEmbedding.addRows(d, at: saved.tokens.map(Int.init)) }
+        if let dEmbedding = embedding.gradient(in: gradient) {
+            A.addRows(d, to: dEmbedding, at: saved.tokens.map(Int.init))
+        }
         guard let dPositions = positions.gradient(in: gradient) else { return }
-        for segment in saved.segments { dPositions.rows(0..<segment.rows.count) += d.rows(segment.rows) }
+        for segment in saved.segments {
+            A.add(d.rows(segment.rows), to: dPositions.rows(0..<segment.rows.count))
+        }
     }
 }
 
 extension ModelBuilder {
-    func clipTextTower(_ shape: ClipTextConfiguration, trained: Bool) throws -> ClipTextTower<S> {
+    func clipTextTower(_ shape: ClipTextConfiguration, trained: Bool) throws -> ClipTextTower<A> {
         let (root, width) = ("text_model", shape.hiddenSize)
         return ClipTextTower(
             embedding: try weight(
@@ -77,12 +81,12 @@ extension ModelBuilder {
 
     private func clipTextLayer(
         _ name: String, _ shape: ClipTextConfiguration, _ trained: Bool
-    ) throws -> VisionLayer<S> {
+    ) throws -> VisionLayer<A> {
         let (width, inner) = (shape.hiddenSize, shape.intermediateSize)
-        func linear(_ module: String, out: Int, in inputs: Int) throws -> Linear<S> {
+        func linear(_ module: String, out: Int, in inputs: Int) throws -> Linear<A> {
             try self.linear("\(name).\(module)", out: out, in: inputs, bias: true, trained: trained)
         }
-        func norm(_ module: String) throws -> LayerNorm<S> {
+        func norm(_ module: String) throws -> LayerNorm<A> {
             try layerNorm("\(name).\(module)", width, epsilon: shape.normEpsilon, trained: trained)
         }
         return VisionLayer(

@@ -31,7 +31,7 @@ public struct ContrastiveLoss: Sendable {
         let (t, textLengths) = Self.units(texts)
         let size = images.rows
         let logits = Matrix<Double>(uninitialized: size, size)
-        logits.setProduct(u, t, transposeB: true, scale: scale)
+        DoublePrecision.setProduct(logits, u, t, transposeB: true, scale: scale)
         let d = Matrix<Double>(zeros: size, size)
         var (loss, right) = (0.0, 0)
         for i in 0..<size {
@@ -52,8 +52,8 @@ public struct ContrastiveLoss: Sendable {
         let (dU, dT) = (
             Matrix<Double>(uninitialized: size, images.columns), Matrix<Double>(uninitialized: size, images.columns)
         )
-        dU.setProduct(d, t, scale: scale)
-        dT.setProduct(d, transposeA: true, u, scale: scale)
+        DoublePrecision.setProduct(dU, d, t, scale: scale)
+        DoublePrecision.setProduct(dT, d, transposeA: true, u, scale: scale)
         self.images = Self.throughUnits(dU, u, imageLengths)
         self.texts = Self.throughUnits(dT, t, textLengths)
     }
@@ -67,9 +67,9 @@ public struct ContrastiveLoss: Sendable {
     /// y = x/‖x‖ row by row, and ‖x‖; a row of zeros stays.
     private static func units(_ x: Matrix<Double>) -> (Matrix<Double>, [Double]) {
         let y = x.copied()
-        let lengths = (0..<x.rows).map { Double.sumOfSquares(x.row($0), count: x.columns).squareRoot() }
+        let lengths = (0..<x.rows).map { DoublePrecision.sumOfSquares(x.row($0), count: x.columns).squareRoot() }
         for (row, length) in lengths.enumerated() where length > 0 {
-            Double.scale(y.row(row), by: 1 / length, count: x.columns)
+            DoublePrecision.scale(y.row(row), by: 1 / length, count: x.columns)
         }
         return (y, lengths)
     }
@@ -81,8 +81,8 @@ public struct ContrastiveLoss: Sendable {
         let dx = dy.copied()
         for (row, length) in lengths.enumerated() where length > 0 {
             let along = (0..<y.columns).reduce(0) { $0 + y[row, $1] * dy[row, $1] }
-            Double.addScaled(-along, y.row(row), to: dx.row(row), count: y.columns)
-            Double.scale(dx.row(row), by: 1 / length, count: y.columns)
+            DoublePrecision.addScaled(-along, y.row(row), to: dx.row(row), count: y.columns)
+            DoublePrecision.scale(dx.row(row), by: 1 / length, count: y.columns)
         }
         return dx
     }

@@ -89,8 +89,8 @@ extension Matrix<Float> {
     public func unitRows() -> Matrix<Float> {
         let result = copied()
         for r in 0..<rows {
-            let length = Float.sumOfSquares(result.row(r), count: columns).squareRoot()
-            if length > 0 { Float.scale(result.row(r), by: Float(1 / length), count: columns) }
+            let length = Vector.sumOfSquares(result.row(r), count: columns).squareRoot()
+            if length > 0 { Vector.scale(result.row(r), by: Float(1 / length), count: columns) }
         }
         return result
     }

@@ -21,9 +21,9 @@ public struct EmbeddingCentre: Sendable {
     /// (x − mean) / ‖x − mean‖ for every row; a row that is the mean becomes 0.
     public func centre(_ rows: Matrix<Float>) {
         for r in 0..<rows.rows {
-            Float.addScaled(-1, mean.base, to: rows.row(r), count: rows.columns)
-            let norm = Float.sumOfSquares(rows.row(r), count: rows.columns).squareRoot()
-            Float.scale(rows.row(r), by: norm > 0 ? Float(1 / norm) : 0, count: rows.columns)
+            Vector.addScaled(-1, mean.base, to: rows.row(r), count: rows.columns)
+            let norm = Vector.sumOfSquares(rows.row(r), count: rows.columns).squareRoot()
+            Vector.scale(rows.row(r), by: norm > 0 ? Float(1 / norm) : 0, count: rows.columns)
         }
     }
 }

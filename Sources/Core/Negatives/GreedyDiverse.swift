@@ -17,7 +17,7 @@ public struct GreedyDiverse: NegativeStrategy {
         let n = candidates.rows.count
         let latents = candidates.latents
         let norms = Matrix<Float>(uninitialized: 1, n)
-        Float.rowDots(latents, latents, into: norms.base)
+        Vector.rowDots(latents, latents, into: norms.base)
         let dots = Matrix<Float>(uninitialized: 1, n)
         // min over the picked of 1 − cos; infinite before the first pick, where it does not count.
         var distances = [Double](repeating: .infinity, count: n)
@@ -32,7 +32,7 @@ public struct GreedyDiverse: NegativeStrategy {
             guard let pick = best?.place else { break }
             picks.append(pick)
             taken[pick] = true
-            Float.rowDots(latents, latents.repeated(pick), into: dots.base)
+            Vector.rowDots(latents, latents.repeated(pick), into: dots.base)
             for i in 0..<n {
                 let square = Double(norms.base[i]) * Double(norms.base[pick])
                 let cosine = square > 0 ? Double(dots.base[i]) / square.squareRoot() : 0

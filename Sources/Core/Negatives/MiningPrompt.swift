@@ -42,7 +42,7 @@ extension Matrix<Float> {
     /// The product of two rows of unit length.
     func cosine(_ a: Int, _ b: Int) -> Float {
         var cosine: Float = 0
-        Float.rowDots(rows(a..<a + 1), rows(b..<b + 1), into: &cosine)
+        Vector.rowDots(rows(a..<a + 1), rows(b..<b + 1), into: &cosine)
         return cosine
     }
 }

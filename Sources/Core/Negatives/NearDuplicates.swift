@@ -12,7 +12,7 @@ public enum NearDuplicates {
         ofBlock index: Int, _ images: Matrix<Float>, near others: Matrix<Float>, above limit: Float
     ) -> [Int] {
         let range = index * block..<min((index + 1) * block, images.rows)
-        let cosines = Matrix<Float>.product(images.rows(range), transposed: others)
+        let cosines = Vector.product(images.rows(range), transposed: others)
         return range.filter { row in
             let line = UnsafeBufferPointer(start: cosines.row(row - range.lowerBound), count: cosines.columns)
             return line.contains { $0 > limit }

@@ -73,7 +73,7 @@ public struct LogDeterminant: NegativeStrategy {
         let rows = context.candidates.rows
         let features = Matrix<Float>(uninitialized: rows.count, context.images.columns)
         for (place, row) in rows.enumerated() {
-            Float.difference(
+            Vector.difference(
                 context.images.row(context.prompt.positive), context.images.row(row), scale: 1,
                 into: features.row(place), count: features.columns)
         }
@@ -84,7 +84,7 @@ public struct LogDeterminant: NegativeStrategy {
     public func pick(_ count: Int, _ features: Matrix<Float>) -> [Int] {
         let n = features.rows
         let dots = Matrix<Float>(uninitialized: 1, n)
-        Float.rowDots(features, features, into: dots.base)
+        Vector.rowDots(features, features, into: dots.base)
         var rest = dots.elements.map { Double($0) + ridge }
         var columns: [[Double]] = []
         var taken = [Bool](repeating: false, count: n)
@@ -95,7 +95,7 @@ public struct LogDeterminant: NegativeStrategy {
             guard let pick = best?.place else { break }
             picks.append(pick)
             taken[pick] = true
-            Float.rowDots(features, features.repeated(pick), into: dots.base)
+            Vector.rowDots(features, features.repeated(pick), into: dots.base)
             let root = max(rest[pick], .leastNormalMagnitude).squareRoot()
             var column = [Double](repeating: 0, count: n)
             for i in 0..<n {

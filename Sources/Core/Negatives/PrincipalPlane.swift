@@ -10,12 +10,12 @@ public struct PrincipalPlane: Sendable {
     public init(_ rows: Matrix<Float>) {
         let (n, width) = (rows.rows, rows.columns)
         let sums = Matrix<Float>(zeros: 1, width)
-        Float.addColumnSums(of: rows, to: sums.base)
+        Vector.addColumnSums(of: rows, to: sums.base)
         let mean = sums.elements.map { Double($0) / Double(max(n, 1)) }
         let centred = rows.copied()
-        Float.addBias(Matrix<Float>(1, width, mean.map { Float(-$0) }).base, to: centred)
+        Vector.addBias(Matrix<Float>(1, width, mean.map { Float(-$0) }).base, to: centred)
         let products = Matrix<Float>(uninitialized: width, width)
-        products.setProduct(centred, transposeA: true, centred)
+        Vector.setProduct(products, centred, transposeA: true, centred)
         let covariance = Matrix<Double>(width, width, products.elements.map { Double($0) / Double(max(n, 1)) })
         let total = (0..<width).reduce(0) { $0 + covariance[$1, $1] }
         (axes, shares) = Self.leading(covariance, total)

@@ -29,7 +29,7 @@ public struct PromptScorer: Sendable {
     /// - Parameter texts: p × d_t
     public static func make(_ autoencoder: SparseAutoencoder, texts: Matrix<Float>) -> [PromptScorer] {
         let shape = autoencoder.shape
-        let lengths = (0..<texts.rows).map { Float.sumOfSquares(texts.row($0), count: shape.text).squareRoot() }
+        let lengths = (0..<texts.rows).map { Vector.sumOfSquares(texts.row($0), count: shape.text).squareRoot() }
         let directions = Matrix<Double>(uninitialized: texts.rows, shape.text)
         let narrow = texts.copied()
         for p in 0..<texts.rows {
@@ -37,7 +37,7 @@ public struct PromptScorer: Sendable {
             for t in 0..<shape.text { directions[p, t] = Double(texts[p, t]) * inverse }
             for t in 0..<shape.text { narrow[p, t] = Float(directions[p, t]) }
         }
-        let byEncoder = Matrix<Float>.product(
+        let byEncoder = Vector.product(
             narrow, transposed: autoencoder.encoder.reshaped(shape.latents * shape.image, shape.text))
         let along = alongText(autoencoder, directions)
         return (0..<texts.rows).map { p in
@@ -55,7 +55,7 @@ public struct PromptScorer: Sendable {
         let products = Matrix<Double>(uninitialized: directions.rows, shape.image)
         for index in 0...shape.latents {
             Double.widen(autoencoder.atom(index).base, .float32, into: wide.base, count: wide.count)
-            products.setProduct(directions, wide, transposeB: true)
+            DoublePrecision.setProduct(products, directions, wide, transposeB: true)
             for p in 0..<directions.rows {
                 results[p].row(index).update(from: products.row(p), count: shape.image)
             }
@@ -67,7 +67,7 @@ public struct PromptScorer: Sendable {
         shape = autoencoder.shape
         (self.encoder, encoderBias, self.length) = (encoder, autoencoder.encoderBias, length)
         let rest = autoencoder.gram.copied()
-        rest.setProduct(along, along, transposeB: true, scale: -1, keep: 1)
+        DoublePrecision.setProduct(rest, along, along, transposeB: true, scale: -1, keep: 1)
         let factor = rest.semidefiniteFactor().narrowed()
         let narrow = along.narrowed()
         self.along = narrow.rows(0..<shape.latents)
@@ -88,24 +88,24 @@ public struct PromptScorer: Sendable {
         for start in stride(from: 0, to: candidates.count, by: Self.block) {
             let count = min(Self.block, candidates.count - start)
             for i in 0..<count {
-                Float.difference(
+                Vector.difference(
                     images.row(positive), images.row(candidates[start + i]), scale: length, into: delta.row(i),
                     count: shape.image)
             }
-            codes.setProduct(delta, encoder, transposeB: true)
-            Float.sigmoid(codes, bias: encoderBias.base)
+            Vector.setProduct(codes, delta, encoder, transposeB: true)
+            Vector.sigmoid(codes, bias: encoderBias.base)
             for i in 0..<Self.block {
-                Float.addScaled(-1, biasAlong.base, to: delta.row(i), count: shape.image)
+                Vector.addScaled(-1, biasAlong.base, to: delta.row(i), count: shape.image)
                 rest.row(i).update(from: biasAcross.base, count: rest.columns)
             }
-            delta.setProduct(codes, along, scale: -1, keep: 1)
-            rest.setProduct(codes, across, keep: 1)
+            Vector.setProduct(delta, codes, along, scale: -1, keep: 1)
+            Vector.setProduct(rest, codes, across, keep: 1)
             for i in 0..<count {
                 let error =
-                    Float.sumOfSquares(delta.row(i), count: delta.columns)
-                    + Float.sumOfSquares(rest.row(i), count: rest.columns)
+                    Vector.sumOfSquares(delta.row(i), count: delta.columns)
+                    + Vector.sumOfSquares(rest.row(i), count: rest.columns)
                 errors.append(Float(error))
-                deviations.append(Float(Float.sum(codes.row(i), count: codes.columns)))
+                deviations.append(Float(Vector.sum(codes.row(i), count: codes.columns)))
             }
             latents.rows(start..<start + count).copyElements(of: codes.rows(0..<count))
         }

@@ -42,7 +42,7 @@ public struct SparseAutoencoder: Sendable {
                 Double.widen(row + start, .float32, into: wide.row(atom), count: count)
             }
             let part = wide.columns(0..<count)
-            gram.setProduct(part, part, transposeB: true, keep: 1)
+            DoublePrecision.setProduct(gram, part, part, transposeB: true, keep: 1)
         }
         return gram
     }

@@ -6,7 +6,7 @@ import Foundation
 public struct VisionEmbedder: Embedder {
     public let content: EmbedderContent
     private let folder: ModelFolder
-    private let model: VisionLanguageModel<Float>
+    private let model: VisionLanguageModel<Vector>
 
     public init(folder url: URL) throws {
         folder = try ModelFolder(url)
@@ -47,7 +47,7 @@ public struct VisionEmbedder: Embedder {
     /// The rows' mean, of unit length.
     private func mean(of rows: Matrix<Float>) -> Matrix<Float> {
         let sum = Matrix<Float>(zeros: 1, rows.columns)
-        Float.addColumnSums(of: rows, to: sum.base)
+        Vector.addColumnSums(of: rows, to: sum.base)
         return sum.unitRows()
     }
 }

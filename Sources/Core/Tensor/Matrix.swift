@@ -101,26 +101,16 @@ public struct Matrix<Element: Scalar>: @unchecked Sendable {
         }
         return result
     }
+}
 
-    /// Adds row `i` of `source` to row `indices[i]` of this matrix.
-    public func addRows(_ source: Matrix, at indices: [Int]) {
-        for (from, to) in indices.enumerated() {
-            Element.add(source.row(from), to: row(to), count: columns)
+extension Matrix<Float> {
+    /// Whether no element is infinite or NaN: whether no exponent is all ones.
+    public var isFinite: Bool {
+        (0..<rows).allSatisfy { index in
+            let row = row(index)
+            var largest: UInt32 = 0
+            for c in 0..<columns { largest = max(largest, row[c].bitPattern & 0x7FFF_FFFF) }
+            return largest < 0x7F80_0000
         }
-    }
-
-    public static func += (left: Matrix, right: Matrix) {
-        precondition(left.rows == right.rows && left.columns == right.columns, "shapes differ")
-        if left.isContiguous && right.isContiguous {
-            Element.add(right.base, to: left.base, count: left.count)
-        } else {
-            for r in 0..<left.rows { Element.add(right.row(r), to: left.row(r), count: left.columns) }
-        }
-    }
-
-    public static func + (left: Matrix, right: Matrix) -> Matrix {
-        let sum = left.copied()
-        sum += right
-        return sum
     }
 }

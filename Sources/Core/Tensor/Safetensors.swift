@@ -11,9 +11,11 @@ public struct StoredTensor: @unchecked Sendable {
     public var count: Int { shape.reduce(1, *) }
 
     /// All elements, widened.
-    public func widened<S: Scalar>(_ type: S.Type = S.self, rows: Int, columns: Int) -> Matrix<S> {
-        let matrix = Matrix<S>(uninitialized: rows, columns)
-        S.widen(base, format, into: matrix.base, count: matrix.count)
+    public func widened<Element: Scalar>(
+        _ type: Element.Type = Element.self, rows: Int, columns: Int
+    ) -> Matrix<Element> {
+        let matrix = Matrix<Element>(uninitialized: rows, columns)
+        Element.widen(base, format, into: matrix.base, count: matrix.count)
         return matrix
     }
 
@@ -30,6 +32,16 @@ public struct StoredTensor: @unchecked Sendable {
             }
             return UnsafeBufferPointer(start: one.base, count: columns)
                 .elementsEqual(UnsafeBufferPointer(start: two.base, count: columns))
+        }
+    }
+
+    /// Whether no element is infinite or NaN; a block at a time.
+    public var isFinite: Bool {
+        let block = Matrix<Float>(uninitialized: 1, min(count, 1 << 16))
+        return stride(from: 0, to: count, by: block.columns).allSatisfy { start in
+            let part = min(block.columns, count - start)
+            Float.widen(base + start * format.bytes, format, into: block.base, count: part)
+            return block.columns(0..<part).isFinite
         }
     }
 

@@ -88,7 +88,7 @@ public enum SafetensorsWriter {
             }
             try row.withUnsafeMutableBytes { bytes in
                 guard let base = bytes.baseAddress else { return }
-                guard Float.narrow(matrix.row(r), format, into: base, count: matrix.columns) else {
+                guard format.narrow(matrix.row(r), into: base, count: matrix.columns) else {
                     throw MISPError(
                         "holds a value that is too large for \(format.configured)", at: entry.name,
                         remedy: "write bfloat16 or float32")

@@ -16,8 +16,8 @@ public struct StoredRows: @unchecked Sendable {
     }
 
     /// nil for other numbers than floats.
-    init?<S: Scalar>(_ matrix: Matrix<S>) {
-        guard S.self == Float.self else { return nil }
+    init?<Element: Scalar>(_ matrix: Matrix<Element>) {
+        guard Element.self == Float.self else { return nil }
         base = UnsafeRawPointer(matrix.base)
         format = .float32
         columns = matrix.columns

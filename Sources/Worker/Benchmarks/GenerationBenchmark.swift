@@ -67,8 +67,8 @@ package struct GenerationBenchmark: ParsableCommand {
 
     /// A picture of noise and tokens that count upwards, each request's its own.
     private func request(
-        _ index: Int, _ folder: ModelFolder, _ model: VisionLanguageModel<Float>
-    ) -> Generator<Float>.Request {
+        _ index: Int, _ folder: ModelFolder, _ model: VisionLanguageModel<Vector>
+    ) -> Generator<Vector>.Request {
         let (height, width) = folder.pixels
         let rows = model.imageRows(height: height, width: width)
         var random = KeyedRandom(1, "picture", String(index))

@@ -119,8 +119,8 @@ package struct MiningBenchmark: ParsableCommand {
             var random = KeyedRandom(1, "bench.row", key, String(r))
             let centre = centres[random.below(centres.count)]
             for c in 0..<columns { matrix[r, c] = centre[c] + Float(random.uniform() - 0.5) }
-            let norm = Float.sumOfSquares(matrix.row(r), count: columns).squareRoot()
-            Float.scale(matrix.row(r), by: Float(1 / norm), count: columns)
+            let norm = Vector.sumOfSquares(matrix.row(r), count: columns).squareRoot()
+            Vector.scale(matrix.row(r), by: Float(1 / norm), count: columns)
         }
         return matrix
     }
@@ -147,15 +147,15 @@ private struct PlainScorer {
                 let delta = images[positive, v] - images[row, v]
                 let target = differences.row(i) + v * shape.text
                 target.update(from: text.base, count: shape.text)
-                Float.scale(target, by: delta, count: shape.text)
+                Vector.scale(target, by: delta, count: shape.text)
             }
         }
-        let codes = Matrix<Float>.product(differences, transposed: autoencoder.encoder)
-        Float.sigmoid(codes, bias: autoencoder.encoderBias.base)
-        differences.setProduct(codes, autoencoder.decoder, scale: -1, keep: 1)
+        let codes = Vector.product(differences, transposed: autoencoder.encoder)
+        Vector.sigmoid(codes, bias: autoencoder.encoderBias.base)
+        Vector.setProduct(differences, codes, autoencoder.decoder, scale: -1, keep: 1)
         return candidates.indices.map { i in
-            Float.addScaled(-1, autoencoder.decoderBias.base, to: differences.row(i), count: shape.entries)
-            return Float(Float.sumOfSquares(differences.row(i), count: shape.entries))
+            Vector.addScaled(-1, autoencoder.decoderBias.base, to: differences.row(i), count: shape.entries)
+            return Float(Vector.sumOfSquares(differences.row(i), count: shape.entries))
         }
     }
 }

@@ -81,10 +81,10 @@ package struct StepBenchmark: ParsableCommand {
 
     /// One group's gradient, as training computes it. Returns the log-probabilities.
     private func pass(
-        _ model: VisionLanguageModel<Float>, _ layouts: [SequenceLayout], _ features: [Matrix<Float>],
+        _ model: VisionLanguageModel<Vector>, _ layouts: [SequenceLayout], _ features: [Matrix<Float>],
         _ gradient: Gradient<Float>
     ) -> [Double] {
-        func forward(_ index: Int) -> ([Double], VisionLanguageModel<Float>.Activations) {
+        func forward(_ index: Int) -> ([Double], VisionLanguageModel<Vector>.Activations) {
             model.forward(layouts[index], images: layouts.count == 1 ? features : [features[index]])
         }
         if layouts.count > 1 { for index in layouts.indices { _ = forward(index).0 } }
@@ -111,7 +111,7 @@ package struct StepBenchmark: ParsableCommand {
         }
     }
 
-    private func loaded(_ trainable: Trainable) throws -> VisionLanguageModel<Float> {
+    private func loaded(_ trainable: Trainable) throws -> VisionLanguageModel<Vector> {
         if let model {
             let folder = URL(filePath: model)
             return try VisionLanguageModel(

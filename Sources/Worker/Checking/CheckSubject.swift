@@ -6,7 +6,7 @@ struct CheckSubject {
     let configuration: RunConfiguration
     let folder: ModelFolder
     /// Names and shapes alone.
-    let model: VisionLanguageModel<Float>
+    let model: VisionLanguageModel<Vector>
     let objective: Objective
     /// Bytes of all tensors in the model's files.
     let fileBytes: Double

@@ -4,7 +4,7 @@ import Foundation
 
 /// What a model answers to the demonstration's questions: of the answers given, the one it finds most probable.
 struct DemoAnswerer {
-    private let model: VisionLanguageModel<Float>
+    private let model: VisionLanguageModel<Vector>
     private let images: FeatureCache
     private let encoder: GroupEncoder
 

@@ -13,7 +13,7 @@ enum DemoModel {
             try FileOutput.write(content.description + "\n", to: folder.appending(path: name))
         }
         let files = try ModelFolder(folder)
-        let model = try VisionLanguageModel<Float>(
+        let model = try VisionLanguageModel<Vector>(
             files.configuration, from: InitialTensors(seed: seed), pixels: files.pixels,
             trainable: Trainable(language: .frozen), seed: seed)
         try model.write(to: folder, besides: folder)

@@ -6,16 +6,16 @@ import Foundation
 struct InitialTensors: TensorSource {
     let seed: UInt64
 
-    func weight<S: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<S> {
-        let matrix = Matrix<S>(zeros: rows, columns)
-        if name == "logit_scale" { matrix[0, 0] = S(log(1 / 0.07)) }
+    func weight<Element: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<Element> {
+        let matrix = Matrix<Element>(zeros: rows, columns)
+        if name == "logit_scale" { matrix[0, 0] = Element(log(1 / 0.07)) }
         if name.hasSuffix(".bias") || name == "logit_scale" { return Weight(frozen: matrix) }
         if name.contains("norm") {
             matrix.base.update(repeating: 1, count: matrix.count)
         } else {
             let deviation = deviation(name)
             var random = KeyedRandom(seed, name)
-            for i in 0..<matrix.count { matrix.base[i] = S(deviation * random.normal()) }
+            for i in 0..<matrix.count { matrix.base[i] = Element(deviation * random.normal()) }
         }
         return Weight(frozen: matrix)
     }

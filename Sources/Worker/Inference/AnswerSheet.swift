@@ -10,7 +10,7 @@ struct AnswerSheet {
     private static let batch = 8
 
     private let model: TrainedModel
-    private let generator: Generator<Float>
+    private let generator: Generator<Vector>
     private let sampling: Sampling
     private let writesTokenIds: Bool
 

@@ -5,7 +5,7 @@ import Foundation
 /// The weights that a command was asked for, as a model.
 struct LoadedWeights {
     let folder: ModelFolder
-    let model: VisionLanguageModel<Float>
+    let model: VisionLanguageModel<Vector>
     /// What is loaded, in words.
     let origin: String
     /// The folders that hold it.

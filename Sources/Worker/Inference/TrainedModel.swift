@@ -16,7 +16,7 @@ struct TrainedModel {
     }
 
     let folder: ModelFolder
-    let model: VisionLanguageModel<Float>
+    let model: VisionLanguageModel<Vector>
     let images: FeatureCache
     let encoder: GroupEncoder
     /// What is loaded, in words.
@@ -54,7 +54,7 @@ struct TrainedModel {
     ///   - place: what an error names
     func request(
         _ prompt: String, image: String?, key: String, _ sampling: Sampling, at place: String
-    ) throws -> Generator<Float>.Request {
+    ) throws -> Generator<Vector>.Request {
         let tokens =
             try image == nil
             ? encoder.encode(promptWithoutImage: prompt, at: place) : encoder.encode(prompt: prompt, at: place)
@@ -67,7 +67,7 @@ struct TrainedModel {
 
     /// Answers the requests; where logits are not finite the error names the tensor that is to blame.
     func answers(
-        _ generator: Generator<Float>, _ requests: [Generator<Float>.Request],
+        _ generator: Generator<Vector>, _ requests: [Generator<Vector>.Request],
         tell: (Int, Int32) throws -> Void = { _, _ in }
     ) throws -> [[Int32]] {
         do {

@@ -35,7 +35,7 @@ struct AutoencoderSampler {
         for (place, (prompt, rows)) in chosen.enumerated() {
             texts.rows(place..<place + 1).copyElements(of: self.texts.rows(prompt.text..<prompt.text + 1))
             for (offset, row) in rows.enumerated() {
-                Float.difference(
+                Vector.difference(
                     images.row(prompt.positive), images.row(row), scale: 1, into: differences.row(next + offset),
                     count: images.columns)
             }

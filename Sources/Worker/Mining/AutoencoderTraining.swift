@@ -85,7 +85,7 @@ package final class AutoencoderTraining {
             learningRate: settings.learningRate(step: step, shape), weightDecay: settings.weightDecay, count: step + 1)
         for leaf in sum.mine { own[leaf]?.update(batch, loss, step: update) }
         let gradient = Matrix<Float>(1, shape.latents, loss.biasGradient)
-        Float.adamW(
+        Vector.adamW(
             bias.base, gradient: gradient.base, firstMoment: biasMoments.row(0), secondMoment: biasMoments.row(1),
             count: shape.latents, step: update)
         peaks = peaks.suffix(AutoencoderSummary.window - 1) + [loss.peaks]
@@ -100,9 +100,9 @@ package final class AutoencoderTraining {
             guard communicator.rank == 0 else { return }
             // As the next step would find them.
             for latent in 0..<shape.latents {
-                let length = Float.sumOfSquares(atoms.row(latent), count: atoms.columns).squareRoot()
+                let length = Vector.sumOfSquares(atoms.row(latent), count: atoms.columns).squareRoot()
                 guard length > settings.atomLength else { continue }
-                Float.scale(atoms.row(latent), by: Float(settings.atomLength / length), count: atoms.columns)
+                Vector.scale(atoms.row(latent), by: Float(settings.atomLength / length), count: atoms.columns)
             }
             try SparseAutoencoder.write(
                 shape, encoder: encoder, encoderBias: bias, decoder: atoms.rows(0..<shape.latents),

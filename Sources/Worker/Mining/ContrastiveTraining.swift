@@ -34,7 +34,7 @@ package final class ContrastiveTraining {
     /// Pairs that one rank computes together: the leaves of every sum.
     private static let piece = 8
 
-    package let network: ClipNetwork<Float>
+    package let network: ClipNetwork<Vector>
     private let settings: ContrastiveSettings
     private let configuration: ClipConfiguration
     private let tokenizer: Tokenizer
@@ -116,7 +116,7 @@ package final class ContrastiveTraining {
     ) throws -> ContrastiveLoss {
         let (rank, width) = (communicator.rank, configuration.projection)
         let count = pieces.reduce(0) { $0 + $1.count }
-        typealias Saved = (images: ClipNetwork<Float>.ImageActivations, texts: ClipNetwork<Float>.TextActivations)
+        typealias Saved = (images: ClipNetwork<Vector>.ImageActivations, texts: ClipNetwork<Vector>.TextActivations)
         var saved: [Int: Saved] = [:]
         let own = try communicator.agree {
             var rows = [Double](repeating: 0, count: 2 * count * width)
@@ -209,7 +209,7 @@ private final class SliceOptimizer {
     /// - Parameter step: steps taken before this one
     func update(_ gradient: UnsafeMutableBufferPointer<Float>, rate: Double, norm: Double, step: Int) {
         guard let base = gradient.baseAddress else { return }
-        _ = Float.adamW(
+        _ = Vector.adamW(
             parameters.values + slice.lowerBound, gradient: base, firstMoment: moments[0].base,
             secondMoment: moments[1].base, count: slice.count,
             step: AdamWStep(

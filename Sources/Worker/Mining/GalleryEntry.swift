@@ -152,7 +152,7 @@ package struct GalleryEntry: Codable, Sendable {
     private static func cosine(_ matrix: Matrix<Float>, _ a: Int, _ b: Int) -> Double {
         func dot(_ a: Int, _ b: Int) -> Double {
             var result: Float = 0
-            Float.rowDots(matrix.rows(a..<a + 1), matrix.rows(b..<b + 1), into: &result)
+            Vector.rowDots(matrix.rows(a..<a + 1), matrix.rows(b..<b + 1), into: &result)
             return Double(result)
         }
         let square = dot(a, a) * dot(b, b)

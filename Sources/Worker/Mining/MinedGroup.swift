@@ -83,7 +83,7 @@ struct PickStatistics: Codable {
     private static func distance(_ rows: [Int], _ images: Matrix<Float>) -> Double? {
         guard rows.count > 1 else { return nil }
         let picked = images.gathered(rows)
-        let cosines = Matrix<Float>.product(picked, transposed: picked)
+        let cosines = Vector.product(picked, transposed: picked)
         var sum = 0.0
         for i in rows.indices {
             for j in 0..<i { sum += 1 - Double(cosines[i, j]) }
@@ -93,7 +93,7 @@ struct PickStatistics: Codable {
 
     private static func similarity(_ rows: [Int], _ positive: Int, _ images: Matrix<Float>) -> Double? {
         guard !rows.isEmpty else { return nil }
-        let cosines = Matrix<Float>.product(images.gathered(rows), transposed: images.rows(positive..<positive + 1))
+        let cosines = Vector.product(images.gathered(rows), transposed: images.rows(positive..<positive + 1))
         return cosines.elements.reduce(0) { $0 + Double($1) } / Double(rows.count)
     }
 }

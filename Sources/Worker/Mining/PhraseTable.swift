@@ -58,8 +58,8 @@ struct PhraseTable {
         for key in keys[group] {
             let phrase = try stage.row(key)
             var (own, other): (Float, Float) = (0, 0)
-            Float.rowDots(phrase, right, into: &own)
-            Float.rowDots(phrase, wrong, into: &other)
+            Vector.rowDots(phrase, right, into: &own)
+            Vector.rowDots(phrase, wrong, into: &other)
             falls.append(Double(own) - Double(other))
         }
         return falls

@@ -52,7 +52,7 @@ package struct PickMap {
     }
 
     private static func squaredDistances(_ rows: Matrix<Float>) -> Matrix<Float> {
-        let products = Matrix<Float>.product(rows, transposed: rows)
+        let products = Vector.product(rows, transposed: rows)
         let squares = (0..<rows.rows).map { products[$0, $0] }
         for i in squares.indices {
             for j in squares.indices { products[i, j] = max(squares[i] + squares[j] - 2 * products[i, j], 0) }

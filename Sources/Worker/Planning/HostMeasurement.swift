@@ -44,10 +44,10 @@ struct HostMeasurement {
         return rounds.sorted()[Self.repeats / 2]
     }
 
-    private func add() { Float.add(vectors[0].base, to: vectors[1].base, count: Self.elements) }
+    private func add() { Vector.add(vectors[0].base, to: vectors[1].base, count: Self.elements) }
 
     private func update() {
-        Float.adamW(
+        Vector.adamW(
             vectors[0].base, gradient: vectors[1].base, firstMoment: vectors[2].base, secondMoment: vectors[3].base,
             count: Self.elements,
             step: AdamWStep(

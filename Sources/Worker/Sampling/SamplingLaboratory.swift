@@ -75,7 +75,7 @@ struct SamplingLaboratory {
                 run.model.backward([1], kept, Gradient(gradients.row(row), owner: gradients.owner))
             }
         }
-        let products = Matrix<Float>.product(gradients, transposed: gradients)
+        let products = Vector.product(gradients, transposed: gradients)
         let study = EstimatorStudy(
             group: group.id, scores: group.scores, policy: policy, reference: reference, beta: beta,
             gram: Matrix(products.rows, products.columns, products.elements.map(Double.init)))

@@ -6,7 +6,7 @@ import Foundation
 /// What no training changes is computed once per picture and kept while it fits; the picture longest unused goes
 /// first. The content is a pure function of the file, so neither ranks nor evictions can change a result.
 final class FeatureCache {
-    private let model: VisionLanguageModel<Float>
+    private let model: VisionLanguageModel<Vector>
     let processor: ImageProcessor
     private let cause: NonFiniteCause
     private let limitBytes: Int
@@ -18,7 +18,7 @@ final class FeatureCache {
 
     /// - Parameter cause: what an error names where a feature is not finite
     init(
-        _ model: VisionLanguageModel<Float>, processor: ImageProcessor, cause: NonFiniteCause,
+        _ model: VisionLanguageModel<Vector>, processor: ImageProcessor, cause: NonFiniteCause,
         limitBytes: Int = 2 << 30
     ) {
         self.cause = cause

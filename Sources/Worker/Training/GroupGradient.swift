@@ -3,7 +3,7 @@ import Foundation
 
 /// One group's way through a step: forward, objective, backward.
 struct GroupGradient {
-    let model: VisionLanguageModel<Float>
+    let model: VisionLanguageModel<Vector>
     let objective: any Objective
     let images: FeatureCache
     let members: RunConfiguration.Compute.Members
@@ -12,7 +12,7 @@ struct GroupGradient {
     /// Only where the objective compares token distributions.
     private let reference: ReferenceModel?
 
-    init(_ model: VisionLanguageModel<Float>, _ folder: ModelFolder, _ configuration: RunConfiguration) throws {
+    init(_ model: VisionLanguageModel<Vector>, _ folder: ModelFolder, _ configuration: RunConfiguration) throws {
         self.model = model
         objective = configuration.objective.function
         cause = NonFiniteCause(folder: folder.url, parameters: model.parameters)
@@ -121,7 +121,7 @@ extension GroupGradient {
     /// - Throws: `MISPError` for a log-probability that is not finite: none is ever kept or averaged.
     private func forward(
         _ batch: GroupLayout.Batch, of group: String
-    ) throws -> ([Double], VisionLanguageModel<Float>.Activations) {
+    ) throws -> ([Double], VisionLanguageModel<Vector>.Activations) {
         let result = model.forward(batch.layout, images: try batch.images.map(images.features))
         for (sequence, value) in zip(batch.sequences, result.0) where !value.isFinite {
             throw cause.failure("the log-probability of \(sequence.words) is \(value)", at: group)
@@ -137,6 +137,6 @@ struct BatchPass {
     let batch: GroupLayout.Batch
     var scores: BatchScores
     /// What the backward pass needs, unless it is to be made again.
-    let kept: VisionLanguageModel<Float>.Activations?
-    var referenceScores: ResponseScores<Float>?
+    let kept: VisionLanguageModel<Vector>.Activations?
+    var referenceScores: ResponseScores<Vector>?
 }

@@ -3,7 +3,7 @@ import Core
 /// The model that training started from, for an objective that asks for more of it than a table of log-probabilities
 /// can hold. Its weights are mapped from the same files as the policy's frozen ones.
 struct ReferenceModel {
-    private let model: VisionLanguageModel<Float>
+    private let model: VisionLanguageModel<Vector>
     private let images: FeatureCache
 
     /// - Parameter policy: whose features are the reference's too unless projector or tower are trained
@@ -18,7 +18,7 @@ struct ReferenceModel {
     }
 
     /// The chosen and the rejected response, given the positive image.
-    func scores(of group: EncodedGroup) throws -> ResponseScores<Float> {
+    func scores(of group: EncodedGroup) throws -> ResponseScores<Vector> {
         let batch = GroupLayout(group, withRejected: true, negatives: [], isJoint: true).batches[0]
         return model.forward(batch.layout, images: try batch.images.map(images.features)).1.scores
     }

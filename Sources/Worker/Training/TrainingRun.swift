@@ -7,7 +7,7 @@ struct TrainingRun {
     let configuration: RunConfiguration
     let communicator: any Communicator
     let folder: ModelFolder
-    let model: VisionLanguageModel<Float>
+    let model: VisionLanguageModel<Vector>
     let gradient: GroupGradient
     private(set) var train: PreparedData
     private(set) var eval: PreparedData?
@@ -24,7 +24,7 @@ struct TrainingRun {
 
     private struct Loaded {
         var folder: ModelFolder
-        var model: VisionLanguageModel<Float>
+        var model: VisionLanguageModel<Vector>
         var gradient: GroupGradient
         var train: PreparedData
         var eval: PreparedData?

@@ -134,7 +134,7 @@ final class TrainingStep {
     ) {
         guard let gradient = slice.baseAddress else { return }
         let clipping = settings.maxGradNorm > 0 ? clippingFactor(norm: norm, maximum: settings.maxGradNorm) : 1
-        parametersAreFinite = Float.adamW(
+        parametersAreFinite = Vector.adamW(
             parameters.values + reduction.slice.lowerBound, gradient: gradient, firstMoment: firstMoment.base,
             secondMoment: secondMoment.base, count: slice.count,
             step: AdamWStep(

@@ -5,9 +5,9 @@ import Testing
 
 /// Against transformers' `generate` (Tests/Goldens/generation.py).
 @Suite struct GenerationTests {
-    private func requests<S: Scalar>(
-        _ checkpoint: CheckpointGolden, _ model: VisionLanguageModel<S>
-    ) throws -> [Generator<S>.Request] {
+    private func requests<A: Arithmetic>(
+        _ checkpoint: CheckpointGolden, _ model: VisionLanguageModel<A>
+    ) throws -> [Generator<A>.Request] {
         let (height, width) = checkpoint.folder.pixels
         return try checkpoint.groups().map { group in
             let pixels = try checkpoint.pixels(group.image.path)
@@ -40,7 +40,7 @@ import Testing
     /// In Double: fed piece by piece, a prompt has the logits it has at once.
     @Test(arguments: CheckpointGolden.names) func piecesEqualTheWhole(name: String) throws {
         let checkpoint = try CheckpointGolden(name)
-        let language = try checkpoint.model(CheckpointGolden.frozen, as: Double.self).language
+        let language = try checkpoint.model(CheckpointGolden.frozen, as: DoublePrecision.self).language
         let width = language.embedding.columns
         let inputs = Matrix<Double>(uninitialized: 150, width)
         var random = KeyedRandom(4, "rows")

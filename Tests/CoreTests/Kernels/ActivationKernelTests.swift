@@ -15,14 +15,14 @@ private let extremes: [Float] = [
                 numbers.matrix(rows, columns, size: 12), numbers.matrix(rows, columns), numbers.matrix(rows, columns)
             )
             let (y, exact) = (u.copied(), doubled(u))
-            Float.swiGLU(gate: g, up: u, into: y)
-            Reference.swiGLU(gate: doubled(g), up: doubled(u), into: exact)
+            Vector.swiGLU(gate: g, up: u, into: y)
+            Plain.swiGLU(gate: doubled(g), up: doubled(u), into: exact)
             try #require(difference(y, exact) < 5e-7, "\(rows) × \(columns)")
             let (dg, du, exactDG, exactDU) = (g.copied(), u.copied(), doubled(g), doubled(u))
-            Reference.swiGLUBackward(
+            Plain.swiGLUBackward(
                 doubled(d), gate: doubled(g), up: doubled(u), gateGradient: exactDG, upGradient: exactDU)
             // In place of the gate and of up
-            Float.swiGLUBackward(d, gate: dg, up: du, gateGradient: dg, upGradient: du)
+            Vector.swiGLUBackward(d, gate: dg, up: du, gateGradient: dg, upGradient: du)
             try #require(difference(dg, exactDG) < 2e-6 && difference(du, exactDU) < 1e-6, "\(rows) × \(columns)")
         }
     }
@@ -32,12 +32,12 @@ private let extremes: [Float] = [
         for (rows, columns) in shapes {
             let (x, dy) = (numbers.matrix(rows, columns, size: 8), numbers.matrix(rows, columns))
             let (y, exact) = (x.copied(), doubled(x))
-            Float.activate(kind, y, into: y)
-            Reference.activate(kind, exact, into: exact)
+            Vector.activate(kind, y, into: y)
+            Plain.activate(kind, exact, into: exact)
             try #require(difference(y, exact) < 5e-7, "\(rows) × \(columns)")
             let (dx, exactDX) = (dy.copied(), doubled(dy))
-            Float.activateBackward(kind, dx, x: x, into: dx)
-            Reference.activateBackward(kind, exactDX, x: doubled(x), into: exactDX)
+            Vector.activateBackward(kind, dx, x: x, into: dx)
+            Plain.activateBackward(kind, exactDX, x: doubled(x), into: exactDX)
             try #require(difference(dx, exactDX) < 3e-6, "\(rows) × \(columns)")
         }
     }
@@ -49,8 +49,8 @@ private let extremes: [Float] = [
                 let x = Matrix<Float>(zeros: 1, 13)
                 x.base[place] = value
                 let (fast, plain) = (x.copied(), doubled(x))
-                Float.activate(kind, x, into: fast)
-                Reference.activate(kind, plain, into: plain)
+                Vector.activate(kind, x, into: fast)
+                Plain.activate(kind, plain, into: plain)
                 try #require(difference(fast, plain) < 5e-7, "\(kind) of extreme \(position) at \(place)")
             }
         }
@@ -62,7 +62,7 @@ private let extremes: [Float] = [
         let x = Matrix<Float>(uninitialized: 1, count)
         for i in 0..<count { x.base[i] = -110 + Float(i) * 1e-3 }
         let (fast, total) = (x.copied(), Matrix<Float>(zeros: 1, 1))
-        Float.softmaxAgain(fast, scale: 1, visible: count, window: nil, logSumExp: total.base)
+        Vector.softmaxAgain(fast, scale: 1, visible: count, window: nil, logSumExp: total.base)
         var worst = 0.0
         for i in 0..<count {
             let exact = Double.exponential(Double(x.base[i]))
@@ -76,7 +76,7 @@ private let extremes: [Float] = [
         }
         try #require(worst < 1e-7)
         for i in 0..<count { x.base[i] = -10 + Float(i) * 1e-4 }
-        Float.activate(.gelu, x, into: fast)
+        Vector.activate(.gelu, x, into: fast)
         worst = 0
         for i in 0..<count {
             let exact = (1 + Double.errorFunction(Double(x.base[i]) * 0.5.squareRoot())) / 2

@@ -10,9 +10,9 @@ import Testing
                 let s = numbers.matrix(rows, columns, size: 20)
                 let (fast, again, exact) = (s.copied(), s.copied(), doubled(s))
                 let (total, exactTotal) = (Matrix<Float>(zeros: 1, rows + 1), Matrix<Double>(zeros: 1, rows + 1))
-                Float.softmax(fast, scale: 0.37, visible: visible, window: nil, logSumExp: total.base)
-                Reference.softmax(exact, scale: Double(Float(0.37)), visible: visible, logSumExp: exactTotal.base)
-                Float.softmaxAgain(again, scale: 0.37, visible: visible, window: nil, logSumExp: total.base)
+                Vector.softmax(fast, scale: 0.37, visible: visible, window: nil, logSumExp: total.base)
+                Plain.softmax(exact, scale: Double(Float(0.37)), visible: visible, logSumExp: exactTotal.base)
+                Vector.softmaxAgain(again, scale: 0.37, visible: visible, window: nil, logSumExp: total.base)
                 let name = "\(rows) × \(columns), \(visible) visible"
                 try #require(difference(fast, exact) < 1e-6 && difference(total, exactTotal) < 3e-7, "\(name)")
                 try #require(difference(again, exact) < 2e-6, "\(name)")
@@ -30,8 +30,8 @@ import Testing
                 numbers.matrix(rows, columns), numbers.matrix(rows, columns), numbers.matrix(1, rows + 1)
             )
             let plain = d.copied()
-            Float.softmaxBackward(p, dP: d, delta: delta.base, scale: 0.125)
-            Reference.softmaxBackward(p, dP: plain, delta: delta.base, scale: 0.125)
+            Vector.softmaxBackward(p, dP: d, delta: delta.base, scale: 0.125)
+            Plain.softmaxBackward(p, dP: plain, delta: delta.base, scale: 0.125)
             try #require(sameBits(d, plain), "\(rows) × \(columns)")
         }
     }
@@ -41,8 +41,8 @@ import Testing
             let (x, y) = (numbers.matrix(rows, 3 * columns), numbers.matrix(rows, columns + 5))
             let (a, b) = (x.columns(columns..<2 * columns), y.columns(5..<columns + 5))
             let (dots, exact) = (Matrix<Float>(zeros: 1, rows), Matrix<Double>(zeros: 1, rows))
-            Float.rowDots(a, b, into: dots.base)
-            Reference.rowDots(doubled(a.copied()), doubled(b.copied()), into: exact.base)
+            Vector.rowDots(a, b, into: dots.base)
+            Plain.rowDots(doubled(a.copied()), doubled(b.copied()), into: exact.base)
             try #require(difference(dots, exact) < 2e-6, "\(rows) × \(columns)")
         }
     }
@@ -54,7 +54,7 @@ import Testing
             for (value, expected) in [(-Float.infinity, Float(0)), (-1e4, 0), (1e4, 1)] {
                 let s = Matrix<Float>(zeros: 1, 13)
                 s.base[place] = value
-                Float.softmax(s, scale: 1, visible: 13, window: nil, logSumExp: total.base)
+                Vector.softmax(s, scale: 1, visible: 13, window: nil, logSumExp: total.base)
                 try #require(s.base[place] == expected)
                 let sum = s.elements.reduce(0, +)
                 try #require(abs(sum - 1) < 1e-6)
@@ -62,7 +62,7 @@ import Testing
             let s = Matrix<Float>(zeros: 2, 13)
             s[0, place] = .nan
             let totals = Matrix<Float>(zeros: 1, 2)
-            Float.softmax(s, scale: 1, visible: 13, window: nil, logSumExp: totals.base)
+            Vector.softmax(s, scale: 1, visible: 13, window: nil, logSumExp: totals.base)
             try #require(s.rows(0..<1).elements.allSatisfy(\.isNaN) && totals.base[0].isNaN)
             try #require(s.rows(1..<2).elements.allSatisfy { abs($0 - 1 / 13) < 1e-7 })
         }
@@ -72,8 +72,8 @@ import Testing
         let s = numbers.matrix(5, 21)
         let (a, b, total) = (s.copied(), s.copied(), Matrix<Float>(zeros: 1, 5))
         for i in 0..<5 { for j in 6 + i..<21 { b[i, j] = .nan } }
-        Float.softmax(a, scale: 1, visible: 6, window: nil, logSumExp: total.base)
-        Float.softmax(b, scale: 1, visible: 6, window: nil, logSumExp: total.base)
+        Vector.softmax(a, scale: 1, visible: 6, window: nil, logSumExp: total.base)
+        Vector.softmax(b, scale: 1, visible: 6, window: nil, logSumExp: total.base)
         try #require(sameBits(a, b))
     }
 }
@@ -88,14 +88,14 @@ import Testing
             var (fast, exact) = ([Double](repeating: 0, count: rows), [Double](repeating: 0, count: rows))
             let (total, exactTotal) = (Matrix<Float>(zeros: 1, rows + 1), Matrix<Double>(zeros: 1, rows + 1))
             let exactX = doubled(x)
-            Float.tokenLogProbability(x, targets: targets, into: &fast, logSumExp: total.base)
-            Reference.tokenLogProbability(exactX, targets: targets, into: &exact, logSumExp: exactTotal.base)
+            Vector.tokenLogProbability(x, targets: targets, into: &fast, logSumExp: total.base)
+            Plain.tokenLogProbability(exactX, targets: targets, into: &exact, logSumExp: exactTotal.base)
             try #require(zip(fast, exact).allSatisfy { abs($0 - $1) < 5e-7 }, "\(rows) × \(columns)")
             try #require(difference(total, exactTotal) < 1e-6)
             let coefficients = (0..<rows).map { _ in Double(numbers.next()) }
-            Float.tokenLogProbabilityBackward(
+            Vector.tokenLogProbabilityBackward(
                 x, targets: targets, logSumExp: total.base, coefficients: coefficients)
-            Reference.tokenLogProbabilityBackward(
+            Plain.tokenLogProbabilityBackward(
                 exactX, targets: targets, logSumExp: exactTotal.base, coefficients: coefficients)
             try #require(difference(x, exactX) < 2e-6, "\(rows) × \(columns)")
         }
@@ -107,13 +107,13 @@ import Testing
         for place in 0..<13 {
             let x = Matrix<Float>(zeros: 1, 13)
             x.base[place] = 1e4
-            Float.tokenLogProbability(x, targets: [Int32((place + 1) % 13)], into: &result, logSumExp: total.base)
+            Vector.tokenLogProbability(x, targets: [Int32((place + 1) % 13)], into: &result, logSumExp: total.base)
             try #require(result[0] == -1e4)
             x.base[place] = -.infinity
-            Float.tokenLogProbability(x, targets: [Int32((place + 1) % 13)], into: &result, logSumExp: total.base)
+            Vector.tokenLogProbability(x, targets: [Int32((place + 1) % 13)], into: &result, logSumExp: total.base)
             try #require(abs(result[0] + Double.naturalLogarithm(12)) < 1e-7)
             x.base[place] = .nan
-            Float.tokenLogProbability(x, targets: [Int32((place + 1) % 13)], into: &result, logSumExp: total.base)
+            Vector.tokenLogProbability(x, targets: [Int32((place + 1) % 13)], into: &result, logSumExp: total.base)
             try #require(result[0].isNaN)
         }
     }

@@ -21,36 +21,36 @@ import Testing
             )
             let (totals, referenceTotals) = (sums(policy), sums(reference))
             var result = [Double](repeating: 0, count: policy.rows)
-            Double.tokenDivergence(
+            DoublePrecision.tokenDivergence(
                 policy, logSumExp: totals.base, reference: reference, referenceLogSumExp: referenceTotals.base,
                 into: &result)
             #expect(abs(result.reduce(0, +) - (try one["kl"].double())) < 1e-11)
-            Double.tokenDivergenceBackward(
+            DoublePrecision.tokenDivergenceBackward(
                 policy, logSumExp: totals.base, reference: reference, referenceLogSumExp: referenceTotals.base,
                 coefficients: result.map { _ in 1 })
             #expect(zip(reference.elements, expected.elements).allSatisfy { abs($0 - $1) < 1e-11 })
         }
     }
 
-    @Test mutating func fastEqualsReference() throws {
+    @Test mutating func vectorEqualsPlain() throws {
         for (rows, columns) in shapes + [(3, 511), (3, 513), (2, 49152)] {
             let (policy, reference) = (numbers.matrix(rows, columns, size: 6), numbers.matrix(rows, columns, size: 6))
             let (exactPolicy, exactReference) = (doubled(policy), doubled(reference))
             let (totals, referenceTotals) = (sums(policy), sums(reference))
             let (exactTotals, exactReferenceTotals) = (sums(exactPolicy), sums(exactReference))
             var (fast, exact) = ([Double](repeating: 0, count: rows), [Double](repeating: 0, count: rows))
-            Float.tokenDivergence(
+            Vector.tokenDivergence(
                 policy, logSumExp: totals.base, reference: reference, referenceLogSumExp: referenceTotals.base,
                 into: &fast)
-            Reference.tokenDivergence(
+            Plain.tokenDivergence(
                 exactPolicy, logSumExp: exactTotals.base, reference: exactReference,
                 referenceLogSumExp: exactReferenceTotals.base, into: &exact)
             try #require(zip(fast, exact).allSatisfy { abs($0 - $1) < 2e-5 * max(1, $1) }, "\(rows) × \(columns)")
             let coefficients = (0..<rows).map { _ in Double(numbers.next()) }
-            Float.tokenDivergenceBackward(
+            Vector.tokenDivergenceBackward(
                 policy, logSumExp: totals.base, reference: reference, referenceLogSumExp: referenceTotals.base,
                 coefficients: coefficients)
-            Reference.tokenDivergenceBackward(
+            Plain.tokenDivergenceBackward(
                 exactPolicy, logSumExp: exactTotals.base, reference: exactReference,
                 referenceLogSumExp: exactReferenceTotals.base, coefficients: coefficients)
             try #require(difference(reference, exactReference) < 2e-6, "\(rows) × \(columns)")
@@ -63,20 +63,20 @@ import Testing
         (policy.base[3], reference.base[3]) = (-.infinity, -.infinity)
         let (totals, referenceTotals) = (sums(policy), sums(reference))
         var result = [1.0]
-        Float.tokenDivergence(
+        Vector.tokenDivergence(
             policy, logSumExp: totals.base, reference: reference, referenceLogSumExp: referenceTotals.base,
             into: &result)
         #expect(abs(result[0]) < 1e-6)
-        Reference.tokenDivergence(
+        Plain.tokenDivergence(
             policy, logSumExp: totals.base, reference: reference, referenceLogSumExp: referenceTotals.base,
             into: &result)
         #expect(abs(result[0]) < 1e-6)
     }
 
-    private func sums<S: Scalar>(_ logits: Matrix<S>) -> Matrix<S> {
-        let totals = Matrix<S>(zeros: 1, logits.rows)
+    private func sums<Element: Scalar>(_ logits: Matrix<Element>) -> Matrix<Element> {
+        let totals = Matrix<Element>(zeros: 1, logits.rows)
         var ignored = [Double](repeating: 0, count: logits.rows)
-        S.tokenLogProbability(
+        Plain.tokenLogProbability(
             logits, targets: ignored.map { _ in 0 }, into: &ignored, logSumExp: totals.base)
         return totals
     }

@@ -1,7 +1,7 @@
 import Core
 import Testing
 
-/// Kernels that promise the reference's bits, over every tail.
+/// Kernels that promise the plain loops' bits, over every tail.
 @Suite struct ElementwiseKernelTests {
     var numbers = SeededNumbers(state: 1)
 
@@ -11,23 +11,23 @@ import Testing
                 numbers.matrix(rows, columns), numbers.matrix(rows, columns), numbers.matrix(2, columns)
             )
             let (fast, plain) = (y.copied(), y.copied())
-            Float.add(x.base, to: fast.base, count: x.count)
-            Reference.add(x.base, to: plain.base, count: x.count)
-            Float.addScaled(0.3, x.base, to: fast.base, count: x.count)
-            Reference.addScaled(0.3, x.base, to: plain.base, count: x.count)
-            Float.scale(fast.base, by: 1.7, count: x.count)
-            Reference.scale(plain.base, by: 1.7, count: x.count)
-            Float.addBias(vectors.row(0), to: fast)
-            Reference.addBias(vectors.row(0), to: plain)
+            Vector.add(x.base, to: fast.base, count: x.count)
+            Plain.add(x.base, to: plain.base, count: x.count)
+            Vector.addScaled(0.3, x.base, to: fast.base, count: x.count)
+            Plain.addScaled(0.3, x.base, to: plain.base, count: x.count)
+            Vector.scale(fast.base, by: 1.7, count: x.count)
+            Plain.scale(plain.base, by: 1.7, count: x.count)
+            Vector.addBias(vectors.row(0), to: fast)
+            Plain.addBias(vectors.row(0), to: plain)
             try #require(sameBits(fast, plain), "\(rows) × \(columns)")
             let (fastSums, plainSums) = (vectors.copied(), vectors.copied())
-            Float.addColumnSums(of: x, to: fastSums.row(0))
-            Reference.addColumnSums(of: x, to: plainSums.row(0))
-            Float.addColumnSums(ofProduct: x, y, to: fastSums.row(1))
-            Reference.addColumnSums(ofProduct: x, y, to: plainSums.row(1))
+            Vector.addColumnSums(of: x, to: fastSums.row(0))
+            Plain.addColumnSums(of: x, to: plainSums.row(0))
+            Vector.addColumnSums(ofProduct: x, y, to: fastSums.row(1))
+            Plain.addColumnSums(ofProduct: x, y, to: plainSums.row(1))
             try #require(sameBits(fastSums, plainSums), "\(rows) × \(columns)")
-            Float.scaleColumns(x, by: vectors.row(0), into: fast)
-            Reference.scaleColumns(x, by: vectors.row(0), into: plain)
+            Vector.scaleColumns(x, by: vectors.row(0), into: fast)
+            Plain.scaleColumns(x, by: vectors.row(0), into: plain)
             try #require(sameBits(fast, plain), "\(rows) × \(columns)")
         }
     }
@@ -36,8 +36,8 @@ import Testing
         for count in 1...70 {
             let (x, y) = (numbers.matrix(1, count), numbers.matrix(1, count + 8))
             let before = y.copied()
-            Float.add(x.base, to: y.base, count: count)
-            Float.scale(y.base, by: 2, count: count)
+            Vector.add(x.base, to: y.base, count: count)
+            Vector.scale(y.base, by: 2, count: count)
             try #require(y.elements.suffix(8) == before.elements.suffix(8), "\(count)")
         }
     }
@@ -46,17 +46,17 @@ import Testing
         for count in Array(0...70) + [576, 1_000_003] {
             let x = numbers.matrix(1, count, size: 100)
             let (fast, plain) = (
-                Float.sumOfSquares(x.base, count: count), Reference.sumOfSquares(x.base, count: count)
+                Vector.sumOfSquares(x.base, count: count), Plain.sumOfSquares(x.base, count: count)
             )
             try #require(abs(fast - plain) <= 1e-12 * plain, "\(count)")
             // Other memory, the same numbers.
             let moved = Matrix<Float>(uninitialized: 1, count + 3)
             (moved.base + 3).update(from: x.base, count: count)
-            try #require(Float.sumOfSquares(moved.base + 3, count: count) == fast)
+            try #require(Vector.sumOfSquares(moved.base + 3, count: count) == fast)
         }
         let large = Matrix<Float>(1, 3, [3e38, 0x1p-140, .nan])
-        try #require(Float.sumOfSquares(large.base, count: 2).isFinite)
-        try #require(Float.sumOfSquares(large.base, count: 3).isNaN)
+        try #require(Vector.sumOfSquares(large.base, count: 2).isFinite)
+        try #require(Vector.sumOfSquares(large.base, count: 3).isNaN)
     }
 
     @Test mutating func rotaryPositions() throws {
@@ -65,8 +65,8 @@ import Testing
             for inverse in [false, true] {
                 let fast = numbers.matrix(rows, heads * 2 * half)
                 let plain = fast.copied()
-                Float.rotate(fast, heads: heads, cosines: cosines, sines: sines, inverse: inverse)
-                Reference.rotate(plain, heads: heads, cosines: cosines, sines: sines, inverse: inverse)
+                Vector.rotate(fast, heads: heads, cosines: cosines, sines: sines, inverse: inverse)
+                Plain.rotate(plain, heads: heads, cosines: cosines, sines: sines, inverse: inverse)
                 try #require(sameBits(fast, plain), "\(rows) × \(heads) × \(half)")
             }
         }
@@ -80,10 +80,10 @@ import Testing
             for update in 1...3 {
                 let step = AdamWStep(
                     learningRate: 1e-3, weightDecay: 0.05, gradientScale: 0.7, count: update)
-                Float.adamW(
+                Vector.adamW(
                     fast.row(0), gradient: fast.row(1), firstMoment: fast.row(2), secondMoment: fast.row(3),
                     count: count, step: step)
-                Reference.adamW(
+                Plain.adamW(
                     plain.row(0), gradient: plain.row(1), firstMoment: plain.row(2), secondMoment: plain.row(3),
                     count: count, step: step)
             }
@@ -100,12 +100,12 @@ import Testing
                 for c in 0..<count { start[3, c] = abs(start[3, c]) }
                 let step = AdamWStep(learningRate: 1e-3, count: 1)
                 func isFinite(_ buffers: Matrix<Float>) -> Bool {
-                    Float.adamW(
+                    Vector.adamW(
                         buffers.row(0), gradient: buffers.row(1), firstMoment: buffers.row(2),
                         secondMoment: buffers.row(3), count: count, step: step)
                 }
                 func isFinitePlain(_ buffers: Matrix<Float>) -> Bool {
-                    Reference.adamW(
+                    Plain.adamW(
                         buffers.row(0), gradient: buffers.row(1), firstMoment: buffers.row(2),
                         secondMoment: buffers.row(3), count: count, step: step)
                 }
@@ -128,7 +128,7 @@ import Testing
                 bytes.withUnsafeBytes { raw in
                     guard let source = raw.baseAddress else { return }
                     Float.widen(source + 1, format, into: fast.base, count: count)
-                    Reference.widen(source + 1, format, into: plain.base, count: count)
+                    for i in 0..<count { plain.base[i] = format.value(source + 1, i) }
                 }
                 let wrong = (0...count).first {
                     let (a, b) = (fast.base[$0], plain.base[$0])

@@ -8,7 +8,7 @@ import Testing
     private func narrowed(_ w: Matrix<Float>, _ format: StoredFormat) throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: w.count * format.bytes + 1)
         let fits = bytes.withUnsafeMutableBytes {  // at an odd address, as in a file
-            $0.baseAddress.map { Float.narrow(w.base, format, into: $0 + 1, count: w.count) }
+            $0.baseAddress.map { format.narrow(w.base, into: $0 + 1, count: w.count) }
         }
         try #require(fits == true)
         return bytes
@@ -27,20 +27,20 @@ import Testing
                 for count in [1, 2, 3, 4, 5, 8, 11, 16, 17] {
                     let x = all.rows(0..<count)
                     let (fast, plain) = (Matrix<Float>(zeros: count, out), Matrix<Float>(zeros: count, out))
-                    Float.fewRowsProduct(x, rows, rows: 0..<out, into: fast)
-                    Reference.fewRowsProduct(x, rows, rows: 0..<out, into: plain)
-                    let exact = Matrix<Double>.product(doubled(x.copied()), transposed: wide)
+                    Vector.fewRowsProduct(x, rows, rows: 0..<out, into: fast)
+                    Plain.fewRowsProduct(x, rows, rows: 0..<out, into: plain)
+                    let exact = DoublePrecision.product(doubled(x.copied()), transposed: wide)
                     let bound = 4e-7 * Double(inner).squareRoot()
                     #expect(difference(fast, exact) < bound && difference(plain, exact) < 20 * bound)
                     // A row's bits depend neither on its neighbours nor on how the weight's rows are shared out.
                     let alone = Matrix<Float>(zeros: count, out)
                     for i in 0..<count {
-                        Float.fewRowsProduct(x.rows(i..<i + 1), rows, rows: 0..<out, into: alone.rows(i..<i + 1))
+                        Vector.fewRowsProduct(x.rows(i..<i + 1), rows, rows: 0..<out, into: alone.rows(i..<i + 1))
                     }
                     #expect(sameBits(fast, alone), "\(format), \(out) × \(inner), \(count) rows")
                     let parts = Matrix<Float>(zeros: count, out)
                     for start in stride(from: 0, to: out, by: 5) {
-                        Float.fewRowsProduct(x, rows, rows: start..<min(start + 5, out), into: parts)
+                        Vector.fewRowsProduct(x, rows, rows: start..<min(start + 5, out), into: parts)
                     }
                     #expect(sameBits(fast, parts), "\(format), \(out) × \(inner) in parts")
                 }
@@ -53,9 +53,9 @@ import Testing
             let wide = numbers.matrix(rows, columns + 9)
             let (shares, values) = (numbers.matrix(count, rows), wide.columns(4..<4 + columns))
             let (fast, plain) = (Matrix<Float>(zeros: count, columns), Matrix<Float>(zeros: count, columns))
-            Float.mixRows(shares, values, into: fast)
-            Reference.mixRows(shares, values, into: plain)
-            let exact = Matrix<Double>.product(doubled(shares), doubled(values.copied()))
+            Vector.mixRows(shares, values, into: fast)
+            Plain.mixRows(shares, values, into: plain)
+            let exact = DoublePrecision.product(doubled(shares), doubled(values.copied()))
             #expect(difference(fast, exact) < 4e-6 && difference(plain, exact) < 4e-6, "\(rows) × \(columns)")
         }
     }
@@ -63,11 +63,11 @@ import Testing
     @Test mutating func theFirstOfEquals() {
         for count in [1, 7, 8, 9, 64, 1001] {
             let x = numbers.matrix(1, count)
-            #expect(Float.firstLargest(x.base, count: count) == Reference.firstLargest(x.base, count: count))
+            #expect(Vector.firstLargest(x.base, count: count) == Plain.firstLargest(x.base, count: count))
             for place in [0, count / 2, count - 1] { x.base[place] = 5 }
-            #expect(Float.firstLargest(x.base, count: count) == 0)
+            #expect(Vector.firstLargest(x.base, count: count) == 0)
             x.base[0] = -1
-            #expect(Float.firstLargest(x.base, count: count) == (count == 1 ? 0 : count / 2))
+            #expect(Vector.firstLargest(x.base, count: count) == (count == 1 ? 0 : count / 2))
         }
     }
 
@@ -85,7 +85,7 @@ import Testing
         }
         for count in [1, 6] { #expect(try sameBits(logits(count, threads: 1), logits(count, threads: 3))) }
         let requests = try groups.map { group in
-            Generator<Float>.Request(
+            Generator<Vector>.Request(
                 key: group.id, prompt: group.prompt,
                 features: model.fixedPart(of: try checkpoint.pixels(group.image.path), height: height, width: width))
         }

@@ -40,26 +40,26 @@ private func normalizationSpeed(_ numbers: inout SeededNumbers) {
     let (weight, sums, bias) = (w.row(0), w.row(1), w.row(2))
     let size = 4 * x.count
     measure("rmsNorm 344×576", bytes: 2 * size) {
-        Float.rmsNorm(x, weight: weight, epsilon: 1e-5, into: y, inverseRMS: r.base)
+        Vector.rmsNorm(x, weight: weight, epsilon: 1e-5, into: y, inverseRMS: r.base)
     }
     measure("rmsNormBackward", bytes: 4 * size) {
-        Float.rmsNormBackward(dy, x: x, weight: weight, inverseRMS: r.base, to: y, weightGradient: nil)
+        Vector.rmsNormBackward(dy, x: x, weight: weight, inverseRMS: r.base, to: y, weightGradient: nil)
     }
     measure("rmsNormBackward, weights too", bytes: 4 * size) {
-        Float.rmsNormBackward(dy, x: x, weight: weight, inverseRMS: r.base, to: y, weightGradient: sums)
+        Vector.rmsNormBackward(dy, x: x, weight: weight, inverseRMS: r.base, to: y, weightGradient: sums)
     }
     measure("layerNorm", bytes: 2 * size) {
-        Float.layerNorm(
+        Vector.layerNorm(
             x, weight: weight, bias: bias, epsilon: 1e-5, into: y, mean: mean.base, inverseDeviation: r.base)
     }
     measure("layerNormBackward, weights too", bytes: 4 * size) {
-        Float.layerNormBackward(
+        Vector.layerNormBackward(
             dy, x: x, weight: weight, mean: mean.base, inverseDeviation: r.base, to: y, weightGradient: sums,
             biasGradient: bias)
     }
     let (cosines, sines) = (numbers.matrix(344, 32), numbers.matrix(344, 32))
     measure("rotate 344×9×64", bytes: 2 * size) {
-        Float.rotate(x, heads: 9, cosines: cosines, sines: sines, inverse: false)
+        Vector.rotate(x, heads: 9, cosines: cosines, sines: sines, inverse: false)
     }
 }
 
@@ -68,17 +68,17 @@ private func activationSpeed(_ numbers: inout SeededNumbers) {
     let (a, b) = (numbers.matrix(344, 1536), numbers.matrix(344, 1536))
     let size = 4 * g.count
     measure("swiGLU 344×1536", bytes: 3 * size) {
-        Float.swiGLU(gate: g, up: u, into: a)
+        Vector.swiGLU(gate: g, up: u, into: a)
     }
     measure("swiGLUBackward", bytes: 5 * size) {
-        Float.swiGLUBackward(d, gate: g, up: u, gateGradient: a, upGradient: b)
+        Vector.swiGLUBackward(d, gate: g, up: u, gateGradient: a, upGradient: b)
     }
     for kind in Activation.allCases {
         measure(kind.rawValue, bytes: 2 * size) {
-            Float.activate(kind, g, into: a)
+            Vector.activate(kind, g, into: a)
         }
         measure("\(kind.rawValue) backward", bytes: 3 * size) {
-            Float.activateBackward(kind, d, x: g, into: a)
+            Vector.activateBackward(kind, d, x: g, into: a)
         }
     }
 }
@@ -89,16 +89,16 @@ private func attentionSpeed(_ numbers: inout SeededNumbers) {
     let causal = 2 * 4 * 344 * 345 / 2
     // Each run works on what the last one left, probabilities: the time does not depend on the values.
     measure("softmax 344×344, all visible", bytes: 2 * 4 * s.count) {
-        Float.softmax(s, scale: 0.125, visible: 344, window: nil, logSumExp: total.base)
+        Vector.softmax(s, scale: 0.125, visible: 344, window: nil, logSumExp: total.base)
     }
     measure("softmax 344×344, causal", bytes: causal) {
-        Float.softmax(s, scale: 0.125, visible: 1, window: nil, logSumExp: total.base)
+        Vector.softmax(s, scale: 0.125, visible: 1, window: nil, logSumExp: total.base)
     }
     measure("softmaxAgain 344×344, causal", bytes: causal) {
-        Float.softmaxAgain(s, scale: 0.125, visible: 1, window: nil, logSumExp: total.base)
+        Vector.softmaxAgain(s, scale: 0.125, visible: 1, window: nil, logSumExp: total.base)
     }
     measure("softmaxBackward 344×344", bytes: 3 * 4 * s.count) {
-        Float.softmaxBackward(p, dP: s, delta: total.base, scale: 0.125)
+        Vector.softmaxBackward(p, dP: s, delta: total.base, scale: 0.125)
     }
 }
 
@@ -108,11 +108,11 @@ private func tokenLogProbabilitySpeed(_ numbers: inout SeededNumbers) {
     let targets = (0..<65).map { Int32($0 * 700) }
     var results = [Double](repeating: 0, count: 65)
     measure("tokenLogProbability 65×49152", bytes: 4 * logits.count) {
-        Float.tokenLogProbability(logits, targets: targets, into: &results, logSumExp: totals.base)
+        Vector.tokenLogProbability(logits, targets: targets, into: &results, logSumExp: totals.base)
     }
     let coefficients = [Double](repeating: 0.01, count: 65)
     measure("tokenLogProbabilityBackward", bytes: 2 * 4 * logits.count) {
-        Float.tokenLogProbabilityBackward(
+        Vector.tokenLogProbabilityBackward(
             logits, targets: targets, logSumExp: totals.base, coefficients: coefficients)
     }
 }
@@ -123,15 +123,15 @@ private func bufferSpeed(_ numbers: inout SeededNumbers) {
     let (a, b, c, d) = (buffers.row(0), buffers.row(1), buffers.row(2), buffers.row(3))
     for i in 0..<count { d[i] = abs(d[i]) }
     measure("add, 4 Mi", bytes: 3 * 4 * count) {
-        Float.add(a, to: b, count: count)
+        Vector.add(a, to: b, count: count)
     }
     var sum = 0.0
     measure("sumOfSquares, 4 Mi", bytes: 4 * count) {
-        sum += Float.sumOfSquares(a, count: count)
+        sum += Vector.sumOfSquares(a, count: count)
     }
     let step = AdamWStep(learningRate: 1e-5, weightDecay: 0.01, count: 10)
     measure("adamW, 4 Mi", bytes: 7 * 4 * count) {
-        Float.adamW(a, gradient: b, firstMoment: c, secondMoment: d, count: count, step: step)
+        Vector.adamW(a, gradient: b, firstMoment: c, secondMoment: d, count: count, step: step)
     }
     for format in [StoredFormat.bfloat16, .float16] {
         measure("widen \(format.rawValue), 4 Mi", bytes: 6 * count) {

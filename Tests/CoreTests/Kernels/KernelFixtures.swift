@@ -33,7 +33,7 @@ func doubled(_ m: Matrix<Float>) -> Matrix<Double> {
 }
 
 /// The largest |a − b| / max(1, |b|); infinite where one alone is NaN.
-func difference<S: Scalar>(_ a: Matrix<Float>, _ b: Matrix<S>) -> Double {
+func difference<Element: Scalar>(_ a: Matrix<Float>, _ b: Matrix<Element>) -> Double {
     var worst = 0.0
     for i in 0..<a.count {
         let (x, y) = (Double(a.base[i]), Double(b.base[i]))

@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3, 4, 7, 50]) func everyTreeOfSegmentsAgreesWithThePlainSum(window: Int) {
-        let part = SegmentAttention(heads: 1, keyHeads: 1, headSize: 4, isCausal: true, window: window)
+        let part = SegmentAttention<DoublePrecision>(heads: 1, keyHeads: 1, headSize: 4, isCausal: true, window: window)
         let (q, k, v) = (input(10, 4, "q"), input(10, 4, "k"), input(10, 4, "v"))
         let expected = plain(q, k, v, LayerDerivativeTests.tree, window: window)
         let found = part.forward(q: q, k: k, v: v, LayerDerivativeTests.tree).0
@@ -41,7 +41,7 @@ import Testing
 
     /// Segments of several blocks of queries, whose first keys no row of a later block sees.
     @Test(arguments: [1, 5, 71, 72, 73, 200, 299, 300]) func longSegmentsAgreeWithThePlainSum(window: Int) {
-        let part = SegmentAttention(heads: 1, keyHeads: 1, headSize: 4, isCausal: true, window: window)
+        let part = SegmentAttention<DoublePrecision>(heads: 1, keyHeads: 1, headSize: 4, isCausal: true, window: window)
         let (q, k, v) = (input(300, 4, "q"), input(300, 4, "k"), input(300, 4, "v"))
         let segments = [AttentionSegment(rows: 0..<90), AttentionSegment(rows: 90..<300, prefix: [0..<90])]
         let expected = plain(q, k, v, segments, window: window)
@@ -50,17 +50,18 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3, 5, 9]) func derivatives(window: Int) {
-        let part = SegmentAttention(heads: 4, keyHeads: 2, headSize: 2, isCausal: true, window: window)
+        let part = SegmentAttention<DoublePrecision>(heads: 4, keyHeads: 2, headSize: 2, isCausal: true, window: window)
         checkDerivatives(part, LayerDerivativeTests.tree, rows: 10)
     }
 
     @Test(arguments: [3, 60, 80]) func derivativesOfLongSegments(window: Int) {
-        let part = SegmentAttention(heads: 2, keyHeads: 1, headSize: 2, isCausal: true, window: window)
+        let part = SegmentAttention<DoublePrecision>(heads: 2, keyHeads: 1, headSize: 2, isCausal: true, window: window)
         checkDerivatives(
             part, [AttentionSegment(rows: 0..<40), AttentionSegment(rows: 40..<130, prefix: [0..<40])], rows: 130)
     }
 
-    private func checkDerivatives(_ part: SegmentAttention, _ segments: [AttentionSegment], rows: Int) {
+    private func checkDerivatives(_ part: SegmentAttention<DoublePrecision>, _ segments: [AttentionSegment], rows: Int)
+    {
         let (queries, keys) = (part.heads * part.headSize, part.keyHeads * part.headSize)
         let spans = [0..<queries, queries..<queries + keys, queries + keys..<queries + 2 * keys]
         let probe = LayerProbe(ParameterStore()) { x in
@@ -79,7 +80,7 @@ import Testing
         probe.checkDerivatives(at: input(rows, queries + 2 * keys), "window", elementsPerTensor: 60)
     }
 
-    @Test func fastSoftmaxEqualsTheReference() throws {
+    @Test func vectorSoftmaxEqualsPlain() throws {
         var numbers = SeededNumbers(state: 6)
         for (rows, columns) in shapes where rows <= columns && rows > 0 {
             for window in [1, 3, max(1, columns / 2), columns] {
@@ -87,10 +88,10 @@ import Testing
                 let (fast, again, exact) = (s.copied(), s.copied(), doubled(s))
                 let (total, exactTotal) = (Matrix<Float>(zeros: 1, rows), Matrix<Double>(zeros: 1, rows))
                 let visible = columns - rows + 1
-                Float.softmax(fast, scale: 0.37, visible: visible, window: window, logSumExp: total.base)
-                Reference.softmax(
+                Vector.softmax(fast, scale: 0.37, visible: visible, window: window, logSumExp: total.base)
+                Plain.softmax(
                     exact, scale: Double(Float(0.37)), visible: visible, window: window, logSumExp: exactTotal.base)
-                Float.softmaxAgain(again, scale: 0.37, visible: visible, window: window, logSumExp: total.base)
+                Vector.softmaxAgain(again, scale: 0.37, visible: visible, window: window, logSumExp: total.base)
                 let name = "\(rows) × \(columns), window \(window)"
                 try #require(difference(fast, exact) < 1e-6 && difference(total, exactTotal) < 3e-7, "\(name)")
                 try #require(difference(again, exact) < 2e-6, "\(name)")

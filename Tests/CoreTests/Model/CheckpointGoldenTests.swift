@@ -136,7 +136,7 @@ import Testing
     }
 
     private func evaluate(
-        _ batches: [Batch], _ checkpoint: CheckpointGolden, _ model: VisionLanguageModel<Double>
+        _ batches: [Batch], _ checkpoint: CheckpointGolden, _ model: VisionLanguageModel<DoublePrecision>
     ) throws -> (values: [String: Double], gradient: [Double]) {
         var values: [String: Double] = [:]
         let gradient = Gradient(zerosFor: model.parameters)
@@ -156,7 +156,7 @@ import Testing
         let checkpoint = try CheckpointGolden(name)
         var trainable = trainable
         trainable.lora = LowRankSettings(r: 4, alpha: 8)
-        let model = try checkpoint.model(trainable, as: Double.self)
+        let model = try checkpoint.model(trainable, as: DoublePrecision.self)
         if trainable.language == .lora {
             try LowRankAdapterFolder(checkpoint.url.appending(path: "adapter-final")).load(into: model)
         }

@@ -20,7 +20,7 @@ struct CheckpointGolden {
         json = try JSONField(contentsOf: url.appending(path: "golden.json"))
     }
 
-    func model<S: Scalar>(_ trainable: Trainable, as: S.Type = Float.self) throws -> VisionLanguageModel<S> {
+    func model<A: Arithmetic>(_ trainable: Trainable, as: A.Type = Vector.self) throws -> VisionLanguageModel<A> {
         try VisionLanguageModel(
             folder.configuration, from: TensorCatalog(folder: url), pixels: folder.pixels, trainable: trainable, seed: 0
         )
@@ -38,9 +38,9 @@ struct CheckpointGolden {
         folder.imageProcessor.process(try RGBImage(contentsOf: URL(filePath: path), transparency: .drop))
     }
 
-    func run<S: Scalar>(
-        _ layout: SequenceLayout, images sources: [ImageSource], _ model: VisionLanguageModel<S>
-    ) throws -> ([Double], VisionLanguageModel<S>.Activations) {
+    func run<A: Arithmetic>(
+        _ layout: SequenceLayout, images sources: [ImageSource], _ model: VisionLanguageModel<A>
+    ) throws -> ([Double], VisionLanguageModel<A>.Activations) {
         let images = try sources.map {
             model.fixedPart(of: try pixels($0.path), height: folder.pixels.height, width: folder.pixels.width)
         }
@@ -48,8 +48,8 @@ struct CheckpointGolden {
     }
 
     /// Log-probabilities of all the group's sequences by the goldens' names: `chosen`, `rejected`, `negative0` …
-    func logProbabilities<S: Scalar>(
-        _ group: EncodedGroup, _ model: VisionLanguageModel<S>, isJoint: Bool = true
+    func logProbabilities<A: Arithmetic>(
+        _ group: EncodedGroup, _ model: VisionLanguageModel<A>, isJoint: Bool = true
     ) throws -> [String: Double] {
         let layout = GroupLayout(
             group, withRejected: true, negatives: Array(group.negatives.indices), isJoint: isJoint)

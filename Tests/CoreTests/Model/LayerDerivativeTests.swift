@@ -11,7 +11,7 @@ import Testing
     @Test(arguments: [(false, false), (true, false), (false, true), (true, true)])
     func linear(hasBias: Bool, hasAdapter: Bool) throws {
         let weights = ProbeWeights()
-        let part = Linear(
+        let part = Linear<DoublePrecision>(
             weight: weights("weight", 4, 6), bias: hasBias ? weights("bias", 1, 4) : nil,
             adapter: hasAdapter
                 ? LowRankAdapter(a: weights("a", 2, 6), b: weights("b", 4, 2), scale: 1.5) : nil)
@@ -24,7 +24,7 @@ import Testing
                     y,
                     { dy, gradient in
                         let dx = Matrix<Double>(zeros: x.rows, x.columns)
-                        dx.setSum(part.backward(dy, saved, gradient), keep: keep)
+                        DoublePrecision.setSum(dx, part.backward(dy, saved, gradient), keep: keep)
                         return dx
                     }
                 )
@@ -47,7 +47,7 @@ import Testing
 
     @Test(arguments: [(true, 2), (true, 4), (false, 4)])
     func attention(isCausal: Bool, keyHeads: Int) {
-        let part = SegmentAttention(heads: 4, keyHeads: keyHeads, headSize: 2, isCausal: isCausal)
+        let part = SegmentAttention<DoublePrecision>(heads: 4, keyHeads: keyHeads, headSize: 2, isCausal: isCausal)
         let segments = isCausal ? Self.tree : [AttentionSegment(rows: 0..<4), AttentionSegment(rows: 4..<10)]
         let (queries, keys) = (8, 2 * keyHeads)
         let spans = [0..<queries, queries..<queries + keys, queries + keys..<queries + 2 * keys]
@@ -69,7 +69,7 @@ import Testing
 
     /// Blocks of query rows that do not divide the segments, against the same rows one segment of fewer rows each.
     @Test func attentionInBlocksEqualsAttentionWithPrefixes() {
-        let part = SegmentAttention(heads: 2, keyHeads: 1, headSize: 2, isCausal: true)
+        let part = SegmentAttention<DoublePrecision>(heads: 2, keyHeads: 1, headSize: 2, isCausal: true)
         let rows = 300
         let (q, kv) = (input(rows, 4), input(rows, 4))
         let (k, v) = (kv.columns(0..<2).copied(), kv.columns(2..<4).copied())

@@ -132,10 +132,10 @@ import Testing
         try one.check(
             LayerProbe(ParameterStore()) { x in
                 (
-                    Matrix.product(matrix, x),
+                    DoublePrecision.product(matrix, x),
                     { dy, _ in
                         let dx = Matrix<Double>(uninitialized: x.rows, x.columns)
-                        dx.setProduct(matrix, transposeA: true, dy)
+                        DoublePrecision.setProduct(dx, matrix, transposeA: true, dy)
                         return dx
                     }
                 )
@@ -144,7 +144,7 @@ import Testing
 }
 
 func rmsNormProbe(_ weights: ProbeWeights, epsilon: Double) throws -> LayerProbe {
-    let part = RMSNorm(weight: weights("weight", 1, 12), epsilon: epsilon)
+    let part = RMSNorm<DoublePrecision>(weight: weights("weight", 1, 12), epsilon: epsilon)
     try weights.store.seal()
     return LayerProbe(weights.store) { x in
         let (y, saved) = part.forward(x)
@@ -160,7 +160,8 @@ func rmsNormProbe(_ weights: ProbeWeights, epsilon: Double) throws -> LayerProbe
 }
 
 func layerNormProbe(_ weights: ProbeWeights, epsilon: Double) throws -> LayerProbe {
-    let part = LayerNorm(weight: weights("weight", 1, 12), bias: weights("bias", 1, 12), epsilon: epsilon)
+    let part = LayerNorm<DoublePrecision>(
+        weight: weights("weight", 1, 12), bias: weights("bias", 1, 12), epsilon: epsilon)
     try weights.store.seal()
     return LayerProbe(weights.store) { x in
         let (y, saved) = part.forward(x)
@@ -180,16 +181,18 @@ func tokenLogProbabilityProbe(_ weights: ProbeWeights, vocabulary: Int, _ target
     let head = weights("lm_head.weight", vocabulary, 12)
     try weights.store.seal()
     return LayerProbe(weights.store) { x in
-        let logits = Matrix<Double>.product(x, transposed: head.matrix)
+        let logits = DoublePrecision.product(x, transposed: head.matrix)
         let (y, logSumExp) = (Matrix<Double>(uninitialized: 1, x.rows), Matrix<Double>(uninitialized: 1, x.rows))
-        Double.tokenLogProbability(logits, targets: targets, into: y.base, logSumExp: logSumExp.base)
+        DoublePrecision.tokenLogProbability(logits, targets: targets, into: y.base, logSumExp: logSumExp.base)
         return (
             y,
             { dy, gradient in
-                Double.tokenLogProbabilityBackward(
+                DoublePrecision.tokenLogProbabilityBackward(
                     logits, targets: targets, logSumExp: logSumExp.base, coefficients: dy.elements)
-                head.gradient(in: gradient)?.setProduct(logits, transposeA: true, x, keep: 1)
-                return Matrix.product(logits, head.matrix)
+                if let dHead = head.gradient(in: gradient) {
+                    DoublePrecision.setProduct(dHead, logits, transposeA: true, x, keep: 1)
+                }
+                return DoublePrecision.product(logits, head.matrix)
             }
         )
     }

@@ -68,16 +68,17 @@ struct LayerTensors: TensorSource {
 
     func writtenName(_ name: String) -> String { name }
 
-    func weight<S: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<S> {
+    func weight<Element: Scalar>(_ name: String, shape: [Int], rows: Int, columns: Int) throws -> Weight<Element> {
         if let values = given[name] {
             guard values.count == rows * columns else { throw MISPError("has \(values.count) numbers", at: name) }
-            return Weight(frozen: Matrix(rows, columns, values.map { S($0) }))
+            return Weight(frozen: Matrix(rows, columns, values.map { Element($0) }))
         }
         let deviation = rows > 1 ? 1 / Double(columns).squareRoot() : 0.3
         let shift = name.hasSuffix("norm.weight") || name.hasSuffix("lambda1") ? 1.0 : 0
         var random = KeyedRandom(3, name)
         return Weight(
-            frozen: Matrix(rows, columns, (0..<rows * columns).map { _ in S(shift + deviation * random.normal()) }))
+            frozen: Matrix(
+                rows, columns, (0..<rows * columns).map { _ in Element(shift + deviation * random.normal()) }))
     }
 }
 
@@ -95,7 +96,7 @@ struct LayerModel {
     var visionNormEpsilon = 1e-5
     var projector = "gelu"
 
-    func build(_ tensors: LayerTensors = LayerTensors()) throws -> VisionLanguageModel<Double> {
+    func build(_ tensors: LayerTensors = LayerTensors()) throws -> VisionLanguageModel<DoublePrecision> {
         let ratio = max(1, visionInner / visionWidth)
         let inside = vision == "dinov2" ? #""mlp_ratio": \#(ratio)"# : #""intermediate_size": \#(visionInner)"#
         let json = """
@@ -115,7 +116,7 @@ struct LayerModel {
     }
 }
 
-extension VisionLanguageModel where S == Double {
+extension VisionLanguageModel where A == DoublePrecision {
     private func slots(_ prefix: String) -> [ParameterSlot] { parameters.slots.filter { $0.name.hasPrefix(prefix) } }
 
     func gatedNetworkProbe() -> LayerProbe {
@@ -184,7 +185,7 @@ extension VisionLanguageModel where S == Double {
     }
 }
 
-extension DecoderContext where S == Double {
+extension DecoderContext<Double> {
     /// cos and sin of position·base^(−2i/D), written down independently of the model's.
     init(_ segments: [AttentionSegment], positions: [Int], headSize: Int, base: Double) {
         let half = headSize / 2

@@ -51,7 +51,7 @@ import Testing
         let shape = try SmallModels.configuration(
             vision: one.vision, layers: one.layers, select: one.select, tied: one.tied, text: one.text,
             more: one.more)
-        let model = try VisionLanguageModel<Double>(
+        let model = try VisionLanguageModel<DoublePrecision>(
             shape, from: RandomTensors(seed: 3, deviation: 0.5), pixels: (one.side, one.side),
             trainable: one.trainable, seed: 5)
         let store = model.parameters
@@ -88,14 +88,14 @@ import Testing
     /// Token weights and the divergence from another model's distributions, as CHiP has them.
     @Test func weightsAndDivergence() throws {
         let shape = try SmallModels.configuration(vision: "clip_vision_model")
-        func model(_ seed: UInt64) throws -> VisionLanguageModel<Double> {
-            try VisionLanguageModel<Double>(
+        func model(_ seed: UInt64) throws -> VisionLanguageModel<DoublePrecision> {
+            try VisionLanguageModel<DoublePrecision>(
                 shape, from: RandomTensors(seed: seed, deviation: 0.5), pixels: (6, 6),
                 trainable: Trainable(language: .full), seed: 5)
         }
         let (policy, reference) = (try model(3), try model(4))
         let pixels = SmallModels.pixels(0, height: 6, width: 6)
-        func images(_ model: VisionLanguageModel<Double>) -> [Matrix<Double>] {
+        func images(_ model: VisionLanguageModel<DoublePrecision>) -> [Matrix<Double>] {
             [model.fixedPart(of: pixels, height: 6, width: 6)]
         }
         let rows = policy.imageRows(height: 6, width: 6)

@@ -24,9 +24,9 @@ import Testing
         return try ModelConfiguration(JSONField(.object(root), file: "config.json"))
     }
 
-    private func model<S: Scalar>(
-        _ checkpoint: CheckpointGolden, _ changes: JSONField, as: S.Type = Float.self
-    ) throws -> VisionLanguageModel<S> {
+    private func model<A: Arithmetic>(
+        _ checkpoint: CheckpointGolden, _ changes: JSONField, as: A.Type = Vector.self
+    ) throws -> VisionLanguageModel<A> {
         try VisionLanguageModel(
             configuration(checkpoint, changes), from: TensorCatalog(folder: checkpoint.url),
             pixels: checkpoint.folder.pixels, trainable: CheckpointGolden.frozen, seed: 0)
@@ -34,7 +34,7 @@ import Testing
 
     @Test func slidingWindows() throws {
         try each("windows") { checkpoint, one in
-            let model: VisionLanguageModel<Float> = try model(checkpoint, one["settings"])
+            let model: VisionLanguageModel<Vector> = try model(checkpoint, one["settings"])
             for group in try checkpoint.groups() {
                 for isJoint in [true, false] {
                     let values = try checkpoint.logProbabilities(group, model, isJoint: isJoint)
@@ -47,7 +47,7 @@ import Testing
     /// The window of a decoder that remembers keys, beside the one of a decoder that is given all rows.
     @Test func slidingWindowsWhenGenerating() throws {
         try each("windows") { checkpoint, one in
-            let model: VisionLanguageModel<Float> = try model(checkpoint, one["settings"])
+            let model: VisionLanguageModel<Vector> = try model(checkpoint, one["settings"])
             let group = try #require(try checkpoint.groups().first)
             let (height, width) = checkpoint.folder.pixels
             let features = model.fixedPart(of: try checkpoint.pixels(group.image.path), height: height, width: width)
@@ -57,7 +57,7 @@ import Testing
             var tokens: [Int32] = []
             for _ in 0..<24 {
                 let logits = model.language.decode(inputs, [.init(rows: 0..<inputs.rows, cache: cache)])
-                let next = Int32(Float.firstLargest(logits.row(0), count: logits.columns))
+                let next = Int32(Vector.firstLargest(logits.row(0), count: logits.columns))
                 tokens.append(next)
                 inputs = model.language.embed([next])
             }
@@ -74,7 +74,7 @@ import Testing
                 "model_type": .string(type), "sliding_window": window, "use_sliding_window": .bool(type == "qwen2"),
                 "max_window_layers": 0, "layer_types": nil,
             ]
-            let model: VisionLanguageModel<Float> = try model(checkpoint, JSONField(settings, file: "settings"))
+            let model: VisionLanguageModel<Vector> = try model(checkpoint, JSONField(settings, file: "settings"))
             return try checkpoint.groups().map { try checkpoint.logProbabilities($0, model) }
         }
         let without = try values(nil)

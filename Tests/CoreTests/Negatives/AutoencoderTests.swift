@@ -10,7 +10,7 @@ struct AutoencoderTests {
         let images = clusteredRows(prompts * each + prompts, shape.image, spread: 1, key: "images")
         let differences = Matrix<Float>(uninitialized: prompts * each, shape.image)
         for i in 0..<differences.rows {
-            Float.difference(
+            Vector.difference(
                 images.row(i / each), images.row(prompts + i), scale: 1, into: differences.row(i), count: shape.image)
         }
         return AutoencoderBatch(
@@ -21,7 +21,7 @@ struct AutoencoderTests {
     static func blocks(_ shape: AutoencoderShape, cuts: [Int]) -> [AutoencoderBlock] {
         let blocks = zip(cuts, cuts.dropFirst()).map { AutoencoderBlock(shape, columns: $0..<$1, seed: 4) }
         for block in blocks {
-            Float.scale(block.encoder.base, by: 3 * Float(shape.entries).squareRoot(), count: block.encoder.count)
+            Vector.scale(block.encoder.base, by: 3 * Float(shape.entries).squareRoot(), count: block.encoder.count)
             var random = KeyedRandom(5, "bias", "\(block.columns)")
             for i in 0..<block.atoms.columns { block.atoms[shape.latents, i] = Float(0.1 * random.normal()) }
         }
@@ -65,7 +65,7 @@ struct AutoencoderTests {
         let own = Self.loss(batch, blocks, bias: bias, settings)
         for block in blocks { block.scaleAtoms(own) }
         let lengths = (0..<shape.latents).map { j in
-            blocks.reduce(0) { $0 + Float.sumOfSquares($1.atoms.row(j), count: $1.atoms.columns) }.squareRoot()
+            blocks.reduce(0) { $0 + Vector.sumOfSquares($1.atoms.row(j), count: $1.atoms.columns) }.squareRoot()
         }
         // Some are cut and some are not.
         #expect(lengths.allSatisfy { $0 < 0.9 + 1e-6 } && lengths.contains { $0 < 0.9 - 1e-3 })
@@ -114,7 +114,7 @@ struct AutoencoderTests {
             #expect(part.atoms.rows(j..<j + 1).elements == whole.atoms.columns(range).rows(j..<j + 1).elements)
         }
         #expect(whole.encoder.elements != whole.atoms.rows(0..<7).elements)
-        let norm = Float.sumOfSquares(whole.encoder.base, count: whole.encoder.count)
+        let norm = Vector.sumOfSquares(whole.encoder.base, count: whole.encoder.count)
         #expect(abs(norm / 7 - 1) < 0.2)
     }
 }

@@ -7,11 +7,12 @@ import Testing
 @Suite struct ContrastiveTests {
     private static func batch(
         _ folder: URL, _ file: JSONField
-    ) throws -> (network: ClipNetwork<Double>, patches: Matrix<Double>, texts: [(tokens: [Int32], place: Int)]) {
+    ) throws -> (network: ClipNetwork<DoublePrecision>, patches: Matrix<Double>, texts: [(tokens: [Int32], place: Int)])
+    {
         let configuration = try ClipConfiguration(contentsOf: folder.appending(path: "config.json"))
         let processor = try ImageProcessor(modelDirectory: folder)
         let tokenizer = try Tokenizer(contentsOf: folder.appending(path: "tokenizer.json"))
-        let network = try ClipNetwork<Double>(
+        let network = try ClipNetwork<DoublePrecision>(
             configuration, from: TensorCatalog(folder: folder), pixels: (processor.height, processor.width),
             isTrained: true)
         let pictures = try file["images"].array().map { name in

@@ -11,20 +11,22 @@ import Testing
 
     private func numbers(_ field: JSONField) throws -> [Double] { try field.array().map { try $0.double() } }
 
-    private func row<S: Scalar>(_ values: [Double]) -> Matrix<S> { Matrix(1, values.count, values.map { S($0) }) }
+    private func row<Element: Scalar>(_ values: [Double]) -> Matrix<Element> {
+        Matrix(1, values.count, values.map { Element($0) })
+    }
 
     /// Runs a case's steps, one call of AdamW each; `check` sees the parameters after each step.
-    private func replay<S: Scalar>(
-        _ one: JSONField, as: S.Type, _ check: (_ own: [S], _ expected: [Double]) -> Void
+    private func replay<A: Arithmetic>(
+        _ one: JSONField, as: A.Type, _ check: (_ own: [A.Element], _ expected: [Double]) -> Void
     ) throws {
-        let parameters: Matrix<S> = row(try numbers(one["initial"]))
-        let (m, v) = (Matrix<S>(zeros: 1, parameters.count), Matrix<S>(zeros: 1, parameters.count))
+        let parameters: Matrix<A.Element> = row(try numbers(one["initial"]))
+        let (m, v) = (Matrix<A.Element>(zeros: 1, parameters.count), Matrix<A.Element>(zeros: 1, parameters.count))
         let betas = try numbers(one["betas"])
         for (index, (gradient, after)) in zip(try one["gradients"].array(), try one["parameters"].array()).enumerated()
         {
-            let scaled: Matrix<S> = row(try numbers(gradient).map { 4 * $0 })
+            let scaled: Matrix<A.Element> = row(try numbers(gradient).map { 4 * $0 })
             // A power of two: taking it back out again is exact.
-            S.adamW(
+            A.adamW(
                 parameters.base, gradient: scaled.base, firstMoment: m.base, secondMoment: v.base,
                 count: parameters.count,
                 step: AdamWStep(
@@ -38,7 +40,7 @@ import Testing
     @Test(arguments: 0..<4) func adamWInSinglePrecision(index: Int) throws {
         let one = try cases("adamw")[index]
         let initial = try numbers(one["initial"]).map { Float($0) }
-        try replay(one, as: Float.self) { own, expected in
+        try replay(one, as: Vector.self) { own, expected in
             for i in own.indices {
                 let size = max(abs(initial[i]), abs(own[i]), Float(1e-3))
                 #expect(abs(own[i] - Float(expected[i])) <= 4 * size.ulp, "\(one.path)[\(i)]")
@@ -49,7 +51,7 @@ import Testing
     /// The formula itself, without float32's rounding: within the golden's rounding.
     @Test(arguments: 0..<4) func adamWInDoublePrecision(index: Int) throws {
         let one = try cases("adamw")[index]
-        try replay(one, as: Double.self) { own, expected in
+        try replay(one, as: DoublePrecision.self) { own, expected in
             for i in own.indices { #expect(abs(own[i] - expected[i]) < 1e-6 * max(1, abs(expected[i])), "\(one.path)") }
         }
     }
@@ -57,7 +59,7 @@ import Testing
     @Test func gradientClipping() throws {
         for one in try cases("clipping") {
             let gradients: [Matrix<Float>] = try one["gradients"].array().map { row(try numbers($0)) }
-            let squares = gradients.reduce(0) { $0 + Float.sumOfSquares($1.base, count: $1.count) }
+            let squares = gradients.reduce(0) { $0 + Vector.sumOfSquares($1.base, count: $1.count) }
             let norm = squares.squareRoot()
             #expect(abs(norm - (try one["norm"].double())) <= 1e-6 * norm)
             let factor = Float(clippingFactor(norm: norm, maximum: try one["max_grad_norm"].double()))

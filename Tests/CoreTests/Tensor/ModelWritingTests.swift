@@ -35,7 +35,7 @@ import Testing
         ] {
             var bits = [UInt16](repeating: 0, count: expected.count)
             let fits = bits.withUnsafeMutableBytes {
-                $0.baseAddress.map { Float.narrow(values.base, format, into: $0, count: expected.count) }
+                $0.baseAddress.map { format.narrow(values.base, into: $0, count: expected.count) }
             }
             #expect(bits == expected && fits == true, "\(format)")
         }
@@ -49,10 +49,10 @@ import Testing
             #expect(!FileManager.default.fileExists(atPath: folder["model.safetensors"].path))
         }
         for bits in 0...UInt16.max {  // what 16 bits held they hold again
-            let half = Reference.float(half: bits)
+            let half = StoredFormat.float(half: bits)
             let bfloat = Float(bitPattern: UInt32(bits) << 16)
-            try #require(half.isNaN || Reference.half(half) == bits)
-            try #require(bfloat.isNaN || Reference.bfloat(bfloat) == bits)
+            try #require(half.isNaN || StoredFormat.half(half) == bits)
+            try #require(bfloat.isNaN || StoredFormat.bfloat(bfloat) == bits)
         }
     }
 

@@ -136,7 +136,7 @@ import Testing
     private func model(
         _ checkpoint: String, top: JSON, text: JSON,
         _ change: (inout [String: SafetensorsWriter.Entry]) -> Void = { _ in }
-    ) throws -> VisionLanguageModel<Float> {
+    ) throws -> VisionLanguageModel<Vector> {
         let source = try CheckpointGolden(checkpoint)
         let folder = try TemporaryFolder()
         var entries: [String: SafetensorsWriter.Entry] = [:]
@@ -160,7 +160,7 @@ import Testing
         entry.map { .init(name: name, shape: $0.shape, matrix: $0.matrix) }
     }
 
-    private func expectGolden(_ model: VisionLanguageModel<Float>, _ name: String) throws {
+    private func expectGolden(_ model: VisionLanguageModel<Vector>, _ name: String) throws {
         let checkpoint = try CheckpointGolden(name)
         let group = try checkpoint.groups()[0]
         let values = try checkpoint.logProbabilities(group, model)

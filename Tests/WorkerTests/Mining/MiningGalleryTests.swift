@@ -38,8 +38,8 @@ struct MiningGalleryTests {
             for r in 0..<count {
                 var random = KeyedRandom(8, key, "\(r)")
                 for c in 0..<columns { rows[r, c] = Float(random.normal()) }
-                let norm = Float.sumOfSquares(rows.row(r), count: columns).squareRoot()
-                Float.scale(rows.row(r), by: Float(1 / norm), count: columns)
+                let norm = Vector.sumOfSquares(rows.row(r), count: columns).squareRoot()
+                Vector.scale(rows.row(r), by: Float(1 / norm), count: columns)
             }
             return rows
         }

@@ -1,6 +1,6 @@
 import CVector
 
-extension Float {
+extension VectorArithmetic {
     /// Sums of 512 exponentials in Float, those in Double: the log-sum-exp is right to 2e-7.
     public static func tokenLogProbability(
         _ logits: Matrix<Float>, targets: [Int32], into logProbabilities: UnsafeMutablePointer<Double>,

@@ -4,7 +4,7 @@ import CVector
 /// Whether the processor has the wider kernel.
 private let hasFourByFour = misp_has_four_by_four() != 0
 
-extension Float {
+extension VectorArithmetic {
     public static func fewRowsProduct(
         _ x: Matrix<Float>, _ weight: StoredRows, rows: Range<Int>, into y: Matrix<Float>
     ) {
@@ -31,11 +31,6 @@ extension Float {
                 column += lanes
             }
         }
-    }
-
-    public static func firstLargest(_ x: Pointer, count: Int) -> Int {
-        let highest = largest(of: x, times: 1, count: count)
-        return (0..<count).first { x[$0] == highest } ?? 0
     }
 }
 

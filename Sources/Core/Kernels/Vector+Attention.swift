@@ -1,4 +1,4 @@
-extension Float {
+extension VectorArithmetic {
     public static func softmax(
         _ scores: Matrix<Float>, scale: Float, visible: Int, window: Int?, logSumExp: Pointer
     ) {
@@ -13,7 +13,7 @@ extension Float {
                 sum.add(e, n)
             }
             forEachEight(seen.count, body)
-            logSumExp[i] = highest + naturalLogarithm(sum.total)
+            logSumExp[i] = highest + Float.naturalLogarithm(sum.total)
             let share = 1 / sum.total
             forEachEight(seen.count) { j, n in (Float8(row + j, n) * share).store(row + j, n) }
             clear(scores, row: i, but: seen)
@@ -58,6 +58,27 @@ extension Float {
             let mean = delta[i]
             forEachEight(dP.columns) { j, n in
                 (scale * Float8(p + j, n) * (Float8(d + j, n) - mean)).store(d + j, n)
+            }
+        }
+    }
+
+    /// The plain loop's operations in its order: the same bits.
+    public static func rotate(
+        _ x: Matrix<Float>, heads: Int, cosines: Matrix<Float>, sines: Matrix<Float>, inverse: Bool
+    ) {
+        let half = cosines.columns
+        let sign: Float = inverse ? -1 : 1
+        for t in 0..<x.rows {
+            let (cosine, sine) = (cosines.row(t), sines.row(t))
+            for h in 0..<heads {
+                let first = x.row(t) + h * 2 * half
+                let second = first + half
+                forEachEight(half) { i, n in
+                    let (a, b) = (Float8(first + i, n), Float8(second + i, n))
+                    let (c, s) = (Float8(cosine + i, n), sign * Float8(sine + i, n))
+                    (a * c - b * s).store(first + i, n)
+                    (b * c + a * s).store(second + i, n)
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
-extension Reference {
+extension Arithmetic {
     /// Rotary positions, in place: in each head the pair (x_i, x_{i+D/2}) turns by the row's angle i; `inverse` turns
     /// back, which is the backward pass. `x` is T × (H·D), `cosines` and `sines` are T × D/2.
-    package static func rotate<S: Scalar>(
-        _ x: Matrix<S>, heads: Int, cosines: Matrix<S>, sines: Matrix<S>, inverse: Bool
+    public static func rotate(
+        _ x: Matrix<Element>, heads: Int, cosines: Matrix<Element>, sines: Matrix<Element>, inverse: Bool
     ) {
         let half = cosines.columns
         for t in 0..<x.rows {
@@ -20,46 +20,46 @@ extension Reference {
 
     /// Row i sees its first `visible + i` keys (capped at the width), of these the last `window` alone where there is
     /// one: p = exp(scale·s − lse), 0 elsewhere, in place.
-    package static func softmax<S: Scalar>(
-        _ scores: Matrix<S>, scale: S, visible: Int, window: Int? = nil, logSumExp: S.Pointer
+    public static func softmax(
+        _ scores: Matrix<Element>, scale: Element, visible: Int, window: Int? = nil, logSumExp: Pointer
     ) {
         for i in 0..<scores.rows {
             let row = scores.row(i)
             let seen = AttentionWindow.columns(row: i, of: scores.columns, visible: visible, window: window)
-            var largest = -S.infinity
+            var largest = -Element.infinity
             for j in seen { largest = max(largest, scale * row[j]) }
-            var sum: S = 0
-            for j in seen { sum += S.exponential(scale * row[j] - largest) }
-            logSumExp[i] = largest + S.naturalLogarithm(sum)
-            for j in seen { row[j] = S.exponential(scale * row[j] - largest) / sum }
+            var sum: Element = 0
+            for j in seen { sum += Element.exponential(scale * row[j] - largest) }
+            logSumExp[i] = largest + Element.naturalLogarithm(sum)
+            for j in seen { row[j] = Element.exponential(scale * row[j] - largest) / sum }
             for j in 0..<scores.columns where !seen.contains(j) { row[j] = 0 }
         }
     }
 
     /// The same probabilities again from the stored log-sum-exp: p = exp(scale·s − lse).
-    package static func softmaxAgain<S: Scalar>(
-        _ scores: Matrix<S>, scale: S, visible: Int, window: Int? = nil, logSumExp: S.Pointer
+    public static func softmaxAgain(
+        _ scores: Matrix<Element>, scale: Element, visible: Int, window: Int? = nil, logSumExp: Pointer
     ) {
         for i in 0..<scores.rows {
             let row = scores.row(i)
             let seen = AttentionWindow.columns(row: i, of: scores.columns, visible: visible, window: window)
-            for j in seen { row[j] = S.exponential(scale * row[j] - logSumExp[i]) }
+            for j in seen { row[j] = Element.exponential(scale * row[j] - logSumExp[i]) }
             for j in 0..<scores.columns where !seen.contains(j) { row[j] = 0 }
         }
     }
 
     /// dots[t] = Σ_c x[t, c]·y[t, c]
-    package static func rowDots<S: Scalar>(_ x: Matrix<S>, _ y: Matrix<S>, into dots: S.Pointer) {
+    public static func rowDots(_ x: Matrix<Element>, _ y: Matrix<Element>, into dots: Pointer) {
         for t in 0..<x.rows {
-            var sum: S = 0
+            var sum: Element = 0
             for c in 0..<x.columns { sum += x[t, c] * y[t, c] }
             dots[t] = sum
         }
     }
 
     /// dS = scale·p·(dP − δ), in place of dP; δ_i = Σ_j p_ij·dP_ij is given (it equals dO_i · O_i).
-    package static func softmaxBackward<S: Scalar>(
-        _ probabilities: Matrix<S>, dP: Matrix<S>, delta: S.Pointer, scale: S
+    public static func softmaxBackward(
+        _ probabilities: Matrix<Element>, dP: Matrix<Element>, delta: Pointer, scale: Element
     ) {
         for i in 0..<dP.rows {
             for j in 0..<dP.columns { dP[i, j] = scale * probabilities[i, j] * (dP[i, j] - delta[i]) }

@@ -3,12 +3,12 @@ public enum MachineRate {
     /// Operations per second of float32 products of `side` × `side` matrices, measured for about `seconds`: the best
     /// of several rounds, since a neighbour on the machine can only slow one down.
     public static func measure(side: Int = 512, seconds: Double = 0.15) -> Double {
-        measure(side, seconds) { $0.setProduct($1, $2, transposeB: true) }
+        measure(side, seconds) { Vector.setProduct($0, $1, $2, transposeB: true) }
     }
 
     /// The same by OpenBLAS, whatever the program's own products are computed by.
     public static func measureBLAS(side: Int = 512, seconds: Double = 0.15) -> Double {
-        measure(side, seconds) { Float.gemm($0, $1, false, $2, true, scale: 1, keep: 0) }
+        measure(side, seconds) { BLAS.setSum($0, [ProductTerm($1, $2, transposeB: true)], keep: 0) }
     }
 
     private static func measure(

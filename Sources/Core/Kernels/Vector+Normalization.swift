@@ -1,4 +1,4 @@
-extension Float {
+extension VectorArithmetic {
     public static func rmsNorm(
         _ x: Matrix<Float>, weight: Pointer, epsilon: Double, into y: Matrix<Float>, inverseRMS: Pointer
     ) {

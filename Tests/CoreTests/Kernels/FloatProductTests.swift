@@ -15,8 +15,9 @@ import Testing
         var keep = keep
         for term in terms {
             guard case .matrix(let b) = term.b else { continue }
-            result.setProduct(
-                doubled(term.a.copied()), transposeA: term.transposeA, doubled(b.copied()), transposeB: term.transposeB,
+            DoublePrecision.setProduct(
+                result, doubled(term.a.copied()), transposeA: term.transposeA, doubled(b.copied()),
+                transposeB: term.transposeB,
                 scale: Double(term.scale), keep: keep)
             keep = 1
         }

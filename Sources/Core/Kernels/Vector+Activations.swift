@@ -1,6 +1,6 @@
 import CVector
 
-extension Float {
+extension VectorArithmetic {
     public static func swiGLU(gate: Matrix<Float>, up: Matrix<Float>, into y: Matrix<Float>) {
         let (g, u, target) = (gate.base, up.base, y.base)
         @inline(__always) func body(_ i: Int, _ n: Int) {
@@ -41,6 +41,17 @@ extension Float {
             (Float8(gradient + i, n) * slope(kind, Float8(source + i, n))).store(target + i, n)
         }
         forEachEight(x.count, body)
+    }
+
+    public static func sigmoid(_ x: Matrix<Float>, bias: Pointer) {
+        for t in 0..<x.rows {
+            let row = x.row(t)
+            @inline(__always)
+            func body(_ i: Int, _ n: Int) {
+                Float8.sigmoid(Float8(row + i, n) + Float8(bias + i, n)).store(row + i, n)
+            }
+            forEachEight(x.columns, body)
+        }
     }
 }
 

@@ -1,0 +1,47 @@
+extension Arithmetic {
+    public static func setCheckedSum(_ c: Matrix<Element>, _ terms: [ProductTerm<Element>], keep: Element) {
+        let factors = terms.map(\.b.matrix)
+        for i in 0..<c.rows {
+            for j in 0..<c.columns {
+                var sum = keep == 0 ? 0 : keep * c[i, j]
+                for (term, b) in zip(terms, factors) {
+                    var product: Element = 0
+                    for k in 0..<term.inner {
+                        product +=
+                            (term.transposeA ? term.a[k, i] : term.a[i, k]) * (term.transposeB ? b[j, k] : b[k, j])
+                    }
+                    sum += term.scale * product
+                }
+                c[i, j] = sum
+            }
+        }
+    }
+
+    public static func setProducts(
+        _ c: [Matrix<Element>], _ a: [Matrix<Element>], _ b: Matrix<Element>, transposeB: Bool, keep: Element
+    ) {
+        for (c, a) in zip(c, a) { setProduct(c, a, b, transposeB: transposeB, keep: keep) }
+    }
+
+    public static func addTransposed(_ x: Matrix<Element>, to y: Matrix<Element>) {
+        for i in 0..<y.rows { for j in 0..<y.columns { y[i, j] += x[j, i] } }
+    }
+
+    public static func fewRowsProduct(
+        _ x: Matrix<Element>, _ weight: StoredRows, rows: Range<Int>, into y: Matrix<Element>
+    ) {
+        let wide = Matrix<Element>(uninitialized: 1, weight.columns)
+        for row in rows {
+            Element.widen(weight.row(row), weight.format, into: wide.base, count: wide.columns)
+            for i in 0..<x.rows {
+                y[i, row] = (0..<wide.columns).reduce(0) { $0 + x[i, $1] * wide.base[$1] }
+            }
+        }
+    }
+
+    public static func mixRows(_ shares: Matrix<Element>, _ values: Matrix<Element>, into y: Matrix<Element>) {
+        for i in 0..<y.rows {
+            for j in 0..<y.columns { y[i, j] = (0..<values.rows).reduce(0) { $0 + shares[i, $1] * values[$1, j] } }
+        }
+    }
+}
