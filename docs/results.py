@@ -1,6 +1,6 @@
 """Makes the sections of results.md from what runs left behind; needs no package.
 
-    python docs/results.py demo reproduction easy-vqa
+    python docs/results.py demo reproduction easy-vqa arms
 
 replaces the sections that are named. Start it in the repository's folder after the commands that the page names.
 --demo, --reproduction and --easy-vqa say where their output is, --worker the program that compares evaluations.
@@ -26,7 +26,7 @@ MEASURES = ["accuracy", "accuracy (open)", "accuracy (yes/no)"]
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("parts", nargs="+", choices=["demo", "reproduction", "easy-vqa"])
+    parser.add_argument("parts", nargs="+", choices=["demo", "reproduction", "easy-vqa", "arms"])
     parser.add_argument("--demo", type=pathlib.Path, default=pathlib.Path("runs"), help="folder of demo-0, demo-1, …")
     parser.add_argument("--reproduction", type=pathlib.Path, default=pathlib.Path("runs/reproduction"))
     parser.add_argument("--easy-vqa", type=pathlib.Path, default=pathlib.Path("examples/easy-vqa/runs"))
@@ -353,13 +353,85 @@ steps on two cores, which may have done other work besides, without reading, min
              "effective negatives", "minutes"], runs) + "\n"
 
 
+# Of examples/easy-vqa/compare, in the order of its table.
+ARMS = {"warmup": "warm-up", "sft": "further supervised training", "dpo": "DPO", "dpo-anchor": "DPO, anchor",
+        "mdpo": "mDPO, anchor", "chip": "CHiP", "known": "known negatives", "known-anchor": "known negatives, anchor",
+        "random-anchor": "random negatives, anchor", "mined-anchor": "mined negatives, uniform, anchor",
+        "misp": "mined negatives, importance", "misp-anchor": "mined negatives, importance, anchor"}
+ARM_PAIRS = [("dpo-anchor", "dpo", "the anchor, without pictures"),
+             ("known-anchor", "known", "the anchor, with pictures"),
+             ("known-anchor", "dpo-anchor", "three pictures known to be wrong"),
+             ("random-anchor", "dpo-anchor", "three random pictures"),
+             ("mined-anchor", "random-anchor", "mined, not at random"),
+             ("misp-anchor", "mined-anchor", "drawn by importance, not uniformly"),
+             ("misp-anchor", "known-anchor", "mined, not known from labels"),
+             ("misp-anchor", "sft", "MISP-DPO, not supervised training")]
+
+
+def arm_results(folder: pathlib.Path) -> dict:
+    """What was measured, by seed and arm: in `folder`, and in earlier runs, of which arms.json keeps the numbers."""
+    kept = pathlib.Path("examples/easy-vqa/arms.json")
+    found = json.loads(kept.read_text()) if kept.exists() else {}
+    for place in sorted(folder.glob("compare/seed-*/eval-*")):
+        seed, arm = place.parent.name.removeprefix("seed-"), place.name.removeprefix("eval-")
+        if not (place / "results.json").exists():
+            continue
+        steps = [json.loads(line) for line in (place.parent / arm / "metrics.jsonl").read_text().splitlines()]
+        found.setdefault(seed, {})[arm] = dict(
+            {name: m["value"] for name, m in measures(place).items()}, steps=len(steps),
+            seconds=round(sum(step["time/step"] for step in steps), 1), machine=machine(place.parent / arm))
+    kept.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    return found
+
+
+def arms(folder: pathlib.Path) -> str:
+    found = arm_results(folder)
+    seeds = sorted(found, key=int)
+
+    def values(arm: str, name: str) -> list[float]:
+        return [found[seed][arm][name] for seed in seeds if arm in found[seed]]
+
+    def text(numbers: list[float], digits: int = 3) -> str:
+        mean = sum(numbers) / len(numbers)
+        return f"{mean:.{digits}f} ± {half_width(numbers):.{digits}f}" if len(numbers) > 1 else f"{mean:.{digits}f}"
+
+    present = [arm for arm in ARMS if values(arm, "seconds")]
+    rows = []
+    for arm in present:
+        minutes = [seconds / 60 for seconds in values(arm, "seconds")]
+        rows.append([ARMS[arm], str(len(minutes)), *(text(values(arm, name)) for name in MEASURES), text(minutes, 1)])
+    pairs = []
+    for own, other, what in ARM_PAIRS:
+        both = [seed for seed in seeds if own in found[seed] and other in found[seed]]
+        if both:
+            cells = [[found[seed][own][name] - found[seed][other][name] for seed in both] for name in MEASURES]
+            pairs.append([f"{ARMS[own]} less {ARMS[other]}", what,
+                          *(paired(cell, 3) if len(cell) > 1 else f"{cell[0]:+.3f}" for cell in cells)])
+    machines = "; ".join(sorted({arm["machine"] for seed in found.values() for arm in seed.values()}))
+    few = "Of one seed there is no interval." if len(seeds) == 1 else "Intervals are 95 % over seeds (Student's t)."
+    return f"""## easy-VQA: what each thing adds
+
+```sh
+examples/easy-vqa/compare --seeds "{' '.join(seeds)}"
+```
+
+The same model, groups and questions as below, one epoch (150 steps of 8 groups) from each seed's own warm-up. Share of
+right answers to 1,000 questions. {few} Minutes are those of the steps ({machines}), beside other work.
+
+""" + table(["trained with", "seeds", "all", "for a word", "yes or no", "minutes"], rows) + """
+
+Each row differs in what the second column says:
+
+""" + table(["", "what differs", "all", "for a word", "yes or no"], pairs) + "\n"
+
+
 def main() -> None:
     args = arguments()
     page = pathlib.Path(__file__).with_name("results.md")
     text = page.read_text()
     for part in args.parts:
         made = {"demo": lambda: demo(args.demo), "reproduction": lambda: reproduction(args.reproduction),
-                "easy-vqa": lambda: easy_vqa(args.easy_vqa, args.worker)}[part]()
+                "easy-vqa": lambda: easy_vqa(args.easy_vqa, args.worker), "arms": lambda: arms(args.easy_vqa)}[part]()
         title = made.split("\n")[0]
         before, found, rest = text.partition(title + "\n")
         if not found:
