@@ -138,11 +138,11 @@ public struct RotaryAttention<A: Arithmetic>: Sendable {
 public struct DecoderLayer<A: Arithmetic>: Sendable {
     /// Before the attention.
     public let attentionNorm: RMSNorm<A>
-    /// The first summand.
+    /// Its output is added to x.
     public var attention: RotaryAttention<A>
     /// Before the network.
     public let networkNorm: RMSNorm<A>
-    /// The second summand.
+    /// Its output is added to h.
     public var network: GatedNetwork<A>
 
     /// What `backward` needs.

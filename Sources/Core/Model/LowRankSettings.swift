@@ -5,7 +5,7 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
 
     /// The largest rank among the modules.
     public var r: Int
-    /// α, of modules without one of their own in `parts`.
+    /// α; a module in `parts` has its own.
     public var alpha: Double
     /// Modules that have an adapter, in every layer unless `parts` says otherwise.
     public var targets: [String]
@@ -51,10 +51,10 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
 public struct LowRankShape: Sendable, Equatable, Codable {
     /// Rows of A and columns of B.
     public var r: Int
-    /// Numerator of the scale.
+    /// α, the numerator of the scale.
     public var alpha: Double
 
-    /// Rank r, and α as given: the scale is α/r, or α/√r where rank-stabilised.
+    /// The scale that comes of it is `LowRankSettings.scale(of:)`.
     public init(r: Int, alpha: Double) {
         self.r = r
         self.alpha = alpha

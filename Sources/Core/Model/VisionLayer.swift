@@ -111,13 +111,13 @@ public struct LayerScale<A: Arithmetic>: Sendable {
 public struct VisionLayer<A: Arithmetic>: Sendable {
     /// Before the attention.
     public let attentionNorm: LayerNorm<A>
-    /// The first summand.
+    /// Its output, scaled, is added to x.
     public let attention: VisionAttention<A>
     /// λ₁; nil for none.
     public let attentionScale: LayerScale<A>?
     /// Before the network.
     public let networkNorm: LayerNorm<A>
-    /// The second summand.
+    /// Its output, scaled, is added to h.
     public let network: TwoLayerNetwork<A>
     /// λ₂; nil for none.
     public let networkScale: LayerScale<A>?

@@ -12,7 +12,7 @@ public struct NegativeDraw: Sendable, Equatable {
     public var logWeights: [Double]
     /// How often each item was drawn; its log-weight counts all of them.
     public var multiplicities: [Int]
-    /// How the gradient follows.
+    /// How the gradient follows from the advantages.
     public var estimator: Estimator
 
     /// Unless told otherwise, each item was drawn once. As many log-weights as indices.
