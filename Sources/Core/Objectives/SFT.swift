@@ -2,13 +2,13 @@
 public struct SFT: Objective {
     /// `objective.kind: sft`
     public static let name = "sft"
-    /// None of them matters here.
+    /// The loss uses none of them.
     public static let defaults = ObjectiveSettings()
 
-    /// Not used: there is no reference to be tied to.
+    /// The loss does not use it: there is no reference to be tied to.
     public let beta: Double
 
-    /// Takes β, which changes nothing.
+    /// Takes β, which the loss does not use.
     public init(_ settings: ObjectiveSettings) { beta = settings.beta }
 
     /// The chosen response alone, without a reference.
