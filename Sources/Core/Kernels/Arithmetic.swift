@@ -62,7 +62,8 @@ public protocol Arithmetic: Sendable {
     static func addColumnSums(ofProduct x: Matrix<Element>, _ y: Matrix<Element>, to sums: Pointer)
 
     // Normalization
-    /// y ← x·r·weight with r = 1/√(mean x² + ε) of each row. x, y: T × C; `inverseRMS` takes the T values r.
+    /// y ← x·r·weight with r = 1/√(mean x² + ε) of each row (Zhang and Sennrich, arXiv 1910.07467). x, y: T × C;
+    /// `inverseRMS` takes the T values r.
     static func rmsNorm(
         _ x: Matrix<Element>, weight: Pointer, epsilon: Double, into y: Matrix<Element>, inverseRMS: Pointer)
     /// Adds to dx: T × C and, where it is given, to the C values of `weightGradient`. `inverseRMS` is what `rmsNorm`
@@ -70,8 +71,8 @@ public protocol Arithmetic: Sendable {
     static func rmsNormBackward(
         _ dy: Matrix<Element>, x: Matrix<Element>, weight: Pointer, inverseRMS: Pointer, to dx: Matrix<Element>,
         weightGradient: Pointer?)
-    /// y ← (x − μ)·r·weight + bias with r = 1/√(var x + ε) of each row. x, y: T × C; `mean` and `inverseDeviation` take
-    /// the T values μ and r.
+    /// y ← (x − μ)·r·weight + bias with r = 1/√(var x + ε) of each row (Ba et al., arXiv 1607.06450). x, y: T × C;
+    /// `mean` and `inverseDeviation` take the T values μ and r.
     static func layerNorm(
         _ x: Matrix<Element>, weight: Pointer, bias: Pointer, epsilon: Double, into y: Matrix<Element>, mean: Pointer,
         inverseDeviation: Pointer)
@@ -83,12 +84,12 @@ public protocol Arithmetic: Sendable {
 
     // Rotary positions
     /// In place: in each head the pair (x_i, x_{i+D/2}) turns by the row's angle i, or back where `inverse`, which is
-    /// the backward pass. x: T × (H·D); cosines, sines: T × D/2.
+    /// the backward pass (Su et al., RoFormer, arXiv 2104.09864). x: T × (H·D); cosines, sines: T × D/2.
     static func rotate(
         _ x: Matrix<Element>, heads: Int, cosines: Matrix<Element>, sines: Matrix<Element>, inverse: Bool)
 
     // Activations
-    /// y ← silu(gate)·up, element by element, in matrices of one shape.
+    /// y ← silu(gate)·up, element by element, in matrices of one shape (Shazeer, arXiv 2002.05202).
     static func swiGLU(gate: Matrix<Element>, up: Matrix<Element>, into y: Matrix<Element>)
     /// Overwrites `gateGradient` and `upGradient`; `gate` and `up` are what `swiGLU` was given. All of one shape.
     static func swiGLUBackward(
@@ -125,7 +126,8 @@ public protocol Arithmetic: Sendable {
     /// place.
     static func tokenLogProbabilityBackward(
         _ logits: Matrix<Element>, targets: [Int32], logSumExp: Pointer, coefficients: [Double])
-    /// KL(reference‖policy) of each row into `divergences`. logits (the policy's), reference: T × V.
+    /// KL(reference‖policy) of each row into `divergences` (docs/method.md, CHiP). logits, which are the policy's, and
+    /// reference: T × V.
     static func tokenDivergence(
         _ logits: Matrix<Element>, logSumExp: Pointer, reference: Matrix<Element>, referenceLogSumExp: Pointer,
         into divergences: UnsafeMutablePointer<Double>)

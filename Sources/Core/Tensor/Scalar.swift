@@ -37,7 +37,7 @@ extension Double: Scalar {
 }
 
 extension Float: Scalar {
-    /// eˣ, by the C library, as the other functions here. Loops over many use `Float8`.
+    /// eˣ, by the C library, as the other functions here. Kernels have their own for many at once.
     public static func exponential(_ x: Float) -> Float { expf(x) }
     /// ln x
     public static func naturalLogarithm(_ x: Float) -> Float { logf(x) }
