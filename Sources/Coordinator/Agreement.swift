@@ -5,12 +5,14 @@ import Foundation
 public struct AgreedFailure: Error, CustomStringConvertible, Sendable {
     /// What the lowest failing rank met.
     public let error: MISPError
+    /// The lowest rank that failed.
     public let failingRank: Int
     /// The failing rank and its host, `rank 3, host b`, where others did not fail alike.
     public let whereabouts: String?
     /// True on rank 0 alone.
     public let isMineToPrint: Bool
 
+    /// The error's line and, where it is known, whose it is.
     public var description: String { error.description + (whereabouts.map { " (\($0))" } ?? "") }
 
     /// The same failure in other words.

@@ -10,9 +10,12 @@ import Foundation
 public struct CheckpointStore {
     /// This rank's slice of a buffer.
     public struct Buffer {
+        /// Of its file, without the ending.
         public let name: String
+        /// As many floats as `OrderedReduction.slice` gives this rank.
         public let slice: UnsafeMutablePointer<Float>
 
+        /// A slice that the caller keeps alive.
         public init(_ name: String, slice: UnsafeMutablePointer<Float>) {
             self.name = name
             self.slice = slice
@@ -23,7 +26,9 @@ public struct CheckpointStore {
 
     /// A checkpoint that was found whole.
     public struct Saved {
+        /// Steps that were taken.
         public let step: Int
+        /// What was saved beside the buffers.
         public let state: JSONField
         /// On rank 0.
         fileprivate let content: CheckpointFolder.Content?
@@ -34,11 +39,13 @@ public struct CheckpointStore {
     /// Bytes that rank 0 holds of a checkpoint that is being written, before ranks wait for the disk: 2 GiB.
     private static let heldWhileWriting = 1 << 31
 
+    /// Of all checkpoints.
     public let folder: URL
     private let communicator: any Communicator
     private let writer = BackgroundWork("checkpoint", limit: heldWhileWriting)
     private var isFirst: Bool { communicator.rank == 0 }
 
+    /// The folder need not exist; rank 0 makes it.
     public init(_ folder: URL, communicator: any Communicator) {
         self.folder = folder
         self.communicator = communicator

@@ -9,6 +9,7 @@ import Foundation
 public protocol Communicator: AnyObject {
     /// This process among `size`, counted from 0.
     var rank: Int { get }
+    /// Ranks of the run.
     var size: Int { get }
     /// For each rank, its host. Hosts are numbered by their lowest rank.
     var hosts: [Int] { get }
@@ -33,6 +34,7 @@ public protocol Communicator: AnyObject {
 
 /// How `Communicator.combine` joins the values of the ranks.
 public enum Combination: Sendable {
+    /// The sum of the values, or the greatest.
     case sum, max
 }
 
@@ -56,6 +58,7 @@ extension Communicator {
     public var localRank: Int { (0..<rank).count { hosts[$0] == hosts[rank] } }
     /// The number of ranks on this rank's host.
     public var localSize: Int { hosts.count { $0 == hosts[rank] } }
+    /// Hosts of the run.
     public var hostCount: Int { (hosts.max() ?? 0) + 1 }
 
     /// The sum over the ranks where each element is nonzero on at most one rank: exact, whatever the order.

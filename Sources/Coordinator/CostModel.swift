@@ -20,6 +20,7 @@ public struct CostModel: Sendable {
         /// AdamW's elements per second of one rank.
         public var updates: Double
 
+        /// Rates and a latency, in the units of the properties.
         public init(operations: Double, bandwidth: Double, latency: Double, updates: Double) {
             self.operations = operations
             self.bandwidth = bandwidth
@@ -28,12 +29,14 @@ public struct CostModel: Sendable {
         }
     }
 
+    /// What travels between hosts, and how fast.
     public struct Network: Sendable, Equatable {
         /// Seconds until a small message is there.
         public var latency: Double
         /// Bytes per second into and out of a host at the same time.
         public var bandwidth: Double
 
+        /// Seconds, and bytes per second.
         public init(latency: Double, bandwidth: Double) {
             self.latency = latency
             self.bandwidth = bandwidth
@@ -42,8 +45,10 @@ public struct CostModel: Sendable {
 
     /// By number of busy ranks, from 1 to as many as were measured.
     public let hosts: [Host]
+    /// Between the hosts.
     public let network: Network
 
+    /// `hosts[n − 1]` is what a rank does while n of its host are busy. There is at least one.
     public init(hosts: [Host], network: Network) {
         self.hosts = hosts
         self.network = network
@@ -54,15 +59,20 @@ public struct CostModel: Sendable {
     /// What a message costs the processor.
     private static let messageSeconds = 5e-6
 
+    /// Means over the steps that were asked about, in seconds unless it says otherwise.
     public struct Step: Sendable, Equatable {
         /// Seconds of the rank with the dearest groups, and the mean over the ranks.
         public var compute: Double
+        /// Seconds of gradients, mean over the ranks.
         public var meanCompute: Double
+        /// Seconds of adding gradients, gathering parameters and small collective calls.
         public var reduction: Double
+        /// Seconds of AdamW on a rank's slice.
         public var optimizer: Double
         /// Bytes that cross a host's network interface in each direction.
         public var networkBytes: Double
 
+        /// Seconds.
         public var total: Double { compute + reduction + optimizer }
         /// The share of the step in which the ranks compute gradients.
         public var efficiency: Double { total > 0 ? meanCompute / total : 1 }

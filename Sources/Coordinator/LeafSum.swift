@@ -7,6 +7,7 @@ import Foundation
 /// sums; then every rank adds the rest. The additions are the same for any number of ranks, powers of two or not.
 /// For vectors that every rank wants whole; a gradient whose parts have owners goes through `OrderedReduction`.
 public struct LeafSum {
+    /// Leaves of the tree.
     public let leaves: Int
     private let communicator: any Communicator
 

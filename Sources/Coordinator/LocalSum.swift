@@ -6,6 +6,7 @@ public final class ScratchPool {
     public let elements: Int
     private var buffers: [UnsafeMutableBufferPointer<Float>] = []
 
+    /// Without buffers; they are made when they are first needed.
     public init(elements: Int) { self.elements = elements }
 
     deinit { buffers.forEach { $0.deallocate() } }

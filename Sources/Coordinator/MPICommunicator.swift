@@ -6,8 +6,11 @@ import Foundation
 ///
 /// There is one per process: MPI starts once and does not start again.
 public final class MPICommunicator: Communicator {
+    /// In MPI_COMM_WORLD.
     public let rank: Int
+    /// Of MPI_COMM_WORLD.
     public let size: Int
+    /// By rank; ranks that can share memory are of one host, unless `ranksPerHost` divides them.
     public let hosts: [Int]
 
     /// MPI counts in 32-bit integers, so larger messages travel in pieces.
@@ -92,10 +95,12 @@ public final class MPICommunicator: Communicator {
         }
     }
 
+    /// MPI_Barrier.
     public func barrier() throws {
         try Pulse.waiting { try check(MPI_Barrier(world), "MPI_Barrier") }
     }
 
+    /// MPI_Bcast, in pieces.
     public func broadcast(_ bytes: UnsafeMutableRawBufferPointer, from root: Int) throws {
         for piece in pieces(bytes.count) {
             let part = UnsafeMutableRawBufferPointer(rebasing: bytes[piece])
@@ -106,6 +111,7 @@ public final class MPICommunicator: Communicator {
         }
     }
 
+    /// MPI_Irecv and MPI_Isend, in pieces, and one wait for all.
     public func exchange(_ outgoing: [UnsafeRawBufferPointer], into incoming: [UnsafeMutableRawBufferPointer]) throws {
         guard outgoing.count == size, incoming.count == size, outgoing[rank].count == incoming[rank].count else {
             throw MISPError("the slices of an exchange do not fit together", at: "exchange", kind: .defect)
@@ -140,6 +146,7 @@ public final class MPICommunicator: Communicator {
         }
     }
 
+    /// MPI_Allreduce, in pieces.
     public func combine(_ values: inout [Double], _ combination: Combination) throws {
         let operation = combination == .sum ? misp_sum() : misp_max()
         try values.withUnsafeMutableBufferPointer { values in
@@ -155,18 +162,21 @@ public final class MPICommunicator: Communicator {
         }
     }
 
+    /// A window of MPI-3 per host; nil on every rank where a host's /dev/shm has too little room, or no host two ranks.
     public func sharedMemory(bytes: Int) throws -> (any SharedMemory)? {
         guard let memory = try MPISharedMemory(bytes: bytes, local: local, communicator: self) else { return nil }
         windows.append(memory)
         return memory
     }
 
+    /// Frees the windows that are left, and MPI_Finalize.
     public func finish() throws {
         for window in windows { try window.free() }
         windows = []
         try Pulse.waiting { try check(MPI_Finalize(), "MPI_Finalize") }
     }
 
+    /// MPI_Abort.
     public func abort(status: Int32) -> Never {
         MPI_Abort(world, status)
         exit(status)

@@ -13,6 +13,7 @@ public final class OrderedReduction {
     /// Floats per block; slices are cut between blocks.
     public static let blockElements = 16_384
 
+    /// Floats of the gradient, and of the parameters.
     public let elements: Int
     /// This rank's gradient, zero at first. The reduction holds it so that others can read it where it is.
     public let gradient: UnsafeMutableBufferPointer<Float>

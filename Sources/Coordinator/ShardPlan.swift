@@ -29,6 +29,7 @@ public struct ShardPlan: Sendable {
         (tree, rankTree, self.parts) = (whole?.groups, whole?.ranks, parts)
     }
 
+    /// Ranks that the plan is for, those without groups included.
     public var ranks: Int { parts.count }
 
     /// The groups that `rank` computes, in the order of the tree.

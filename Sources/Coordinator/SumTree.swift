@@ -3,7 +3,9 @@
 /// Floating-point addition commutes but does not associate: two runs that add along the same tree get the same bits,
 /// whoever does the adding and whichever side of a node comes first.
 public indirect enum SumTree: Sendable, Equatable {
+    /// What is added, by number.
     case leaf(Int)
+    /// What the two sides gave, added.
     case sum(SumTree, SumTree)
 
     /// From left to right.

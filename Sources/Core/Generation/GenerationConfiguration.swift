@@ -6,21 +6,29 @@ import Foundation
 public struct GenerationConfiguration: Sendable, Equatable {
     /// do_sample: draws; otherwise always the most probable token, and what only draws need is not looked at.
     public var samples = false
+    /// temperature, above 0; read for draws alone.
     public var temperature: Double?
+    /// top_k; read for draws alone.
     public var topK: Int?
+    /// top_p; read for draws alone.
     public var topP: Double?
+    /// min_p; read for draws alone.
     public var minP: Double?
+    /// repetition_penalty
     public var repetitionPenalty: Double?
     /// no_repeat_ngram_size
     public var noRepeatSize: Int?
+    /// suppress_tokens
     public var suppressed: [Int32] = []
     /// begin_suppress_tokens
     public var suppressedFirst: [Int32] = []
     /// min_new_tokens and min_length: of the answer, and of prompt and answer together.
     public var leastNew: Int?
+    /// min_length, in tokens.
     public var leastLength: Int?
     /// max_new_tokens and max_length, likewise.
     public var mostNew: Int?
+    /// max_length, in tokens.
     public var mostLength: Int?
     /// eos_token_id
     public var ends: Set<Int32> = []
@@ -57,8 +65,10 @@ public struct GenerationConfiguration: Sendable, Equatable {
             "continuous_batching_config": [],
         ])
 
+    /// Says nothing.
     public init() {}
 
+    /// Where a model folder has it. It need not exist.
     public static func file(in folder: URL) -> URL { folder.appending(path: "generation_config.json") }
 
     /// - Parameters:

@@ -12,12 +12,14 @@ public struct Generator<A: Arithmetic> {
     public struct Request {
         /// Names the sequence to the sampler.
         public let key: String
+        /// Its tokens, with the rows that the features take.
         public let prompt: PromptTokens
         /// As the projector gives them: a row for each of the prompt's image rows; nil for a prompt without a picture.
         public let features: Matrix<A.Element>?
         /// Tokens of its answer at the most; nil: as many as the generator allows.
         public var limit: Int?
 
+        /// As many features as the prompt has image rows. The same key gives the same draws.
         public init(key: String, prompt: PromptTokens, features: Matrix<A.Element>?, limit: Int? = nil) {
             self.key = key
             self.limit = limit

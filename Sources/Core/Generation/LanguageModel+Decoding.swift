@@ -1,15 +1,19 @@
 extension LanguageModel {
     /// The next rows of one sequence, as they stand among the rows of a batch.
     public struct Continuation: Sendable {
+        /// Rows of the batch.
         public let rows: Range<Int>
+        /// The sequence's earlier rows, to which these are added.
         public let cache: KeyValueCache<A.Element>
 
+        /// No two continuations of a batch share rows or a cache.
         public init(rows: Range<Int>, cache: KeyValueCache<A.Element>) {
             self.rows = rows
             self.cache = cache
         }
     }
 
+    /// An empty cache for a sequence of this model, with room for `capacity` rows before it grows.
     public func makeCache(capacity: Int) -> KeyValueCache<A.Element> {
         let attention = layers.first?.attention.attention
         return KeyValueCache(

@@ -2,14 +2,17 @@
 public struct TokenHistory: Sendable {
     /// Every row of the prompt, a picture's placeholders included.
     public let prompt: [Int32]
+    /// The tokens chosen so far.
     public private(set) var answer: [Int32] = []
     private(set) var seen: Set<Int32>
 
+    /// Nothing is answered yet.
     public init(prompt: [Int32]) {
         self.prompt = prompt
         seen = Set(prompt)
     }
 
+    /// Adds a token to the answer.
     public mutating func append(_ token: Int32) {
         answer.append(token)
         seen.insert(token)
@@ -30,10 +33,12 @@ public struct TokenConstraints: Sendable, Equatable {
     public var leastNew = 0
     /// Tokens that end an answer.
     public var ends: Set<Int32> = []
+    /// suppress_tokens: never chosen.
     public var suppressed: [Int32] = []
     /// begin_suppress_tokens: not an answer's first token.
     public var suppressedFirst: [Int32] = []
 
+    /// Unless told otherwise, nothing changes.
     public init(repetitionPenalty: Double = 1) { self.repetitionPenalty = repetitionPenalty }
 
     var changesNothing: Bool {

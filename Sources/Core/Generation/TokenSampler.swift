@@ -8,8 +8,10 @@ public struct TokenSampler: Sendable, Equatable {
     public var topP: Double
     /// Tokens stay whose probability is at least this share of the largest; 0 keeps all.
     public var minP: Double
+    /// With a sequence's key and the step it decides every draw.
     public var seed: UInt64
 
+    /// Unless told otherwise, the most probable token always.
     public init(temperature: Double = 0, topK: Int = 0, topP: Double = 1, minP: Double = 0, seed: UInt64 = 0) {
         self.temperature = temperature
         self.topK = topK

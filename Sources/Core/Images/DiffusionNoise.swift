@@ -3,7 +3,9 @@
 /// The schedule is the one that CHiP takes over from VCD: 1,000 steps, β_t = 10⁻⁵ + σ(t′)·(5·10⁻³ − 10⁻⁵) with t′
 /// evenly spaced from −6 to 6, ᾱ_t the product of 1 − β up to and including t.
 public struct DiffusionNoise: Hashable, Sendable {
+    /// With the group's id the key of ε.
     public let seed: UInt64
+    /// The group's id.
     public let group: String
     /// 0 to 999: how far the picture has dissolved.
     public let step: Int
@@ -25,6 +27,7 @@ public struct DiffusionNoise: Hashable, Sendable {
         }
     }
 
+    /// √ᾱ·x + √(1−ᾱ)·ε for preprocessed pixels of any number; returned anew.
     public func added(to pixels: [Float]) -> [Float] {
         let signal = signal
         let (keep, scale) = (Float(signal.squareRoot()), Float((1 - signal).squareRoot()))

@@ -15,15 +15,21 @@ public enum Transparency: String, Sendable, CaseIterable {
 /// first frame counts; 16-bit samples keep their high byte, except grey without alpha, which saturates at 255. The
 /// format is told by the content, never by the file's name. Errors name the file.
 public enum ImageDecoder {
+    /// What is read; the values are for messages.
     public enum Format: String, Sendable {
+        /// Portable Network Graphics.
         case png = "PNG"
+        /// Baseline and progressive.
         case jpeg = "JPEG"
+        /// Lossy and lossless.
         case webp = "WebP"
     }
 
     /// What a file says of itself before any pixel is decoded.
     public struct Header: Sendable, Equatable {
+        /// Told by the content.
         public let format: Format
+        /// Pixels.
         public let width, height: Int
         /// Whether the format's header lets pixels be transparent.
         public let mayBeTransparent: Bool
@@ -43,10 +49,17 @@ public enum ImageDecoder {
         return try checked(outcome, at: place, start)
     }
 
+    /// The header of a file's bytes, of which the first may suffice.
+    ///
+    /// - Parameter place: what errors name, such as the file
     public static func header(_ data: Data, at place: String) throws(MISPError) -> Header {
         try checked(rawHeader(data), at: place, data)
     }
 
+    /// Reads a file.
+    ///
+    /// - Throws: `MISPError` for a file that cannot be read, is of another format, damaged, or of more than
+    ///   `maximumPixels`
     public static func decode(
         contentsOf url: URL, transparency: Transparency = .white
     ) throws(MISPError) -> RGBImage {

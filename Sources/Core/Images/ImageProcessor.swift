@@ -3,6 +3,7 @@ import Foundation
 /// Pictures to a vision tower's `pixel_values`, as Hugging Face's PIL image processors make them:
 /// resize, centre crop, rescale, normalise.
 public struct ImageProcessor: Sendable {
+    /// What is done to a picture.
     public let configuration: ImageProcessorConfiguration
     /// The size of every picture that ``process(_:)`` returns.
     public let height, width: Int
@@ -49,6 +50,7 @@ public struct ImageProcessor: Sendable {
         return value
     }
 
+    /// As `process`.
     public func callAsFunction(_ image: RGBImage) -> [Float] { process(image) }
 
     /// `pixel_values` of one picture: `[3, height, width]`, red, green and blue planes.

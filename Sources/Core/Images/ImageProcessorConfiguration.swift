@@ -2,14 +2,17 @@ import Foundation
 
 /// What an image processor of Hugging Face does to a picture, with the defaults of its class filled in.
 public struct ImageProcessorConfiguration: Sendable, Equatable {
+    /// What a picture is resized to, before the crop.
     public enum Size: Sendable, Equatable {
         /// The shorter side becomes this long and the aspect ratio stays.
         case shortestEdge(Int)
+        /// Both sides, whatever the aspect ratio.
         case exact(height: Int, width: Int)
     }
 
     /// nil: the picture keeps its size.
     public var size: Size?
+    /// The filter of the resizing.
     public var resampling: Resampling
     /// (height, width); nil: no crop.
     public var cropHeight, cropWidth: Int?

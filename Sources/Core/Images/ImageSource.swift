@@ -2,10 +2,14 @@ import Foundation
 
 /// A picture that a sequence shows: a file, a crop of it, or the file under noise.
 public struct ImageSource: Hashable, Sendable {
+    /// Of the file.
     public let path: String
+    /// Cut out before preprocessing; nil: the whole picture.
     public let crop: CropRegion?
+    /// Added after preprocessing; nil: none.
     public let noise: DiffusionNoise?
 
+    /// Unless told otherwise, the file as it is.
     public init(path: String, crop: CropRegion? = nil, noise: DiffusionNoise? = nil) {
         self.path = path
         self.crop = crop
@@ -42,6 +46,7 @@ public struct CropRegion: Hashable, Sendable {
     /// Where the rectangle lies in the room that is left, in [0, 1].
     public let x, y: Double
 
+    /// Nothing is checked: `area` is above 0 and at most 1, `aspect` above 0, `x` and `y` from 0 to 1.
     public init(area: Double, aspect: Double, x: Double, y: Double) {
         (self.area, self.aspect, self.x, self.y) = (area, aspect, x, y)
     }

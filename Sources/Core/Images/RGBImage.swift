@@ -3,7 +3,9 @@ import Foundation
 
 /// A picture in 8-bit RGB, row by row from the top: `pixels[(y * width + x) * 3 + channel]`.
 public struct RGBImage: Sendable, Equatable {
+    /// Pixels.
     public let width, height: Int
+    /// 3 · width · height bytes.
     public let pixels: [UInt8]
 
     /// - Precondition: `pixels.count == width * height * 3`, and neither side is 0.

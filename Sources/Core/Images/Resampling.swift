@@ -3,11 +3,17 @@ import Foundation
 /// A resampling filter, numbered as in Pillow and in preprocessor_config.json. When a side shrinks, the filter widens
 /// with the scale, which is what keeps the result free of aliasing.
 public enum Resampling: Int, Sendable, CaseIterable {
+    /// The nearest pixel.
     case nearest = 0
+    /// A sinc windowed by a sinc, over three pixels on each side.
     case lanczos = 1
+    /// A triangle, over one pixel on each side.
     case bilinear = 2
+    /// Keys' cubic with a = −0.5, over two pixels on each side.
     case bicubic = 3
+    /// The mean over the output pixel's area.
     case box = 4
+    /// A sinc under a Hamming window, over one pixel on each side.
     case hamming = 5
 
     /// Half the filter's width, in pixels of the coarser grid.

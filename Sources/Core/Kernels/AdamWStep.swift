@@ -3,16 +3,22 @@
 /// With t counted from 1: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g²,
 /// θ ← θ·(1 − lr·λ) − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε).
 public struct AdamWStep: Sendable, Equatable {
+    /// lr of this step.
     public var learningRate: Double
+    /// β₁: the share of the first moment that stays.
     public var beta1: Double
+    /// β₂: the share of the second moment that stays.
     public var beta2: Double
+    /// ε, added to the root of the corrected second moment.
     public var epsilon: Double
+    /// λ. It is decoupled: it shrinks the parameters and never enters the moments.
     public var weightDecay: Double
     /// Multiplies every gradient first: the mean over groups and the clipping in one.
     public var gradientScale: Double
     /// Updates made, this one included: 1 at the first.
     public var count: Int
 
+    /// The defaults are those of `torch.optim.AdamW`, but for λ, which is 0.01 there.
     public init(
         learningRate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
         weightDecay: Double = 0, gradientScale: Double = 1, count: Int

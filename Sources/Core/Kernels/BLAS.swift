@@ -10,6 +10,7 @@ public enum BLAS {
         threadCount.store(max(count, 1), ordering: .relaxed)
         openblas_set_num_threads(Int32(max(count, 1)))
     }
+    /// Threads of one product, as `setThreads` left them: 1 at first.
     public static var threads: Int { threadCount.load(ordering: .relaxed) }
 
     /// What decides about the last bits of float32 products: our own kernels, which all give the same, or those that
@@ -21,6 +22,7 @@ public enum BLAS {
     public static var kernel: String { FloatProduct.current?.name ?? "OpenBLAS \(openBLASKernel)" }
     /// The kernel that OpenBLAS chose for this processor, such as `Haswell`.
     public static var openBLASKernel: String { String(cString: openblas_get_corename()) }
+    /// How OpenBLAS describes its own build: version and options.
     public static var configuration: String { String(cString: openblas_get_config()) }
 }
 

@@ -19,10 +19,12 @@ extension Arithmetic {
         }
     }
 
+    /// y = f(x)
     public static func activate(_ kind: Activation, _ x: Matrix<Element>, into y: Matrix<Element>) {
         for i in 0..<x.count { y.base[i] = valueAndSlope(kind, x.base[i]).value }
     }
 
+    /// dx = dy·f′(x)
     public static func activateBackward(
         _ kind: Activation, _ dy: Matrix<Element>, x: Matrix<Element>, into dx: Matrix<Element>
     ) {

@@ -1,16 +1,20 @@
 extension Arithmetic {
+    /// y[i] += x[i]
     public static func add(_ x: Pointer, to y: Pointer, count: Int) {
         for i in 0..<count { y[i] += x[i] }
     }
 
+    /// y[i] += scale·x[i]
     public static func addScaled(_ scale: Element, _ x: Pointer, to y: Pointer, count: Int) {
         for i in 0..<count { y[i] += scale * x[i] }
     }
 
+    /// x[i] *= factor
     public static func scale(_ x: Pointer, by factor: Element, count: Int) {
         for i in 0..<count { x[i] *= factor }
     }
 
+    /// Σ x[i]², in Double.
     public static func sumOfSquares(_ x: Pointer, count: Int) -> Double {
         var sum = 0.0
         for i in 0..<count { sum += Double(x[i]) * Double(x[i]) }
@@ -41,6 +45,7 @@ extension Arithmetic {
         }
     }
 
+    /// The formulas of `AdamWStep`, one parameter after the other, with its constants rounded to `Element` first.
     @discardableResult
     public static func adamW(
         _ parameters: Pointer, gradient: Pointer, firstMoment m: Pointer, secondMoment v: Pointer, count: Int,

@@ -1,8 +1,11 @@
 /// One side of a product: a matrix, or a file's 16-bit numbers, which are widened a block at a time.
 public enum Factor<Element: Scalar>: Sendable {
+    /// In memory; may be a strided view.
     case matrix(Matrix<Element>)
+    /// `rows` × `columns` numbers of a mapped file, row by row.
     case stored(StoredTensor, rows: Int, columns: Int)
 
+    /// Rows, before `op` transposes.
     public var rows: Int {
         switch self {
         case .matrix(let matrix): matrix.rows
@@ -10,6 +13,7 @@ public enum Factor<Element: Scalar>: Sendable {
         }
     }
 
+    /// Columns, before `op` transposes.
     public var columns: Int {
         switch self {
         case .matrix(let matrix): matrix.columns
@@ -28,12 +32,18 @@ public enum Factor<Element: Scalar>: Sendable {
 
 /// scale · op(a) · op(b), a term of a sum of products; `op` transposes when asked to.
 public struct ProductTerm<Element: Scalar>: Sendable {
+    /// The left factor.
     public var a: Matrix<Element>
+    /// Whether op(a) is aᵀ.
     public var transposeA: Bool
+    /// The right factor.
     public var b: Factor<Element>
+    /// Whether op(b) is bᵀ.
     public var transposeB: Bool
+    /// What the product is multiplied by.
     public var scale: Element
 
+    /// With a right factor that may lie in a file.
     public init(
         _ a: Matrix<Element>, transposeA: Bool = false, _ b: Factor<Element>, transposeB: Bool = false,
         scale: Element = 1
@@ -41,6 +51,7 @@ public struct ProductTerm<Element: Scalar>: Sendable {
         (self.a, self.transposeA, self.b, self.transposeB, self.scale) = (a, transposeA, b, transposeB, scale)
     }
 
+    /// With both factors in memory.
     public init(
         _ a: Matrix<Element>, transposeA: Bool = false, _ b: Matrix<Element>, transposeB: Bool = false,
         scale: Element = 1
@@ -48,7 +59,10 @@ public struct ProductTerm<Element: Scalar>: Sendable {
         self.init(a, transposeA: transposeA, .matrix(b), transposeB: transposeB, scale: scale)
     }
 
+    /// Rows of op(a), and so of the product.
     public var rows: Int { transposeA ? a.columns : a.rows }
+    /// Columns of op(a) and rows of op(b): the index that is summed over.
     public var inner: Int { transposeA ? a.rows : a.columns }
+    /// Columns of op(b), and so of the product.
     public var columns: Int { transposeB ? b.rows : b.columns }
 }

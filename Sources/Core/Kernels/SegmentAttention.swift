@@ -1,5 +1,6 @@
 /// Rows of a stacked batch that attend together: to each other, and to the rows of a prefix that they continue.
 public struct AttentionSegment: Sendable, Equatable {
+    /// Where its own rows stand among the batch's, whose keys and values they have.
     public let rows: Range<Int>
     /// Rows of the segments that this one continues, outermost first; every row here sees all of them.
     public let prefix: [Range<Int>]
@@ -37,14 +38,18 @@ extension [AttentionSegment] {
 /// head at a time; the backward pass makes them again from the stored log-sum-exp (Dao et al., FlashAttention, arXiv
 /// 2205.14135, §3.1).
 public struct SegmentAttention<A: Arithmetic>: Sendable {
+    /// H, heads of the queries.
     public let heads: Int
+    /// H_kv, heads of keys and values, which divides H.
     public let keyHeads: Int
+    /// D
     public let headSize: Int
     /// Row i of a segment sees rows 0…i of it; otherwise all of it.
     public let isCausal: Bool
     /// Causal attention alone: a row sees so many keys, the last up to its own; nil for all of them.
     public let window: Int?
 
+    /// `window` counts only where attention is causal.
     public init(heads: Int, keyHeads: Int, headSize: Int, isCausal: Bool, window: Int? = nil) {
         self.heads = heads
         self.keyHeads = keyHeads
@@ -56,6 +61,7 @@ public struct SegmentAttention<A: Arithmetic>: Sendable {
     /// Queries whose scores exist at once, for each of the heads that share a key head: whole strips of FloatProduct.
     static var blockRows: Int { 72 }
 
+    /// What `backward` needs: q, k, v, the output, and a log-sum-exp per head and query.
     public struct Activations {
         let q: Matrix<A.Element>
         let k: Matrix<A.Element>
@@ -65,6 +71,7 @@ public struct SegmentAttention<A: Arithmetic>: Sendable {
         let logSumExp: Matrix<A.Element>
     }
 
+    /// Returns the output, Q × (H·D), and what `backward` needs.
     public func forward(
         q: Matrix<A.Element>, k: Matrix<A.Element>, v: Matrix<A.Element>, _ segments: [AttentionSegment]
     ) -> (Matrix<A.Element>, Activations) {

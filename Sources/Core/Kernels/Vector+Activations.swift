@@ -1,6 +1,7 @@
 import CVector
 
 extension VectorArithmetic {
+    /// y ← silu(gate)·up
     public static func swiGLU(gate: Matrix<Float>, up: Matrix<Float>, into y: Matrix<Float>) {
         let (g, u, target) = (gate.base, up.base, y.base)
         @inline(__always) func body(_ i: Int, _ n: Int) {
@@ -10,6 +11,7 @@ extension VectorArithmetic {
         forEachEight(gate.count, body)
     }
 
+    /// dup = dy·silu(g); dgate = dy·up·σ(g)·(1 + g·(1 − σ(g))); both overwritten.
     public static func swiGLUBackward(
         _ dy: Matrix<Float>, gate: Matrix<Float>, up: Matrix<Float>, gateGradient: Matrix<Float>,
         upGradient: Matrix<Float>
@@ -25,6 +27,7 @@ extension VectorArithmetic {
         forEachEight(gate.count, body)
     }
 
+    /// y ← f(x); the tanh of GELU by way of a sigmoid.
     public static func activate(_ kind: Activation, _ x: Matrix<Float>, into y: Matrix<Float>) {
         let (source, target) = (x.base, y.base)
         @inline(__always) func body(_ i: Int, _ n: Int) {
@@ -33,6 +36,7 @@ extension VectorArithmetic {
         forEachEight(x.count, body)
     }
 
+    /// dx ← dy·f′(x)
     public static func activateBackward(
         _ kind: Activation, _ dy: Matrix<Float>, x: Matrix<Float>, into dx: Matrix<Float>
     ) {
@@ -43,6 +47,7 @@ extension VectorArithmetic {
         forEachEight(x.count, body)
     }
 
+    /// x[t, c] ← σ(x[t, c] + bias[c])
     public static func sigmoid(_ x: Matrix<Float>, bias: Pointer) {
         for t in 0..<x.rows {
             let row = x.row(t)

@@ -1,4 +1,5 @@
 extension VectorArithmetic {
+    /// As the plain loop, but each exponential is computed once and multiplied by 1/sum.
     public static func softmax(
         _ scores: Matrix<Float>, scale: Float, visible: Int, window: Int?, logSumExp: Pointer
     ) {
@@ -20,6 +21,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// p = exp(scale·s − lse) where a row sees, 0 elsewhere, in place.
     public static func softmaxAgain(
         _ scores: Matrix<Float>, scale: Float, visible: Int, window: Int?, logSumExp: Pointer
     ) {
@@ -41,6 +43,7 @@ extension VectorArithmetic {
         (start + seen.upperBound).update(repeating: 0, count: scores.columns - seen.upperBound)
     }
 
+    /// dots[t] ← Σ_c x[t, c]·y[t, c], in an order that depends on the length of the rows alone.
     public static func rowDots(_ x: Matrix<Float>, _ y: Matrix<Float>, into dots: Pointer) {
         for t in 0..<x.rows {
             let (a, b) = (x.row(t), y.row(t))
@@ -50,6 +53,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// dP ← scale·p·(dP − δ)
     public static func softmaxBackward(
         _ probabilities: Matrix<Float>, dP: Matrix<Float>, delta: Pointer, scale: Float
     ) {

@@ -2,18 +2,21 @@ import CVector
 
 /// The plain loops' operations in their order, eight at a time: the same bits, but for sums.
 extension VectorArithmetic {
+    /// y ← y + x
     public static func add(_ x: Pointer, to y: Pointer, count: Int) {
         forEachEight(count) { i, n in
             (Float8(y + i, n) + Float8(x + i, n)).store(y + i, n)
         }
     }
 
+    /// y ← y + scale·x
     public static func addScaled(_ scale: Float, _ x: Pointer, to y: Pointer, count: Int) {
         forEachEight(count) { i, n in
             (Float8(y + i, n) + scale * Float8(x + i, n)).store(y + i, n)
         }
     }
 
+    /// x ← factor·x
     public static func scale(_ x: Pointer, by factor: Float, count: Int) {
         forEachEight(count) { i, n in
             (Float8(x + i, n) * factor).store(x + i, n)
@@ -37,6 +40,7 @@ extension VectorArithmetic {
         return (even + odd).total
     }
 
+    /// y[t, c] ← x[t, c]·factors[c]
     public static func scaleColumns(_ x: Matrix<Float>, by factors: Pointer, into y: Matrix<Float>) {
         for t in 0..<x.rows {
             let (source, target) = (x.row(t), y.row(t))
@@ -46,6 +50,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// sums[c] += Σ_t x[t, c]·y[t, c]
     public static func addColumnSums(ofProduct x: Matrix<Float>, _ y: Matrix<Float>, to sums: Pointer) {
         for t in 0..<x.rows {
             let (a, b) = (x.row(t), y.row(t))
@@ -55,6 +60,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// z ← scale·(x − y)
     public static func difference(_ x: Pointer, _ y: Pointer, scale: Float, into z: Pointer, count: Int) {
         forEachEight(count) { i, n in
             (scale * (Float8(x + i, n) - Float8(y + i, n))).store(z + i, n)
@@ -97,6 +103,7 @@ extension VectorArithmetic {
         return trace.total == 0
     }
 
+    /// Finds the largest value eight at a time, then its first place.
     public static func firstLargest(_ x: Pointer, count: Int) -> Int {
         let highest = largest(of: x, times: 1, count: count)
         return (0..<count).first { x[$0] == highest } ?? 0

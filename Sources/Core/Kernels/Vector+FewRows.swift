@@ -5,6 +5,8 @@ import CVector
 private let hasFourByFour = misp_has_four_by_four() != 0
 
 extension VectorArithmetic {
+    /// Eight rows of W at a time; 16-bit numbers are widened in registers. The bits of a row of y do not depend on the
+    /// other rows of x.
     public static func fewRowsProduct(
         _ x: Matrix<Float>, _ weight: StoredRows, rows: Range<Int>, into y: Matrix<Float>
     ) {
@@ -16,6 +18,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// y[i, j] ← Σₜ shares[i, t]·values[t, j], 64 columns at a time while there are so many, then eight.
     public static func mixRows(_ shares: Matrix<Float>, _ values: Matrix<Float>, into y: Matrix<Float>) {
         for i in 0..<y.rows {
             var column = 0

@@ -1,4 +1,5 @@
 extension VectorArithmetic {
+    /// y ← x·r·weight, r into `inverseRMS`, a row at a time.
     public static func rmsNorm(
         _ x: Matrix<Float>, weight: Pointer, epsilon: Double, into y: Matrix<Float>, inverseRMS: Pointer
     ) {
@@ -17,6 +18,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// dx += r·(w·dy − x·r²·mean(w·dy·x)); dw += Σ_t dy·x·r
     public static func rmsNormBackward(
         _ dy: Matrix<Float>, x: Matrix<Float>, weight: Pointer, inverseRMS: Pointer, to dx: Matrix<Float>,
         weightGradient: Pointer?
@@ -42,6 +44,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// y ← (x − μ)·r·weight + bias, μ into `mean` and r into `inverseDeviation`, a row at a time.
     public static func layerNorm(
         _ x: Matrix<Float>, weight: Pointer, bias: Pointer, epsilon: Double, into y: Matrix<Float>, mean: Pointer,
         inverseDeviation: Pointer
@@ -66,6 +69,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// With x̂ = (x − μ)·r and g = w·dy: dx += r·(g − mean g − x̂·mean(g·x̂)); dw += Σ_t dy·x̂; db += Σ_t dy
     public static func layerNormBackward(
         _ dy: Matrix<Float>, x: Matrix<Float>, weight: Pointer, mean: Pointer, inverseDeviation: Pointer,
         to dx: Matrix<Float>, weightGradient: Pointer?, biasGradient: Pointer?

@@ -25,6 +25,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// logits ← coefficient·(1[target] − softmax(logits)), in place.
     public static func tokenLogProbabilityBackward(
         _ logits: Matrix<Float>, targets: [Int32], logSumExp: Pointer, coefficients: [Double]
     ) {
@@ -40,6 +41,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// Sums of 512 terms in Float, those in Double. A token to which the reference gives probability 0 adds nothing.
     public static func tokenDivergence(
         _ logits: Matrix<Float>, logSumExp: Pointer, reference: Matrix<Float>, referenceLogSumExp: Pointer,
         into divergences: UnsafeMutablePointer<Double>
@@ -65,6 +67,7 @@ extension VectorArithmetic {
         }
     }
 
+    /// reference ← coefficient·(p − p_ref), in place of the reference's logits.
     public static func tokenDivergenceBackward(
         _ logits: Matrix<Float>, logSumExp: Pointer, reference: Matrix<Float>, referenceLogSumExp: Pointer,
         coefficients: [Double]

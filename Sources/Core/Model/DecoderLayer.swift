@@ -1,8 +1,10 @@
 /// What a layer needs to know of the batch: which rows attend to which, and the rotary angles of each row.
 public struct DecoderContext<Element: Scalar> {
+    /// Which rows attend together, and which of them ask.
     public let segments: [AttentionSegment]
     /// T × D/2
     public let cosines: Matrix<Element>
+    /// T × D/2
     public let sines: Matrix<Element>
     /// The rows, ascending, that the layer's output is wanted for; nil for all T.
     public let kept: [Int]?
@@ -23,16 +25,21 @@ public struct DecoderContext<Element: Scalar> {
 
 /// down(silu(gate(x))·up(x)), LLaMA's feed-forward network. x: T × C.
 public struct GatedNetwork<A: Arithmetic>: Sendable {
+    /// From C to the network's width.
     public var gate: Linear<A>
+    /// From C to the network's width.
     public var up: Linear<A>
+    /// From the network's width to C.
     public var down: Linear<A>
 
+    /// What `backward` needs.
     public struct Activations {
         let gate: (output: Matrix<A.Element>, saved: Linear<A>.Activations)
         let up: (output: Matrix<A.Element>, saved: Linear<A>.Activations)
         let down: Linear<A>.Activations
     }
 
+    /// x: T × C. Returns y: T × C and what `backward` needs.
     public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) {
         let g = gate.forward(x)
         let u = up.forward(x)
@@ -62,17 +69,24 @@ public struct GatedNetwork<A: Arithmetic>: Sendable {
 
 /// Causal self-attention with rotary positions and grouped keys. x: T × C; y: a row for each kept one.
 public struct RotaryAttention<A: Arithmetic>: Sendable {
+    /// From C to H·D.
     public var query: Linear<A>
+    /// From C to H_kv·D.
     public var key: Linear<A>
+    /// From C to H_kv·D.
     public var value: Linear<A>
+    /// From H·D to C.
     public var output: Linear<A>
+    /// Mixes the values of what each row sees; queries and keys are rotated before.
     public let attention: SegmentAttention<A>
 
+    /// What `backward` needs.
     public struct Activations {
         let query, key, value, output: Linear<A>.Activations
         let attention: SegmentAttention<A>.Activations
     }
 
+    /// x: T × C. Returns y, a row of C for each kept one, and what `backward` needs.
     public func forward(
         _ x: Matrix<A.Element>, _ context: DecoderContext<A.Element>
     ) -> (Matrix<A.Element>, Activations) {
@@ -122,11 +136,16 @@ public struct RotaryAttention<A: Arithmetic>: Sendable {
 /// h = x + attention(norm(x)); y = h + network(norm(h)): one layer of a LLaMA decoder. x: T × C; y: a row for each kept
 /// one.
 public struct DecoderLayer<A: Arithmetic>: Sendable {
+    /// Before the attention.
     public let attentionNorm: RMSNorm<A>
+    /// Its output is added to x.
     public var attention: RotaryAttention<A>
+    /// Before the network.
     public let networkNorm: RMSNorm<A>
+    /// Its output is added to h.
     public var network: GatedNetwork<A>
 
+    /// What `backward` needs.
     public struct Activations {
         let attentionNorm: RMSNorm<A>.Activations
         let attention: RotaryAttention<A>.Activations
@@ -134,6 +153,7 @@ public struct DecoderLayer<A: Arithmetic>: Sendable {
         let network: GatedNetwork<A>.Activations
     }
 
+    /// x: T × C. Returns y, a row of C for each kept one, and what `backward` needs.
     public func forward(
         _ x: Matrix<A.Element>, _ context: DecoderContext<A.Element>
     ) -> (Matrix<A.Element>, Activations) {

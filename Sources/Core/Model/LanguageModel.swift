@@ -2,19 +2,25 @@
 public struct LanguageModel<A: Arithmetic>: Sendable {
     /// V × C
     public let embedding: Weight<A.Element>
+    /// From the embedding up.
     public var layers: [DecoderLayer<A>]
+    /// Between the last layer and the head.
     public let norm: RMSNorm<A>
     /// V × C; the embedding itself where weights are tied.
     public let head: Weight<A.Element>
+    /// D
     public let headSize: Int
+    /// Base of the angles: position·base^(−2i/D).
     public let rotaryBase: Double
     /// Whether anything in the layers is trained; otherwise no gradient need pass through them.
     public let isTrained: Bool
 
+    /// What `backward` needs.
     public struct Activations {
         /// By layer.
         let contexts: [DecoderContext<A.Element>]
         let layers: [DecoderLayer<A>.Activations]
+        /// What the layout's responses were given, token by token.
         public let scores: ResponseScores<A>
     }
 

@@ -2,10 +2,14 @@
 ///
 /// Source: Hu et al., LoRA (arXiv 2106.09685), eq. 3, with PEFT's names.
 public struct LowRankAdapter<Element: Scalar>: Sendable {
+    /// A: r × in.
     public let a: Weight<Element>
+    /// B: out × r.
     public let b: Weight<Element>
+    /// What B·A is multiplied by.
     public let scale: Element
 
+    /// Shapes are not checked: `a` is r × in, `b` is out × r.
     public init(a: Weight<Element>, b: Weight<Element>, scale: Element) {
         self.a = a
         self.b = b
@@ -15,16 +19,21 @@ public struct LowRankAdapter<Element: Scalar>: Sendable {
 
 /// y = x·Wᵀ + bias + scale·(x·Aᵀ)·Bᵀ. x: T × in; W: out × in; y: T × out.
 public struct Linear<A: Arithmetic>: Sendable {
+    /// W: out × in.
     public let weight: Weight<A.Element>
+    /// 1 × out; nil for none.
     public let bias: Weight<A.Element>?
+    /// Added to W; nil for none.
     public var adapter: LowRankAdapter<A.Element>?
 
+    /// W: out × in; bias: 1 × out.
     public init(weight: Weight<A.Element>, bias: Weight<A.Element>? = nil, adapter: LowRankAdapter<A.Element>? = nil) {
         self.weight = weight
         self.bias = bias
         self.adapter = adapter
     }
 
+    /// Whether `backward` has a gradient to add to: W's, the bias's or the adapter's.
     public var isTrained: Bool { weight.isTrained || bias?.isTrained == true || adapter != nil }
 
     /// What the backward pass needs.
@@ -34,6 +43,7 @@ public struct Linear<A: Arithmetic>: Sendable {
         let low: Matrix<A.Element>?
     }
 
+    /// x: T × in. Returns y: T × out and what `backward` needs.
     public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) {
         let y = Matrix<A.Element>(uninitialized: x.rows, weight.rows)
         var terms = [ProductTerm(x, weight.factor, transposeB: true)]

@@ -2,6 +2,7 @@ import Foundation
 
 /// An adapter folder as PEFT reads and writes it: adapter_config.json and adapter_model.safetensors.
 public struct LowRankAdapterFolder {
+    /// Ranks, scale and adapted modules, as configuration and tensors give them.
     public let settings: LowRankSettings
     private let place: String
     /// adapter_config.json

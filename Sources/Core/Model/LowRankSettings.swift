@@ -1,9 +1,11 @@
 /// LoRA's rank, scale and target modules, under PEFT's names.
 public struct LowRankSettings: Sendable, Equatable, Codable {
+    /// The projections of a decoder layer, all of which can have an adapter.
     public static let modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
     /// The largest rank among the modules.
     public var r: Int
+    /// α; a module in `parts` has its own.
     public var alpha: Double
     /// Modules that have an adapter, in every layer unless `parts` says otherwise.
     public var targets: [String]
@@ -13,6 +15,7 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
     /// the targets of all layers, alike.
     public var parts: [String: LowRankShape]?
 
+    /// Unless told otherwise, every projection with r = 64 and α = 128.
     public init(
         r: Int = 64, alpha: Double = 128, targets: [String] = modules, isRankStabilized: Bool = false,
         parts: [String: LowRankShape]? = nil
@@ -46,9 +49,12 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
 
 /// An adapter's rank and α.
 public struct LowRankShape: Sendable, Equatable, Codable {
+    /// Rows of A and columns of B.
     public var r: Int
+    /// α, the numerator of the scale.
     public var alpha: Double
 
+    /// The scale that comes of it is `LowRankSettings.scale(of:)`.
     public init(r: Int, alpha: Double) {
         self.r = r
         self.alpha = alpha

@@ -1,13 +1,20 @@
 /// Which parts of a model are trained, and how.
 public struct Trainable: Sendable, Equatable {
+    /// The language model: low-rank adapters on its projections, all its weights, or nothing.
     public enum Language: String, Sendable, Codable, CaseIterable { case lora, full, frozen }
+    /// Another part: all its weights, or nothing.
     public enum Part: String, Sendable, Codable, CaseIterable { case full, frozen }
 
+    /// The decoder with embeddings and head.
     public var language: Language
+    /// The network between vision tower and language model.
     public var projector: Part
+    /// The vision tower, up to the last layer that makes features.
     public var vision: Part
+    /// What adapters there are; counts only where `language` is `lora`.
     public var lora: LowRankSettings
 
+    /// Unless told otherwise, adapters on the language model alone.
     public init(
         language: Language = .lora, projector: Part = .frozen, vision: Part = .frozen,
         lora: LowRankSettings = LowRankSettings()
@@ -21,8 +28,11 @@ public struct Trainable: Sendable, Equatable {
 
 /// A tensor of a built model with the name and shape under which files hold it.
 public struct NamedWeight<A: Arithmetic>: Sendable {
+    /// In files that are written.
     public let name: String
+    /// In those files, outermost dimension first.
     public let shape: [Int]
+    /// Its elements, without the adapter.
     public let weight: Weight<A.Element>
     /// Trained beside the weight; merged into it when a whole model is written.
     public var adapter: LowRankAdapter<A.Element>?

@@ -4,9 +4,13 @@ import Foundation
 ///
 /// Configurations leave out what equals their class's default, so each architecture's defaults are repeated here.
 public struct ModelConfiguration: Sendable, Equatable {
+    /// `text_config`
     public var text: TextConfiguration
+    /// `vision_config`, or what LLaVA's class has in its place.
     public var vision: VisionConfiguration
+    /// Between the projector's two layers.
     public var projectorActivation: Activation
+    /// Of both of the projector's layers.
     public var projectorHasBias: Bool
     /// Hidden states that make the features, counted from 0, which is the embeddings.
     public var featureLayers: [Int]
@@ -15,6 +19,9 @@ public struct ModelConfiguration: Sendable, Equatable {
     /// The id that stands for an image feature in token sequences.
     public var imageToken: Int
 
+    /// Reads a config.json.
+    ///
+    /// - Throws: `MISPError` for a file that cannot be read, and as `init(_:)`
     public init(contentsOf url: URL) throws(MISPError) { try self.init(JSONField(contentsOf: url)) }
 
     /// - Parameter root: config.json

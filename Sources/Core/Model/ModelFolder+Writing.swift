@@ -7,6 +7,7 @@ public struct ModelWriting: Sendable {
     /// Bytes of tensors in one file at the most; a larger tensor has a file of its own.
     public var shardBytes: Int
 
+    /// Unless told otherwise, float32 in files of 5 GB.
     public init(format: StoredFormat = .float32, shardBytes: Int = 5_000_000_000) {
         self.format = format
         self.shardBytes = shardBytes

@@ -2,13 +2,20 @@ import Foundation
 
 /// A Hugging Face model folder: the files beside the weights, and the whole as a model.
 public struct ModelFolder {
+    /// The folder.
     public let url: URL
+    /// config.json
     public let configuration: ModelConfiguration
+    /// tokenizer.json and the files beside it.
     public let tokenizer: Tokenizer
+    /// preprocessor_config.json
     public let imageProcessor: ImageProcessor
     /// The token that ends a response.
     public let endOfSequence: Int32
 
+    /// Reads all but the weights.
+    ///
+    /// - Throws: `MISPError` that names the folder, file or key which is missing, malformed or not supported
     public init(_ url: URL) throws {
         self.url = url
         try Self.checkIsFolder(url, kind: "Hugging Face model")
@@ -19,6 +26,7 @@ public struct ModelFolder {
         endOfSequence = try Self.endOfSequence(url, tokenizer, configuration)
     }
 
+    /// Height and width of the preprocessed pictures.
     public var pixels: (height: Int, width: Int) { (imageProcessor.height, imageProcessor.width) }
 
     /// The model with its weights mapped from the folder's files.

@@ -3,15 +3,20 @@
 /// What is counted is what the arithmetic demands: products with weights, scores and values of visible keys, the head
 /// at scored rows; not what an implementation adds (masked scores, recomputation).
 public struct OperationCount: Sendable, Equatable {
+    /// Of the forward pass.
     public var forward: Double
+    /// Of the backward pass.
     public var backward: Double
+    /// Operations of one pass forward and one backward.
     public init(forward: Double = 0, backward: Double = 0) {
         self.forward = forward
         self.backward = backward
     }
 
+    /// Of both passes.
     public var total: Double { forward + backward }
 
+    /// Of two batches, or of two parts of a model.
     public static func + (a: OperationCount, b: OperationCount) -> OperationCount {
         OperationCount(forward: a.forward + b.forward, backward: a.backward + b.backward)
     }

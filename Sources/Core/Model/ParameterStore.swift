@@ -4,10 +4,14 @@ public struct ParameterSlot: Sendable, Equatable {
     public let name: String
     /// The tensor's shape in those files; its elements are `rows` × `columns`.
     public let shape: [Int]
+    /// The place of its first element in each flat buffer.
     public let offset: Int
+    /// Rows that the model computes with.
     public let rows: Int
+    /// Columns that the model computes with.
     public let columns: Int
 
+    /// Elements; they lie without gaps.
     public var count: Int { rows * columns }
 }
 
@@ -16,14 +20,18 @@ public struct ParameterSlot: Sendable, Equatable {
 /// Tensors are reserved while the model is built and filled by `seal`; the buffer may then be moved (`adopt`) to
 /// memory that ranks of a host share.
 public final class ParameterStore<Element: Scalar>: @unchecked Sendable {
+    /// In the order of reservation, one behind the other.
     public private(set) var slots: [ParameterSlot] = []
+    /// Elements of all tensors.
     public private(set) var count = 0
+    /// `count` elements once the store is sealed; nothing before. `adopt` and `settle` replace it.
     public private(set) var values: UnsafeMutablePointer<Element>
     /// Whether training has changed the values.
     package var isUpdated = false
     private var owner: AnyObject
     private var initializers: [(Matrix<Element>) throws -> Void] = []
 
+    /// Without tensors yet.
     public init() {
         let empty = Storage<Element>(count: 0)
         owner = empty
@@ -65,6 +73,7 @@ public final class ParameterStore<Element: Scalar>: @unchecked Sendable {
         adopt(storage.base, owner: storage)
     }
 
+    /// A tensor's values where they lie now; once they have moved, ask again.
     public subscript(slot: ParameterSlot) -> Matrix<Element> {
         Matrix(owner: owner, base: values + slot.offset, rows: slot.rows, columns: slot.columns)
     }
@@ -72,9 +81,11 @@ public final class ParameterStore<Element: Scalar>: @unchecked Sendable {
 
 /// A flat gradient with the layout of the parameters; backward passes add to it.
 public struct Gradient<Element: Scalar>: @unchecked Sendable {
+    /// As many elements as the parameters have.
     public let base: UnsafeMutablePointer<Element>
     private let owner: AnyObject
 
+    /// A view of memory that `owner` keeps alive. It is not cleared.
     public init(_ base: UnsafeMutablePointer<Element>, owner: AnyObject) {
         self.base = base
         self.owner = owner
@@ -87,6 +98,7 @@ public struct Gradient<Element: Scalar>: @unchecked Sendable {
         self.init(storage.base, owner: storage)
     }
 
+    /// A tensor's part: writing to it changes the gradient.
     public subscript(slot: ParameterSlot) -> Matrix<Element> {
         Matrix(owner: owner, base: base + slot.offset, rows: slot.rows, columns: slot.columns)
     }

@@ -71,8 +71,10 @@ public struct ResponseScores<A: Arithmetic> {
 public struct Divergence<A: Arithmetic> {
     /// Another model's scores of the same responses, which come first among those that it is compared with.
     public let reference: ResponseScores<A>
+    /// The weight of each response's divergence in the loss.
     public let coefficients: [Double]
 
+    /// One coefficient for each of the reference's responses.
     public init(from reference: ResponseScores<A>, coefficients: [Double]) {
         self.reference = reference
         self.coefficients = coefficients

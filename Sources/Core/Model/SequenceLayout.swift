@@ -5,6 +5,7 @@ public struct PromptTokens: Sendable, Equatable {
     /// Where the image's features go, a row each; empty without an image.
     public let imageRows: Range<Int>
 
+    /// `imageRows` are rows of `tokens`.
     public init(tokens: [Int32], imageRows: Range<Int>) {
         self.tokens = tokens
         self.imageRows = imageRows
@@ -13,7 +14,9 @@ public struct PromptTokens: Sendable, Equatable {
 
 /// A response's token ids, and what the log-probability of each counts for in the response's.
 public struct WeightedTokens: Sendable, Equatable {
+    /// Ids, the end-of-sequence token included where it is scored.
     public let tokens: [Int32]
+    /// A factor for each token's log-probability.
     public let weights: [Double]
 
     /// - Parameter weights: as many as there are tokens; 1 each unless given.
@@ -22,6 +25,7 @@ public struct WeightedTokens: Sendable, Equatable {
         self.weights = weights ?? [Double](repeating: 1, count: tokens.count)
     }
 
+    /// Tokens.
     public var count: Int { tokens.count }
 }
 
@@ -33,14 +37,19 @@ public struct SequenceLayout: Sendable {
     /// A response: `targets[i]` is predicted at row `predictors[i]` and counts for `weights[i]` in the response's
     /// log-probability.
     public struct Response: Sendable, Equatable {
+        /// Rows of the layout.
         public let predictors: [Int]
+        /// Token ids.
         public let targets: [Int32]
+        /// Factors of the targets' log-probabilities.
         public let weights: [Double]
     }
 
     /// Rows filled with features of an image, which is named by its index in the batch.
     public struct ImagePlace: Sendable, Equatable {
+        /// Its place among the batch's images.
         public let image: Int
+        /// Rows of the layout, one for each of the image's features.
         public let rows: Range<Int>
     }
 
@@ -48,12 +57,17 @@ public struct SequenceLayout: Sendable {
     public private(set) var tokens: [Int32] = []
     /// T positions for the rotary angles.
     public private(set) var positions: [Int] = []
+    /// Which rows attend together: a shared prefix, or what follows one.
     public private(set) var segments: [AttentionSegment] = []
+    /// In the order of addition.
     public private(set) var images: [ImagePlace] = []
+    /// In the order of addition.
     public private(set) var responses: [Response] = []
 
+    /// Without rows yet.
     public init() {}
 
+    /// T
     public var rows: Int { tokens.count }
 
     /// The rows that predict a token of a response, ascending: of each segment none, or some at its end.
@@ -64,6 +78,10 @@ public struct SequenceLayout: Sendable {
         append(prompt, image: image, responses: responses.map { WeightedTokens($0) })
     }
 
+    /// Adds a prompt with its image and the weighted responses to them. A single response is no branch: it has one
+    /// segment with its prompt.
+    ///
+    /// - Parameter image: its place among the batch's images, which counts only where the prompt has image rows
     public mutating func append(_ prompt: PromptTokens, image: Int, responses branches: [WeightedTokens]) {
         let start = rows
         appendRows(prompt.tokens, at: 0)

@@ -15,6 +15,7 @@ public protocol TensorSource {
 extension TensorSource {
     /// What makes tensors has all but a head, which tied embeddings go without.
     public func holds(_ name: String) -> Bool { name != "lm_head.weight" }
+    /// Passes: what makes tensors makes no second one.
     public func checkTied(_ name: String, to other: String, shape: [Int]) throws {}
 }
 
@@ -23,7 +24,9 @@ extension TensorSource {
 /// Canonical: `language_model.layers.…`, `language_model.embed_tokens.weight`, `language_model.norm.weight`,
 /// `lm_head.weight`, `multi_modal_projector.…`, `vision_tower.…`, with DINOv2's projections as `attention.q_proj`.
 public final class TensorCatalog: TensorSource {
+    /// Its path, as errors name it.
     public let folder: String
+    /// By canonical name.
     public let tensors: [String: StoredTensor]
     /// Tensors in number formats that are not read, with the file and the format of each.
     private let unread: [String: (file: String, format: String)]
@@ -113,9 +116,12 @@ public final class TensorCatalog: TensorSource {
         return result
     }
 
+    /// The name in the checkpoint's files; `name` itself for a tensor that is not there.
     public func writtenName(_ name: String) -> String { tensors[name]?.name ?? name }
+    /// Whether the files have it, be it in a number format that is not read.
     public func holds(_ name: String) -> Bool { tensors[name] != nil || unread[name] != nil }
 
+    /// - Throws: `MISPError` where one is missing, is of another shape, or differs from the other in a value
     public func checkTied(_ name: String, to other: String, shape: [Int]) throws {
         let (one, two) = (try tensor(name, shape: shape), try tensor(other, shape: shape))
         guard one.hasValues(of: two) else {
@@ -130,6 +136,9 @@ public final class TensorCatalog: TensorSource {
     /// Of all tensors, as they lie in the files.
     public var bytes: Double { tensors.values.reduce(0) { $0 + Double($1.count) * Double($1.format.bytes) } }
 
+    /// A view of the mapped file, noted as used for `checkAllUsed`.
+    ///
+    /// - Throws: `MISPError` for a tensor that is missing, of another shape, or in a number format that is not read
     public func weight<Element: Scalar>(
         _ name: String, shape: [Int], rows: Int, columns: Int
     ) throws -> Weight<Element> {
@@ -190,15 +199,20 @@ public final class TensorCatalog: TensorSource {
 ///
 /// Norm and scale factors are 1, biases 0, everything else normal with `deviation`.
 public struct RandomTensors: TensorSource {
+    /// Key of all values.
     public let seed: UInt64
+    /// Standard deviation of what is neither 0 nor 1.
     public let deviation: Double
 
+    /// Unless told otherwise, a deviation of 0.02, as transformers initialises.
     public init(seed: UInt64, deviation: Double = 0.02) {
         self.seed = seed
         self.deviation = deviation
     }
 
+    /// The name itself.
     public func writtenName(_ name: String) -> String { name }
+    /// In memory, frozen; the same elements at each call. Never fails.
     public func weight<Element: Scalar>(
         _ name: String, shape: [Int], rows: Int, columns: Int
     ) throws -> Weight<Element> {

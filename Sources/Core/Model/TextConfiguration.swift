@@ -2,21 +2,33 @@
 public struct TextConfiguration: Sendable, Equatable {
     static let types = ["llama", "mistral", "qwen2"]
 
+    /// C
     public var hiddenSize: Int
+    /// Width of each layer's feed-forward network.
     public var intermediateSize: Int
+    /// Decoder layers.
     public var layers: Int
+    /// H
     public var heads: Int
+    /// H_kv, which divides H.
     public var keyHeads: Int
+    /// D, an even number.
     public var headSize: Int
+    /// V, rows of the embeddings.
     public var vocabulary: Int
+    /// ε of every RMSNorm.
     public var normEpsilon: Double
+    /// Base of the rotary angles (`rope_theta`).
     public var rotaryBase: Double
     /// The longest sequence, in tokens.
     public var maximumLength: Int
     /// Whether the embeddings are the head, too.
     public var isTied: Bool
+    /// Of the projections to queries, keys and values.
     public var hasQueryBias: Bool
+    /// Of the projection behind the attention.
     public var hasOutputBias: Bool
+    /// `eos_token_id`, the first where it lists several; nil where it names none.
     public var endOfSequence: Int?
     /// By layer: the sliding window, which is how many keys a row sees, its own included; nil where it sees all.
     public var windows: [Int?]

@@ -1,20 +1,32 @@
 /// A vision transformer of CLIP's, SigLIP's or DINOv2's shape.
 public struct VisionConfiguration: Sendable, Equatable {
+    /// The architecture, by `model_type`.
     public enum Shape: String, Sendable, CaseIterable {
+        /// A class token and a norm before the first layer.
         case clip = "clip_vision_model"
+        /// Neither of them.
         case siglip = "siglip_vision_model"
+        /// A class token, layer scales, and positions that are resampled to other grids.
         case dinov2
     }
 
+    /// The architecture.
     public var shape: Shape
+    /// C
     public var hiddenSize: Int
+    /// Width of each layer's feed-forward network.
     public var intermediateSize: Int
+    /// Transformer layers in the checkpoint; features may come from an earlier one than the last.
     public var layers: Int
+    /// H
     public var heads: Int
     /// The side, in pixels, for which the checkpoint has positions.
     public var imageSide: Int
+    /// Pixels.
     public var patchSide: Int
+    /// Of the feed-forward networks.
     public var activation: Activation
+    /// ε of every LayerNorm.
     public var normEpsilon: Double
 
     init(_ field: JSONField) throws(MISPError) {
@@ -65,5 +77,6 @@ public struct VisionConfiguration: Sendable, Equatable {
 
     /// Patches along a side of the pictures for which the checkpoint has positions.
     public var grid: Int { imageSide / patchSide }
+    /// Whether a token of its own stands before an image's patches.
     public var hasClassToken: Bool { shape != .siglip }
 }

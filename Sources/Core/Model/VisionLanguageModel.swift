@@ -5,11 +5,17 @@ import Foundation
 /// It gives log-probabilities of responses and, for one coefficient per response, gradients; what the coefficients
 /// come from it does not know.
 public struct VisionLanguageModel<A: Arithmetic>: Sendable {
+    /// Its shape.
     public let configuration: ModelConfiguration
+    /// What of it is trained.
     public let trainable: Trainable
+    /// What is trained, in one flat buffer.
     public let parameters: ParameterStore<A.Element>
+    /// Gives the log-probabilities.
     public var language: LanguageModel<A>
+    /// From the tower's features to rows of the language model.
     public let projector: TwoLayerNetwork<A>
+    /// From patches to features.
     public let tower: VisionTower<A>
     /// Every tensor of the checkpoint with its values now; low-rank adapters stand apart.
     public let tensors: [NamedWeight<A>]

@@ -1,16 +1,23 @@
 /// Bidirectional self-attention with biased projections. x: T × C.
 public struct VisionAttention<A: Arithmetic>: Sendable {
+    /// From C to H·D, which is C here.
     public let query: Linear<A>
+    /// From C to H·D.
     public let key: Linear<A>
+    /// From C to H·D.
     public let value: Linear<A>
+    /// From H·D to C.
     public let output: Linear<A>
+    /// Within each segment: an image, or a text in CLIP's text tower.
     public let attention: SegmentAttention<A>
 
+    /// What `backward` needs.
     public struct Activations {
         let query, key, value, output: Linear<A>.Activations
         let attention: SegmentAttention<A>.Activations
     }
 
+    /// x: T × C. Returns y: T × C and what `backward` needs.
     public func forward(_ x: Matrix<A.Element>, _ segments: [AttentionSegment]) -> (Matrix<A.Element>, Activations) {
         let (q, savedQ) = query.forward(x)
         let (k, savedK) = key.forward(x)
@@ -41,18 +48,24 @@ public struct VisionAttention<A: Arithmetic>: Sendable {
 
 /// second(f(first(x))): the feed-forward network of vision layers, and the projector of LLaVA. x: T × C.
 public struct TwoLayerNetwork<A: Arithmetic>: Sendable {
+    /// Into the hidden layer.
     public let first: Linear<A>
+    /// f
     public let activation: Activation
+    /// Out of the hidden layer.
     public let second: Linear<A>
 
+    /// What `backward` needs.
     public struct Activations {
         let first: Linear<A>.Activations
         let hidden: Matrix<A.Element>
         let second: Linear<A>.Activations
     }
 
+    /// Whether `backward` has a gradient to add to.
     public var isTrained: Bool { first.isTrained || second.isTrained }
 
+    /// x: T × inputs. Returns y: T × outputs and what `backward` needs.
     public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) {
         let (hidden, savedFirst) = first.forward(x)
         let active = Matrix<A.Element>(uninitialized: hidden.rows, hidden.columns)
@@ -75,8 +88,10 @@ public struct TwoLayerNetwork<A: Arithmetic>: Sendable {
 
 /// y = x·λ with a factor per channel (LayerScale; Touvron et al., arXiv 2103.17239). x: T × C.
 public struct LayerScale<A: Arithmetic>: Sendable {
+    /// λ: 1 × C.
     public let factors: Weight<A.Element>
 
+    /// x: T × C. Returns y: T × C; `backward` needs x alone.
     public func forward(_ x: Matrix<A.Element>) -> Matrix<A.Element> {
         let y = Matrix<A.Element>(uninitialized: x.rows, x.columns)
         A.scaleColumns(x, by: factors.vector, into: y)
@@ -94,13 +109,20 @@ public struct LayerScale<A: Arithmetic>: Sendable {
 
 /// h = x + λ₁·attention(norm(x)); y = h + λ₂·network(norm(h)): a layer of a vision transformer; CLIP's has no λ.
 public struct VisionLayer<A: Arithmetic>: Sendable {
+    /// Before the attention.
     public let attentionNorm: LayerNorm<A>
+    /// Its output, scaled, is added to x.
     public let attention: VisionAttention<A>
+    /// λ₁; nil for none.
     public let attentionScale: LayerScale<A>?
+    /// Before the network.
     public let networkNorm: LayerNorm<A>
+    /// Its output, scaled, is added to h.
     public let network: TwoLayerNetwork<A>
+    /// λ₂; nil for none.
     public let networkScale: LayerScale<A>?
 
+    /// What `backward` needs.
     public struct Activations {
         let attentionNorm: LayerNorm<A>.Activations
         let attention: (output: Matrix<A.Element>, saved: VisionAttention<A>.Activations)
@@ -108,6 +130,7 @@ public struct VisionLayer<A: Arithmetic>: Sendable {
         let network: (output: Matrix<A.Element>, saved: TwoLayerNetwork<A>.Activations)
     }
 
+    /// x: T × C. Returns y: T × C and what `backward` needs.
     public func forward(_ x: Matrix<A.Element>, _ segments: [AttentionSegment]) -> (Matrix<A.Element>, Activations) {
         let (normalX, savedNorm1) = attentionNorm.forward(x)
         let mixed = attention.forward(normalX, segments)

@@ -10,7 +10,9 @@ public struct VisionTower<A: Arithmetic>: Sendable {
     public let positions: Weight<A.Element>
     /// N × N₀: resamples the patches' positions to another grid; nil where the grids agree.
     public let resampling: Matrix<A.Element>?
+    /// Before the first layer; CLIP's alone.
     public let preNorm: LayerNorm<A>?
+    /// From the patches up. Those above the last feature layer are never run.
     public let layers: [VisionLayer<A>]
     /// Features are taken before it; CLIP's embedding of a picture behind it.
     public let postNorm: LayerNorm<A>
@@ -18,11 +20,14 @@ public struct VisionTower<A: Arithmetic>: Sendable {
     public let featureLayers: [Int]
     /// Whether each image's first row is left out of the features (`vision_feature_select_strategy: default`).
     public let dropsFirstRow: Bool
+    /// P, in pixels.
     public let patchSide: Int
 
+    /// Whether the tower is trained: all that its features come from, or nothing.
     public var isTrained: Bool { patch.isTrained }
     private var extraRows: Int { classToken == nil ? 0 : 1 }
 
+    /// What `backward` needs.
     public struct Activations {
         let images: Int
         let patches: Linear<A>.Activations

@@ -9,9 +9,12 @@ public struct Weight<Element: Scalar>: Sendable {
     }
 
     private let source: Source
+    /// Rows that the model computes with; 1 for a vector.
     public let rows: Int
+    /// Columns that the model computes with.
     public let columns: Int
 
+    /// Elements in memory that no training changes.
     public init(frozen matrix: Matrix<Element>) {
         source = .frozen(matrix)
         (rows, columns) = (matrix.rows, matrix.columns)
@@ -76,8 +79,10 @@ public struct Weight<Element: Scalar>: Sendable {
         }
     }
 
+    /// Whether it is a part of the flat parameter buffer.
     public var isTrained: Bool { slot != nil }
 
+    /// Its place in the flat buffers; nil when it is frozen.
     public var slot: ParameterSlot? {
         if case .trained(_, let slot) = source { slot } else { nil }
     }

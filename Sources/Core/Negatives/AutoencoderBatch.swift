@@ -9,11 +9,13 @@ public struct AutoencoderBatch: Sendable {
     /// Each prompt's samples, in order and without gaps.
     public let samples: [Range<Int>]
 
+    /// - Precondition: a row of texts for each range of samples, and a row of differences for each sample.
     public init(texts: Matrix<Float>, differences: Matrix<Float>, samples: [Range<Int>]) {
         precondition(texts.rows == samples.count && differences.rows == (samples.last?.upperBound ?? 0))
         (self.texts, self.differences, self.samples) = (texts, differences, samples)
     }
 
+    /// n, the samples.
     public var count: Int { differences.rows }
 
     /// ‖d_i‖² = ‖δ_i‖²·‖h‖²

@@ -6,6 +6,7 @@
 /// sums over entries of d split into sums over blocks of columns, and only those (`AutoencoderSums`) have to leave a
 /// block: neither parameters nor gradients do.
 public final class AutoencoderBlock {
+    /// Sizes of the whole autoencoder, not of the block.
     public let shape: AutoencoderShape
     /// Of δ.
     public let columns: Range<Int>

@@ -9,6 +9,7 @@ public struct AutoencoderLoss: Sendable {
     public let reconstruction: Double
     /// Σ KL, unweighted.
     public let penalty: Double
+    /// Reconstruction + γ · penalty.
     public let loss: Double
     /// Reconstruction over the mean of ‖d‖²: 1 is what predicting 0 gives.
     public let relativeError: Double
@@ -109,12 +110,15 @@ public struct AutoencoderLoss: Sendable {
 /// Where a step's forward sums lie in the flat vector that blocks add up: Wd (n × K), the products of d with the
 /// atoms (n × (K+1)), and the atoms' Gram matrix ((K+1)²).
 public struct AutoencoderSums: Sendable {
+    /// n and K.
     public let samples, latents: Int
 
+    /// Of a batch of n samples and an autoencoder of K latents.
     public init(samples: Int, latents: Int) { (self.samples, self.latents) = (samples, latents) }
 
     /// Atoms: the latents' and the bias.
     var width: Int { latents + 1 }
+    /// Numbers of the flat vector.
     public var count: Int { samples * (latents + width) + width * width }
     func activation(_ sample: Int, _ latent: Int) -> Int { sample * latents + latent }
     func cross(_ sample: Int, _ atom: Int) -> Int { samples * latents + sample * width + atom }

@@ -7,17 +7,20 @@ public struct AutoencoderShape: Sendable, Equatable {
     /// d_t, the length of a text embedding h.
     public let text: Int
 
+    /// K, d_v and d_t.
     public init(latents: Int = 128, image: Int, text: Int) {
         (self.latents, self.image, self.text) = (latents, image, text)
     }
 
     /// d_v·d_t, the entries of d; entry v·d_t + t is δ[v]·h[t]. No array of that length times a batch ever exists.
     public var entries: Int { image * text }
+    /// Numbers of W, a, D and b together.
     public var parameters: Int { (2 * latents + 1) * entries + latents }
 }
 
 /// How the autoencoder is trained (method.md section 3); what the paper leaves open is chosen here.
 public struct AutoencoderSettings: Sendable, Equatable {
+    /// K
     public var latents = 128
     /// ρ, the mean activation that the penalty asks of each latent.
     public var sparsity = 0.05
@@ -29,12 +32,18 @@ public struct AutoencoderSettings: Sendable, Equatable {
     /// AdamW's; 0 stands for 0.5/√(d_v·d_t), 10⁻³ at 512: a step moves every entry by about the rate, and what a
     /// latent sees by the rate times the sum of the entries of |d|, which grows with √(d_v·d_t).
     public var learningRate = 0.0
+    /// AdamW's λ.
     public var weightDecay = 0.0
+    /// Updates, of one batch each.
     public var steps = 300
+    /// p, prompts of a batch.
     public var promptsPerStep = 16
+    /// Samples of each prompt of a batch.
     public var candidatesPerPrompt = 32
+    /// Key of the initial values and of the batches.
     public var seed: UInt64 = 0
 
+    /// The defaults.
     public init() {}
 
     /// The learning rate of a step, counted from 0: a warm-up over the first twentieth, 10 steps at least, then half a

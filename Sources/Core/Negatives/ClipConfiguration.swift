@@ -2,11 +2,16 @@ import Foundation
 
 /// The shape of a CLIP model, as config.json of Hugging Face's `CLIPModel` states it, with its classes' defaults.
 public struct ClipConfiguration: Sendable, Equatable {
+    /// The image tower.
     public var vision: VisionConfiguration
+    /// The text tower.
     public var text: ClipTextConfiguration
     /// Length of the embeddings of pictures and texts alike.
     public var projection: Int
 
+    /// Reads a config.json.
+    ///
+    /// - Throws: `MISPError` for a file that cannot be read, and as `init(_:)`
     public init(contentsOf url: URL) throws(MISPError) { try self.init(JSONField(contentsOf: url)) }
 
     /// - Parameter root: config.json
@@ -34,15 +39,23 @@ public struct ClipConfiguration: Sendable, Equatable {
 
 /// CLIP's text tower.
 public struct ClipTextConfiguration: Sendable, Equatable {
+    /// C
     public var hiddenSize: Int
+    /// Width of each layer's feed-forward network.
     public var intermediateSize: Int
+    /// Transformer layers.
     public var layers: Int
+    /// H
     public var heads: Int
+    /// V
     public var vocabulary: Int
     /// The longest text, in tokens; 77 in published models.
     public var maximumLength: Int
+    /// Of the feed-forward networks.
     public var activation: Activation
+    /// ε of every LayerNorm.
     public var normEpsilon: Double
+    /// Which token stands for the text.
     public var pooling: ClipPooling
 
     init(_ field: JSONField) throws(MISPError) {

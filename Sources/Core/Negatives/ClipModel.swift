@@ -3,9 +3,13 @@ import Foundation
 /// CLIP: pictures and texts as vectors of one space (Radford et al., arXiv 2103.00020), from a Hugging Face folder of
 /// `CLIPModel`: config.json, tokenizer.json, preprocessor_config.json and *.safetensors.
 public struct ClipModel: Embedder {
+    /// config.json
     public let configuration: ClipConfiguration
+    /// tokenizer.json
     public let tokenizer: Tokenizer
+    /// preprocessor_config.json
     public let imageProcessor: ImageProcessor
+    /// All tensors of the folder take part.
     public let content: EmbedderContent
     private let network: ClipNetwork<Vector>
 
@@ -28,8 +32,11 @@ public struct ClipModel: Embedder {
         content = try EmbedderContent("clip", folder: url, tensors: Array(catalog.tensors.values))
     }
 
+    /// `projection_dim`
     public var imageWidth: Int { configuration.projection }
+    /// `projection_dim`
     public var textWidth: Int { configuration.projection }
+    /// `max_position_embeddings`, special tokens included.
     public var longestPrompt: Int? { configuration.text.maximumLength }
 
     /// `image_embeds` of transformers: the class token's last hidden state, normed, projected, of unit length.
@@ -40,6 +47,9 @@ public struct ClipModel: Embedder {
         return network.images(patches, count: 1).0.unitRows()
     }
 
+    /// With the special tokens around them.
+    ///
+    /// - Throws: `MISPError` where a token has no embedding, or none can stand for the text
     public func tokens(of prompt: String) throws(MISPError) -> [Int32] {
         let tokens = tokenizer.encode(prompt, addSpecialTokens: true)
         if let alien = tokens.first(where: { !(0..<configuration.text.vocabulary).contains(Int($0)) }) {

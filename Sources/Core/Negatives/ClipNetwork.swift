@@ -2,12 +2,14 @@
 ///
 /// Legend: `B` pictures or texts, `P` numbers of an embedding.
 public struct ClipNetwork<A: Arithmetic>: Sendable {
+    /// From patches to hidden states.
     public let image: VisionTower<A>
     let imageProjection: Linear<A>
     let text: ClipTextTower<A>
     let textProjection: Linear<A>
     /// The logarithm of the factor on the cosines in training; nil where nothing is trained.
     let logitScale: Weight<A.Element>?
+    /// All weights where they are trained, else nothing.
     public let parameters: ParameterStore<A.Element>
     /// Everything as a file holds it.
     public let tensors: [NamedWeight<A>]
@@ -34,6 +36,7 @@ public struct ClipNetwork<A: Arithmetic>: Sendable {
         (parameters, tensors) = (builder.store, builder.tensors)
     }
 
+    /// What `imagesBackward` needs.
     public struct ImageActivations {
         let tower: VisionTower<A>.Activations
         let rows: Int
@@ -68,6 +71,7 @@ public struct ClipNetwork<A: Arithmetic>: Sendable {
         image.backward(dStates, saved.tower, gradient)
     }
 
+    /// What `textsBackward` needs.
     public struct TextActivations {
         let tower: ClipTextTower<A>.Activations
         let projection: Linear<A>.Activations

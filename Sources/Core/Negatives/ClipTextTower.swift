@@ -10,6 +10,7 @@ public struct ClipTextTower<A: Arithmetic>: Sendable {
     let layers: [VisionLayer<A>]
     let norm: LayerNorm<A>
 
+    /// What `backward` needs.
     public struct Activations {
         let tokens: [Int32]
         let segments: [AttentionSegment]

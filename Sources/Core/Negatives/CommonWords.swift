@@ -11,7 +11,9 @@ import Foundation
 ///
 /// ½ being Haldane's and Anscombe's correction for counts of 0. Choice of this project, as no source says how.
 public struct CommonWords: Sendable {
+    /// A word that the pictures have in common.
     public struct Word: Sendable, Equatable {
+        /// In lower case.
         public let text: String
         /// s
         public let score: Double

@@ -13,6 +13,7 @@ public struct ContrastiveLoss: Sendable {
     public static let largestScale = 100.0
     static let largestLogScale = log(largestScale)
 
+    /// ℓ
     public let loss: Double
     /// The share of pictures whose own text is the likeliest of the batch.
     public let accuracy: Double

@@ -2,7 +2,9 @@ import Foundation
 
 /// What turns pictures and prompts into vectors of unit length, 1 × width each, for mining to compare.
 public protocol Embedder {
+    /// d_v, numbers of a picture's vector.
     var imageWidth: Int { get }
+    /// d_t, numbers of a prompt's vector.
     var textWidth: Int { get }
     /// What an embedding depends on besides the picture or the text.
     var content: EmbedderContent { get }
@@ -69,6 +71,7 @@ public struct EmbedderContent: Sendable {
         "\(parts[index].tensor.file.path): \(parts[index].tensor.name) from \(parts[index].bytes.lowerBound)"
     }
 
+    /// Hashes one part, at most 32 MiB of the mapped file.
     public func digest(ofPart index: Int) -> Digest {
         let part = parts[index]
         return SHA256.digest(

@@ -7,6 +7,7 @@ public struct EmbeddingCentre: Sendable {
     /// 1 × d
     public let mean: Matrix<Float>
 
+    /// A mean that was computed before: 1 × d.
     public init(mean: Matrix<Float>) { self.mean = mean }
 
     /// - Parameters:

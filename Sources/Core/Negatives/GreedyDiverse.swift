@@ -6,8 +6,10 @@ public struct GreedyDiverse: NegativeStrategy {
     /// η
     public let diversity: Double
 
+    /// Unless told otherwise, hardness and diversity weigh alike.
     public init(diversity: Double = 1) { self.diversity = diversity }
 
+    /// The picks of `pick`, in order.
     public func choose(_ count: Int, _ context: SelectionContext) -> [ChosenNegative] {
         pick(count, context.candidates).map(context.chosen)
     }

@@ -11,6 +11,7 @@ public struct MiningPrompt: Sendable, Equatable {
     /// Rows of images that the group's response is known to hold for.
     public let sameAnswer: Set<Int>
 
+    /// Unless told otherwise, nothing is excluded but what `CandidateRows` excludes by itself.
     public init(id: String, positive: Int, text: Int, excluded: Set<Int> = [], sameAnswer: Set<Int> = []) {
         (self.id, self.positive, self.text) = (id, positive, text)
         (self.excluded, self.sameAnswer) = (excluded, sameAnswer)

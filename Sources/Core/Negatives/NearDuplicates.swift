@@ -19,5 +19,6 @@ public enum NearDuplicates {
         }
     }
 
+    /// How many blocks there are to go through.
     public static func blocks(_ images: Matrix<Float>) -> Int { (images.rows + block - 1) / block }
 }

@@ -2,13 +2,16 @@
 public struct SelectionContext: Sendable {
     /// The gallery: n × d_v, rows of unit length.
     public let images: Matrix<Float>
+    /// What the negatives are for.
     public let prompt: MiningPrompt
     /// Path of the positive image, for negatives made of it.
     public let positivePath: String
     /// The candidates, scored.
     public let candidates: CandidateScores
+    /// With the prompt's id the key of whatever is drawn.
     public let seed: UInt64
 
+    /// `candidates` are scored for this prompt, and their rows are rows of `images`.
     public init(
         images: Matrix<Float>, prompt: MiningPrompt, positivePath: String, candidates: CandidateScores, seed: UInt64
     ) {
@@ -19,6 +22,7 @@ public struct SelectionContext: Sendable {
 
 /// One negative as a strategy chose it.
 public struct ChosenNegative: Sendable, Equatable {
+    /// Where the picture comes from.
     public enum Source: Sendable, Equatable {
         /// Row of the gallery; its place among the candidates.
         case gallery(row: Int, place: Int)
@@ -26,10 +30,12 @@ public struct ChosenNegative: Sendable, Equatable {
         case perturbed(ImageSource)
     }
 
+    /// Where the picture comes from.
     public let source: Source
     /// The mining score; images that were not scored have none.
     public let score: Double?
 
+    /// Of a candidate or a changed picture.
     public init(source: Source, score: Double?) { (self.source, self.score) = (source, score) }
 }
 
@@ -39,7 +45,9 @@ public protocol NegativeStrategy: Sendable {
     func choose(_ count: Int, _ context: SelectionContext) -> [ChosenNegative]
 }
 
+/// The strategies that a configuration can name.
 public enum NegativeStrategies {
+    /// What `named` knows, the paper's first.
     public static let names = ["misp", "random", "nearest", "perturb", "logdet"]
 
     /// - Parameter diversity: η of `misp`

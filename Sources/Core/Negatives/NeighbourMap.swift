@@ -10,14 +10,18 @@ import Foundation
 /// The first iterations exaggerate P, so that clusters draw together. Points without clusters then all fall into one
 /// place, from which nothing leads out: where that begins, the descent starts again without exaggeration.
 public struct NeighbourMap: Sendable {
+    /// How wide neighbourhoods are, and how the descent goes.
     public struct Settings: Sendable {
         /// Effective number of neighbours; at most (n − 1) / 3 are used.
         public var perplexity = 30.0
+        /// Steps of the descent, the exaggerated ones included.
         public var iterations = 750
         /// For the first `exaggerated` iterations P is multiplied by `exaggeration`, so that clusters form.
         public var exaggeration = 12.0
+        /// Iterations at the start with P exaggerated.
         public var exaggerated = 250
 
+        /// The defaults.
         public init() {}
     }
 

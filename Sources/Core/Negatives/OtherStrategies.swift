@@ -1,7 +1,9 @@
 /// `random`: uniform without replacement, a pure function of (seed, prompt id).
 public struct RandomNegatives: NegativeStrategy {
+    /// Nothing to set.
     public init() {}
 
+    /// Different candidates, in the order of the draw.
     public func choose(_ count: Int, _ context: SelectionContext) -> [ChosenNegative] {
         let n = context.candidates.rows.count
         var random = KeyedRandom(context.seed, "negatives.random", context.prompt.id)
@@ -18,8 +20,10 @@ public struct RandomNegatives: NegativeStrategy {
 
 /// `nearest`: the greatest cosine with the positive image; ties to the lower index.
 public struct NearestNegatives: NegativeStrategy {
+    /// Nothing to set.
     public init() {}
 
+    /// Nearest first.
     public func choose(_ count: Int, _ context: SelectionContext) -> [ChosenNegative] {
         let rows = context.candidates.rows
         let cosines = rows.map { context.images.cosine($0, context.prompt.positive) }
@@ -30,8 +34,10 @@ public struct NearestNegatives: NegativeStrategy {
 
 /// `perturb`: the positive image itself, by turns a random crop (mDPO) and under diffusion noise (CHiP).
 public struct PerturbedPositive: NegativeStrategy {
+    /// Nothing to set.
     public init() {}
 
+    /// Always `count` of them, without scores; the candidates are not looked at.
     public func choose(_ count: Int, _ context: SelectionContext) -> [ChosenNegative] {
         (0..<count).map { index in
             // The first of each kind is the one that `objective.kind: mdpo` and `chip` make.
@@ -67,8 +73,10 @@ public struct LogDeterminant: NegativeStrategy {
     /// λ: small against the squared length of a difference, which is 2 between unrelated images.
     public let ridge: Double
 
+    /// Unless told otherwise, λ = 0.1.
     public init(ridge: Double = 0.1) { self.ridge = ridge }
 
+    /// The picks of `pick` over the differences between the positive and each candidate, in order.
     public func choose(_ count: Int, _ context: SelectionContext) -> [ChosenNegative] {
         let rows = context.candidates.rows
         let features = Matrix<Float>(uninitialized: rows.count, context.images.columns)

@@ -126,6 +126,7 @@ public struct CandidateScores: Sendable {
     /// E(d_i): candidates × K.
     public let latents: Matrix<Float>
 
+    /// Computes the scores; the maxima are over the candidates given here.
     public init(rows: [Int], errors: [Float], deviations: [Float], latents: Matrix<Float>) {
         (self.rows, self.errors, self.deviations, self.latents) = (rows, errors, deviations, latents)
         let (greatestError, greatestDeviation) = (Double(errors.max() ?? 0), Double(deviations.max() ?? 0))

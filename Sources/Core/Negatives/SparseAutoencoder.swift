@@ -4,6 +4,7 @@ import Foundation
 ///
 /// Read from a file the weights stay where they are mapped, one copy for all ranks of a host.
 public struct SparseAutoencoder: Sendable {
+    /// K, d_v and d_t.
     public let shape: AutoencoderShape
     /// W: K × (d_v·d_t).
     public let encoder: Matrix<Float>
@@ -16,6 +17,8 @@ public struct SparseAutoencoder: Sendable {
     /// The atoms' products with each other, b being atom K: (K+1) × (K+1).
     let gram: Matrix<Double>
 
+    /// Weights in memory or mapped, with the shapes of the properties. Computes the atoms' products: about K² · d_v·d_t
+    /// multiplications.
     public init(
         _ shape: AutoencoderShape, encoder: Matrix<Float>, encoderBias: Matrix<Float>, decoder: Matrix<Float>,
         decoderBias: Matrix<Float>

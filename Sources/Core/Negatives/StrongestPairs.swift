@@ -5,6 +5,7 @@
 /// separate prompts merge into the list of all of them, in whatever order and parts: what is among the strongest of all
 /// is among the strongest of its part.
 public struct StrongestPairs: Codable, Sendable, Equatable {
+    /// A positive and a candidate, with the activation that their difference gives a latent.
     public struct Pair: Codable, Sendable, Equatable {
         /// z, between 0 and 1.
         public let value: Float
@@ -13,6 +14,7 @@ public struct StrongestPairs: Codable, Sendable, Equatable {
         /// Rows of the gallery's embeddings.
         public let positive, negative: Int
 
+        /// `positive` and `negative` are rows of the gallery's embeddings.
         public init(value: Float, prompt: Int, positive: Int, negative: Int) {
             (self.value, self.prompt) = (value, prompt)
             (self.positive, self.negative) = (positive, negative)

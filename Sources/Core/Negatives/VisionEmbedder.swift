@@ -4,10 +4,14 @@ import Foundation
 /// vision tower gives them to the projector (`vision_feature_layer`, `vision_feature_select_strategy`), a prompt the
 /// mean of its tokens' embeddings. Both are then divided by their lengths; they are vectors of two different spaces.
 public struct VisionEmbedder: Embedder {
+    /// The vision tower and the token embeddings take part.
     public let content: EmbedderContent
     private let folder: ModelFolder
     private let model: VisionLanguageModel<Vector>
 
+    /// Maps the weights.
+    ///
+    /// - Throws: `MISPError` that names the file and the key or tensor which is missing or does not fit
     public init(folder url: URL) throws {
         folder = try ModelFolder(url)
         model = try folder.model(
@@ -18,10 +22,14 @@ public struct VisionEmbedder: Embedder {
         content = try EmbedderContent("vision", folder: url, tensors: Array(tensors.values))
     }
 
+    /// Channels of the image features.
     public var imageWidth: Int { model.projector.first.weight.columns }
+    /// C of the language model.
     public var textWidth: Int { model.language.embedding.columns }
+    /// Any number of tokens has a mean.
     public var longestPrompt: Int? { nil }
 
+    /// The mean of the picture's features, of unit length: 1 × imageWidth.
     public func embed(_ picture: RGBImage) -> Matrix<Float> {
         let pixels = folder.imageProcessor.process(picture)
         let (height, width) = folder.pixels
@@ -29,6 +37,9 @@ public struct VisionEmbedder: Embedder {
         return mean(of: model.tower.forward(patches, images: 1).0)
     }
 
+    /// Without special tokens.
+    ///
+    /// - Throws: `MISPError` where there is no token, or one without an embedding
     public func tokens(of prompt: String) throws(MISPError) -> [Int32] {
         let tokens = folder.tokenizer.encode(prompt, addSpecialTokens: false)
         let vocabulary = model.language.embedding.rows
@@ -40,8 +51,10 @@ public struct VisionEmbedder: Embedder {
         return tokens
     }
 
+    /// The tokens as they are.
     public func cut(_ tokens: [Int32]) -> [Int32] { tokens }
 
+    /// The mean of the tokens' embeddings, of unit length: 1 × textWidth.
     public func embed(tokens: [Int32]) -> Matrix<Float> { mean(of: model.language.embed(tokens)) }
 
     /// The rows' mean, of unit length.

@@ -2,19 +2,24 @@
 /// 2501.16629, as its published code computes it):
 /// softplus(−β·{[h(y_p|m_p) − h(y_n|m_p)] + [h(y_p|m_p) − h(y_p|m_noise)] − γ·[KL_n − sg(KL_p)]}).
 public struct CHiP: Objective {
+    /// `objective.kind: chip`
     public static let name = "chip"
+    /// β 0.1, γ 0.1 and a token weight of 4.
     public static let defaults = ObjectiveSettings()
 
+    /// β
     public let beta: Double
     /// γ
     public let divergenceWeight: Double
     private let tokenWeight: Double
 
+    /// Takes β, γ and the token weight.
     public init(_ settings: ObjectiveSettings) {
         (beta, divergenceWeight) = (settings.beta, settings.divergenceWeight)
         tokenWeight = settings.tokenWeight
     }
 
+    /// A rejected response, the noised picture, weighted tokens and, unless γ is 0, the divergences.
     public var needs: ObjectiveNeeds {
         var needs = ObjectiveNeeds()
         needs.rejected = true

@@ -15,12 +15,16 @@ public struct EstimatorStudy: Sendable {
         public var squaredNorm = 0.0
         /// Means over draws: of the loss less the exact one, and of `NegativeDraw.diagnostics`.
         public var lossBias = 0.0
+        /// (Σu)²/Σu² over a draw, its mean over draws.
         public var effectiveSamples = 0.0
+        /// The largest term's share of a draw, its mean over draws.
         public var largestShare = 0.0
         /// Mean numbers of negatives that go forward and backward.
         public var forwards = 0.0
+        /// Those with a coefficient other than 0.
         public var backwards = 0.0
 
+        /// All 0, to add to.
         public init() {}
     }
 

@@ -4,20 +4,24 @@
 /// ℓ_img = Σ_{k=0}^{K−1} [log Σ_{j≥k} exp s_j − s_k], s_k = β·h(y_p|x, m_k), with m_0 the positive and m_1 … m_K the
 /// negatives, the one nearest to it first. With one negative it is DPO's pairwise loss on the two pictures.
 public struct LPOI: Objective {
+    /// `objective.kind: lpoi`
     public static let name = "lpoi"
     /// As in its published code: the three losses added up, β 0.1.
     public static let defaults = ObjectiveSettings(beta: 0.1, anchorWeight: 1)
 
+    /// β
     public let beta: Double
     /// λ
     public let textWeight: Double
     /// α
     public let anchorWeight: Double
 
+    /// Takes β, λ and α.
     public init(_ settings: ObjectiveSettings) {
         (beta, textWeight, anchorWeight) = (settings.beta, settings.textWeight, settings.anchorWeight)
     }
 
+    /// Negatives in their order, the reference and, unless its weight is 0, what each other term compares.
     public var needs: ObjectiveNeeds {
         var needs = ObjectiveNeeds()
         needs.rejected = textWeight != 0
@@ -26,6 +30,7 @@ public struct LPOI: Objective {
         return needs
     }
 
+    /// The ranking, λ times the text term and α times the anchor; a term of which the group lacks the data is left out.
     public func callAsFunction(_ group: ScoredGroup) -> GroupLoss {
         let h = group.logRatios
         var result = GroupLoss(of: group)

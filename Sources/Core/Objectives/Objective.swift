@@ -9,6 +9,7 @@ public protocol Objective: Sendable {
     /// The settings where a configuration gives none.
     static var defaults: ObjectiveSettings { get }
 
+    /// Reads from the settings what this objective has a use for.
     init(_ settings: ObjectiveSettings)
 
     /// β, the strength of the tie to the reference.
@@ -33,6 +34,7 @@ extension Objective {
         self.init(settings)
     }
 
+    /// As `objective.kind` names it.
     public var name: String { Self.name }
 }
 
@@ -49,6 +51,7 @@ public struct ObjectiveSettings: Sendable, Equatable {
     /// What substituted tokens count for in their response's log-probability.
     public var tokenWeight = 4.0
 
+    /// The defaults but for β and α.
     public init(beta: Double = 0.1, anchorWeight: Double = 0) {
         (self.beta, self.anchorWeight) = (beta, anchorWeight)
     }
@@ -58,6 +61,7 @@ public struct ObjectiveSettings: Sendable, Equatable {
 public struct ObjectiveNeeds: Sendable, Equatable {
     /// The pictures that stand for the wrong ones.
     public enum Negatives: Sendable, Equatable {
+        /// Only the right picture.
         case none
         /// Drawn from the group's pool, as a set: a draw may weigh its pictures.
         case pool
@@ -69,7 +73,9 @@ public struct ObjectiveNeeds: Sendable, Equatable {
         case noise
     }
 
+    /// The rejected response, where the group has one.
     public var rejected = false
+    /// The wrong pictures.
     public var negatives = Negatives.none
     /// The reference's log-probabilities.
     public var reference = true
@@ -88,6 +94,7 @@ public struct ObjectiveNeeds: Sendable, Equatable {
 public struct ScoredGroup: Sendable {
     /// Log-probabilities of the group's sequences, sums over tokens.
     public var policy: GroupValues
+    /// The same of the reference. An objective that needs none does not look at it.
     public var reference: GroupValues
     /// The drawn negatives' log-weights and estimator.
     public var draw: NegativeDraw
@@ -96,6 +103,7 @@ public struct ScoredGroup: Sendable {
     /// Where the objective needs it and the group has a rejected response.
     public var divergence: ResponseDivergence?
 
+    /// A sequence that only one of policy and reference has is left out of `logRatios`.
     public init(
         policy: GroupValues, reference: GroupValues, draw: NegativeDraw, chosenTokens: Int,
         divergence: ResponseDivergence? = nil
@@ -113,9 +121,12 @@ public struct ScoredGroup: Sendable {
 
 /// Σ_t KL(π_ref‖π_θ) over the tokens of the two responses, given the positive image.
 public struct ResponseDivergence: Sendable, Equatable {
+    /// Over the chosen response's tokens, each token counting once.
     public var chosen: Double
+    /// Over the rejected response's tokens, each token counting once.
     public var rejected: Double
 
+    /// Sums over tokens.
     public init(chosen: Double, rejected: Double) {
         self.chosen = chosen
         self.rejected = rejected
@@ -124,10 +135,13 @@ public struct ResponseDivergence: Sendable, Equatable {
 
 /// A group's loss, its terms, and its gradient as one coefficient per sequence: ∂loss/∂log π_θ.
 public struct GroupLoss: Sendable, Equatable {
+    /// With the terms' weights in it.
     public var loss = 0.0
     /// Terms before their weights; nil where the group lacks what the term compares.
     public var image: Double?
+    /// The text term; for SFT the loss itself.
     public var text: Double?
+    /// ∂loss/∂log π_θ of each sequence.
     public var coefficients: GroupValues
     /// ∂loss/∂KL of the rejected response. The chosen response's KL is a constant (`CHiP`).
     public var rejectedDivergence = 0.0

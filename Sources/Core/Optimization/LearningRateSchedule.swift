@@ -9,17 +9,26 @@
 /// The rate rises linearly over the warm-up steps (the very first step has rate 0 when there is a warm-up) and then
 /// stays, falls linearly to 0, or falls along half a cosine to 0. `constant` has no warm-up, whatever the ratio says.
 public struct LearningRateSchedule: Sendable, Equatable {
+    /// The schedules, by Hugging Face's names.
     public enum Kind: String, Sendable, CaseIterable {
+        /// The peak at every step.
         case constant
+        /// A rise to the peak, which stays.
         case constantWithWarmup = "constant_with_warmup"
+        /// A rise to the peak; then a fall to 0 along a line, or along half a cosine.
         case linear, cosine
     }
 
+    /// What follows the warm-up.
     public var kind: Kind
+    /// The greatest rate.
     public var peak: Double
+    /// Steps of the rise.
     public var warmupSteps: Int
+    /// Steps of the run, the warm-up included.
     public var totalSteps: Int
 
+    /// The warm-up takes `warmupRatio` of the steps, rounded up; none for `constant`.
     public init(_ kind: Kind, peak: Double, warmupRatio: Double, totalSteps: Int) {
         self.kind = kind
         self.peak = peak

@@ -1,15 +1,21 @@
 /// A preference group as token ids.
 public struct EncodedGroup: Sendable, Equatable {
+    /// The group's: key of its draws, and what errors name.
     public let id: String
+    /// The rendered prompt, with a row for each of the picture's features.
     public let prompt: PromptTokens
     /// Ids of the response and the end-of-sequence token: all of them are scored.
     public var chosen: WeightedTokens
+    /// Likewise; nil for a group without one.
     public var rejected: WeightedTokens?
+    /// m_p, the picture that the prompt is about.
     public let image: ImageSource
     /// The pool of negative images and their mining scores.
     public var negatives: [ImageSource]
+    /// One for each negative; nil where mining gave none.
     public var scores: [Double?]
 
+    /// As many scores as negatives.
     public init(
         id: String, prompt: PromptTokens, chosen: WeightedTokens, rejected: WeightedTokens?, image: ImageSource,
         negatives: [ImageSource] = [], scores: [Double?] = []
@@ -38,6 +44,10 @@ public struct GroupEncoder: Sendable {
     private let vocabulary: Int
     private let maximumLength: Int
 
+    /// For a model's tokenizer and limits.
+    ///
+    /// - Parameter imageRows: rows that a picture takes in a sequence
+    /// - Throws: `MISPError` where the tokenizer's `<image>` is not the model's image token
     public init(_ folder: ModelFolder, template: PromptTemplate, imageRows: Int) throws(MISPError) {
         tokenizer = folder.tokenizer
         self.template = template

@@ -2,12 +2,15 @@
 public struct GroupLayout: Sendable {
     /// A batch whose responses are the group's sequences in order, with the images that it needs.
     public struct Batch: Sendable {
+        /// The rows, ready for the model.
         public var layout = SequenceLayout()
+        /// What the layout's image indices stand for.
         public var images: [ImageSource] = []
         /// For each response, which sequence of the group it is.
         public var sequences: [GroupSequence] = []
     }
 
+    /// One for all sequences, or one for each image: the right picture first, then the negatives.
     public let batches: [Batch]
 
     /// - Parameters:

@@ -1,6 +1,8 @@
 /// A sequence of a preference group.
 public enum GroupSequence: Sendable, Equatable {
+    /// The chosen response with the right picture.
     case chosen
+    /// The rejected response with the right picture.
     case rejected
     /// The chosen response with the negative image of that place in the draw.
     case negative(Int)
@@ -24,6 +26,7 @@ public struct GroupValues: Sendable, Equatable {
     /// The chosen response given each drawn negative image.
     public var negatives: [Double]
 
+    /// Unless told otherwise, a group of the chosen response alone.
     public init(chosen: Double, rejected: Double? = nil, negatives: [Double] = []) {
         self.chosen = chosen
         self.rejected = rejected
@@ -44,6 +47,7 @@ public struct GroupValues: Sendable, Equatable {
             negatives: zip(policy.negatives, reference.negatives).map { $0 - $1 })
     }
 
+    /// Every value times the factor.
     public func scaled(by factor: Double) -> GroupValues {
         GroupValues(
             chosen: factor * chosen, rejected: rejected.map { factor * $0 }, negatives: negatives.map { factor * $0 })

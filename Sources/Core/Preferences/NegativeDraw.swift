@@ -12,8 +12,10 @@ public struct NegativeDraw: Sendable, Equatable {
     public var logWeights: [Double]
     /// How often each item was drawn; its log-weight counts all of them.
     public var multiplicities: [Int]
+    /// How the gradient follows from the advantages.
     public var estimator: Estimator
 
+    /// Unless told otherwise, each item was drawn once. As many log-weights as indices.
     public init(
         indices: [Int], logWeights: [Double], multiplicities: [Int]? = nil, estimator: Estimator = .corrected
     ) {
@@ -73,6 +75,7 @@ public struct NegativeDraw: Sendable, Equatable {
 /// Draws K negatives from a pool of N (docs/method.md, importance sampling). A draw is a pure function of
 /// (seed, epoch, group id).
 public struct NegativeSampler: Sendable, Equatable {
+    /// The draws, by their names in `negatives.sampling`.
     public enum Mode: String, Sendable, CaseIterable {
         /// The first K, as mined: exact on those.
         case subset
@@ -88,6 +91,7 @@ public struct NegativeSampler: Sendable, Equatable {
         case published
     }
 
+    /// How it draws.
     public var mode: Mode
     /// K
     public var count: Int
@@ -96,6 +100,7 @@ public struct NegativeSampler: Sendable, Equatable {
     /// ε: the uniform share of the proposal.
     public var uniformMix: Double
 
+    /// K = `count`, with τ and ε of the proposal, which `subset`, `uniform` and `two_pass` do not use.
     public init(_ mode: Mode, count: Int, temperature: Double = 1, uniformMix: Double = 0.1) {
         self.mode = mode
         self.count = count
@@ -113,6 +118,7 @@ public struct NegativeSampler: Sendable, Equatable {
         return masses.map { (1 - uniformMix) * $0 / total + uniformMix * uniform }
     }
 
+    /// The draw for a pool with these scores; never more than its N items, each once.
     public func draw(_ scores: [Double?], seed: UInt64, epoch: Int, group: String) -> NegativeDraw {
         let n = scores.count
         let k = min(count, n)

@@ -4,6 +4,7 @@ import Foundation
 ///
 /// Whether the images exist is not looked at.
 public struct PreferenceFile: Sendable {
+    /// The file.
     public let url: URL
     /// In the order of the file, with their lines counted from 1.
     public private(set) var groups: [(line: Int, group: PreferenceGroup)] = []

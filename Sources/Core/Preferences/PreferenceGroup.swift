@@ -8,6 +8,7 @@ public struct PreferenceGroup: Sendable, Equatable {
         /// How hard the image is, as mining found it; drawing is uniform without scores.
         public let score: Double?
 
+        /// Without scores a group's draws are uniform.
         public init(image: String, score: Double? = nil) {
             self.image = image
             self.score = score
@@ -26,6 +27,7 @@ public struct PreferenceGroup: Sendable, Equatable {
 
     /// Unique among the groups of a file.
     public let id: String
+    /// x, without the template around it.
     public let prompt: String
     /// The prompt as it was given, where that is more than one text.
     public let message: Message?
@@ -38,6 +40,7 @@ public struct PreferenceGroup: Sendable, Equatable {
     /// The pool m_1…m_N; all of them have scores, or none has. An empty pool means no image term.
     public let negatives: [Negative]
 
+    /// Unless told otherwise, without negatives and with a prompt of one text.
     public init(
         id: String, prompt: String, chosen: String, rejected: String?, image: String, negatives: [Negative] = [],
         message: Message? = nil

@@ -7,8 +7,10 @@
 public struct SubstitutedTokens {
     /// Positions in either sequence, ascending.
     public private(set) var a: [Int] = []
+    /// Likewise in `b`.
     public private(set) var b: [Int] = []
 
+    /// Compares two sequences of token ids; a common run of at least `shortest` is a match.
     public init(_ a: [Int32], _ b: [Int32], shortest: Int = 3) {
         var places: [Int32: [Int]] = [:]
         for (index, token) in b.enumerated() { places[token, default: []].append(index) }

@@ -2,6 +2,7 @@
 public struct FileKind: Sendable, Equatable {
     /// With its article: "a GIF image".
     public let name: String
+    /// What to do with such a file.
     public let remedy: String
 
     private static let convert = "convert it to PNG, JPEG or WebP"

@@ -45,6 +45,9 @@ public final class FileOutput {
         guard fsync(descriptor) == 0 || errno == EINVAL else { throw failure("cannot be written", path) }
     }
 
+    /// Creates or replaces a file of UTF-8 text, and returns when it is on the disk.
+    ///
+    /// - Throws: `MISPError` that names the file
     public static func write(_ text: String, to url: URL) throws {
         try create(url) { output in try Array(text.utf8).withUnsafeBytes { try output.write($0) } }
     }
@@ -54,6 +57,9 @@ public final class FileOutput {
         guard rename(source.path, target.path) == 0 else { throw failure("cannot be renamed to", target.relativePath) }
     }
 
+    /// Adds bytes, which may stay in a buffer of 1 MiB until `flush` or `synchronize`.
+    ///
+    /// - Throws: `MISPError` that names the file
     public func write(_ bytes: UnsafeRawBufferPointer) throws {
         if buffer.count + bytes.count > 1 << 20 { try flush() }
         if bytes.count > 1 << 20 { try put(bytes) } else { buffer.append(contentsOf: bytes) }

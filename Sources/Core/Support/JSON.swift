@@ -5,13 +5,19 @@ import Foundation
 ///
 /// Besides the standard it reads `NaN`, `Infinity` and `-Infinity`, which Python writes into model configurations.
 public enum JSON: Sendable {
+    /// `null`
     case null
+    /// `true` or `false`
     case bool(Bool)
     /// A number without fraction and exponent that fits 64 bits.
     case integer(Int)
+    /// Any other number.
     case number(Double)
+    /// Without the quotes and escapes of the text.
     case string(String)
+    /// Elements in the order of the text.
     case array([JSON])
+    /// Members in the order of the text.
     case object(Object)
 
     /// Arrays and objects may nest this deep; beyond it the reader refuses, so that no input exhausts the stack.
@@ -29,10 +35,16 @@ public enum JSON: Sendable {
         }
     }
 
+    /// One JSON text, with white space around it at most.
+    ///
+    /// - Throws: `MISPError` with what was expected, and where
     public init(parsing text: String, at place: String = "JSON") throws(MISPError) {
         try self.init(parsing: text.utf8, at: place)
     }
 
+    /// A file that is one JSON text.
+    ///
+    /// - Throws: `MISPError` for a file that cannot be read, is a git-LFS pointer or no JSON
     public init(contentsOf url: URL) throws(MISPError) {
         try self.init(parsing: Self.read(url), at: url.relativePath)
     }
@@ -81,21 +93,27 @@ public enum JSON: Sendable {
 extension JSON {
     /// Members in the order of the text. A repeated key keeps its first place and its last value.
     public struct Object: Sendable {
+        /// A key and its value.
         public typealias Member = (key: String, value: JSON)
 
         /// Up to this many members a scan is quicker than a hash table.
         private static let scanLimit = 12
 
+        /// In the order of their first appearance.
         public private(set) var members: [Member] = []
         private var positions: [UTF8Key: Int] = [:]
 
+        /// Without members.
         public init() {}
 
+        /// Members in order; a repeated key keeps its first place and its last value.
         public init(_ members: some Sequence<(String, JSON)>) {
             for (key, value) in members { self[key] = value }
         }
 
+        /// Members.
         public var count: Int { members.count }
+        /// In the order of the members.
         public var keys: [String] { members.map(\.key) }
 
         /// The value of `key`, nil when there is none; assigning nil changes nothing.
@@ -129,10 +147,15 @@ extension JSON {
 
 /// What a value is, nil when it is of another kind.
 extension JSON {
+    /// Whether it is `null`.
     public var isNull: Bool { if case .null = self { true } else { false } }
+    /// A boolean.
     public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+    /// A string.
     public var string: String? { if case .string(let value) = self { value } else { nil } }
+    /// An array's elements.
     public var array: [JSON]? { if case .array(let value) = self { value } else { nil } }
+    /// An object.
     public var object: Object? { if case .object(let value) = self { value } else { nil } }
 
     /// An integer, also one written with a fraction or exponent (`2.0`, `1e5`).
@@ -144,6 +167,7 @@ extension JSON {
         }
     }
 
+    /// Any number; an integer beyond 2⁵³ is rounded.
     public var double: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -193,11 +217,18 @@ extension JSON: Equatable {
 extension JSON: ExpressibleByNilLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByFloatLiteral, ExpressibleByStringLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
+    /// `nil` is null.
     public init(nilLiteral: ()) { self = .null }
+    /// A boolean.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// An integer.
     public init(integerLiteral value: Int) { self = .integer(value) }
+    /// A number, whole or not.
     public init(floatLiteral value: Double) { self = .number(value) }
+    /// A string.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// An array.
     public init(arrayLiteral elements: JSON...) { self = .array(elements) }
+    /// An object, with its members in the order of the source.
     public init(dictionaryLiteral elements: (String, JSON)...) { self = .object(Object(elements)) }
 }

@@ -8,16 +8,23 @@ import Foundation
 public struct JSONField: Sendable {
     /// nil when the key is absent.
     public let value: JSON?
+    /// As errors name it.
     public let file: String
     /// Keys and indices from the file's root: `text_config.layers[3]`.
     public let path: String
 
+    /// A place whose value is known already.
+    ///
+    /// - Parameter path: keys and indices from the file's root; empty for the root itself
     public init(_ value: JSON?, file: String, path: String = "") {
         self.value = value
         self.file = file
         self.path = path
     }
 
+    /// The root of a file.
+    ///
+    /// - Throws: `MISPError` for a file that cannot be read or is no JSON
     public init(contentsOf url: URL) throws(MISPError) {
         self.init(try JSON(contentsOf: url), file: url.relativePath)
     }
@@ -28,18 +35,25 @@ public struct JSONField: Sendable {
     /// Whether there is a value other than null.
     public var isPresent: Bool { value.map { !$0.isNull } ?? false }
 
+    /// The place of a member, whether there is such a member or not.
     public subscript(key: String) -> JSONField {
         JSONField(value?[key], file: file, path: path.isEmpty ? key : "\(path).\(key)")
     }
 
+    /// The place of an element, whether there is such an element or not.
     public subscript(index: Int) -> JSONField {
         JSONField(value?[index], file: file, path: "\(path)[\(index)]")
     }
 
+    /// - Throws: `MISPError` at this place where it is missing, or no whole number that fits 64 bits (`2.0` is one)
     public func int() throws(MISPError) -> Int { try require("an integer", \.int) }
+    /// - Throws: `MISPError` at this place where it is missing or no number
     public func double() throws(MISPError) -> Double { try require("a number", \.double) }
+    /// - Throws: `MISPError` at this place where it is missing or no boolean
     public func bool() throws(MISPError) -> Bool { try require("a boolean", \.bool) }
+    /// - Throws: `MISPError` at this place where it is missing or no string
     public func string() throws(MISPError) -> String { try require("a string", \.string) }
+    /// - Throws: `MISPError` at this place where it is missing or no object
     public func object() throws(MISPError) -> JSON.Object { try require("an object", \.object) }
 
     /// The elements of an array, each with its place.
@@ -49,8 +63,11 @@ public struct JSONField: Sendable {
 
     /// The default stands for an absent key and for null; a value of another kind remains an error.
     public func int(default value: Int) throws(MISPError) -> Int { isPresent ? try int() : value }
+    /// The default stands for an absent key and for null.
     public func double(default value: Double) throws(MISPError) -> Double { isPresent ? try double() : value }
+    /// The default stands for an absent key and for null.
     public func bool(default value: Bool) throws(MISPError) -> Bool { isPresent ? try bool() : value }
+    /// The default stands for an absent key and for null.
     public func string(default value: String) throws(MISPError) -> String { isPresent ? try string() : value }
 
     /// An error at this place.

@@ -4,11 +4,14 @@
 /// known, not implemented, and accepted with the listed values alone, which are its class's defaults. Any other key is
 /// refused by name, unless its value says nothing: null, false, or an empty string, list or object.
 public struct KeyTable: Sendable {
+    /// Keys that are read, and checked where they are read.
     public let read: Set<String>
+    /// Keys of which no value changes a number.
     public let harmless: Set<String>
     /// The values with which a key that is not implemented changes nothing. null always does.
     public let fixed: [String: [JSON]]
 
+    /// Unless told otherwise, every key but those of `read` is unknown.
     public init(read: Set<String>, harmless: Set<String> = [], fixed: [String: [JSON]] = [:]) {
         self.read = read
         self.harmless = harmless

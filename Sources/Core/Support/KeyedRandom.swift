@@ -4,6 +4,7 @@
 public struct KeyedRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
+    /// The same seed and keys, in the same order, give the same sequence.
     public init(_ seed: UInt64, _ keys: String...) {
         // FNV-1a over the keys, each closed by a byte that UTF-8 never contains.
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ Self.mixed(seed &+ 0x9E37_79B9_7F4A_7C15)
@@ -14,6 +15,7 @@ public struct KeyedRandom: RandomNumberGenerator, Sendable {
         state = Self.mixed(hash)
     }
 
+    /// The next 64 bits.
     public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         return Self.mixed(state)

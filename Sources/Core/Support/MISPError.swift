@@ -15,12 +15,16 @@ public struct MISPError: Error, CustomStringConvertible, Sendable, Equatable {
         public var isEnd: Bool { self == .interrupted || self == .stopped }
     }
 
+    /// Whose fault it is, and so the exit status.
     public let kind: Kind
     /// File, line, key or tensor: `groups.jsonl:12`, `config.yaml: optimizer.betas`.
     public let place: String?
+    /// What is wrong, mostly as a predicate to the place: `is missing`.
     public let what: String
+    /// What to do about it.
     public let remedy: String?
 
+    /// Unless told otherwise, the user's input is at fault.
     public init(_ what: String, at place: String? = nil, remedy: String? = nil, kind: Kind = .input) {
         self.what = what
         self.place = place

@@ -2,10 +2,14 @@ import Foundation
 
 /// A file mapped read-only: its pages come from the system's cache, which all ranks of a host share.
 public final class MappedFile: @unchecked Sendable {
+    /// As errors name it.
     public let path: String
+    /// The first byte; valid as long as this object.
     public let base: UnsafeRawPointer
+    /// Bytes, at least 1.
     public let count: Int
 
+    /// - Throws: `MISPError` for a file that cannot be opened or mapped, is empty, or no regular file
     public init(_ url: URL) throws(MISPError) {
         path = url.relativePath
         var status = stat()

@@ -6,25 +6,31 @@ import Foundation
 public struct SHA256 {
     private var state = State()
 
+    /// Of nothing yet.
     public init() {}
 
+    /// The digest of these bytes alone.
     public static func digest(_ bytes: UnsafeRawBufferPointer) -> Digest {
         var hash = SHA256()
         hash.add(bytes)
         return hash.finish()
     }
 
+    /// The digest of these bytes alone.
     public static func digest(_ bytes: some ContiguousBytes) -> Digest {
         bytes.withUnsafeBytes { digest($0) }
     }
 
+    /// The digest of the text's UTF-8, without its length.
     public static func digest(_ text: String) -> Digest { digest(Array(text.utf8)) }
 
+    /// Bytes without their length: two in a row count as their concatenation.
     public mutating func add(_ bytes: UnsafeRawBufferPointer) {
         if !isKnownUniquelyReferenced(&state) { state = State(copying: state) }
         misp_sha256_add(state.hash, bytes.baseAddress, bytes.count)
     }
 
+    /// Bytes without their length.
     public mutating func add(_ bytes: some ContiguousBytes) { bytes.withUnsafeBytes { add($0) } }
 
     /// A text with its length before it, so that no two lists of texts are the same bytes.
@@ -34,6 +40,7 @@ public struct SHA256 {
         add(bytes)
     }
 
+    /// The 32 bytes of a digest.
     public mutating func add(_ digest: Digest) { add(digest.bytes) }
 
     /// The digest of all that was added. Nothing may be added afterwards.
@@ -66,6 +73,7 @@ public struct SHA256 {
 public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
+    /// Bytes of a digest.
     public static let size = 32
 
     /// - Precondition: 32 bytes.
@@ -76,6 +84,7 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         words = (word(), word(), word(), word())
     }
 
+    /// `size` bytes, in the order in which they are written.
     public var bytes: [UInt8] {
         [words.0, words.1, words.2, words.3].flatMap { word in
             (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) }
@@ -88,10 +97,12 @@ public struct Digest: Hashable, Sendable, Comparable, CustomStringConvertible {
         return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
 
+    /// By bytes.
     public static func == (a: Digest, b: Digest) -> Bool { a.words == b.words }
 
     /// By bytes.
     public static func < (a: Digest, b: Digest) -> Bool { a.words < b.words }
 
+    /// By the first eight bytes, which are as random as all.
     public func hash(into hasher: inout Hasher) { hasher.combine(words.0) }
 }

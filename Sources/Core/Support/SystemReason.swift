@@ -4,6 +4,7 @@ import Foundation
 ///
 /// Foundation wraps the system's error, often twice, and its own descriptions name no cause.
 public enum SystemReason {
+    /// The cause at the bottom of an error; of a `MISPError` what it says is wrong.
     public static func text(_ error: any Error) -> String {
         if let error = error as? MISPError { return error.what }
         var bottom = error

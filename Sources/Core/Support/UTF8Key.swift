@@ -9,16 +9,20 @@
 /// `String` itself compares by canonical equivalence, so that "é" and "e\u{301}" would be one key; vocabularies and
 /// JSON objects hold both.
 public struct UTF8Key: Hashable, Sendable {
+    /// As it was given.
     public let string: String
 
+    /// Any string; it is not normalised.
     public init(_ string: String) {
         self.string = string
     }
 
+    /// By bytes.
     public static func == (a: UTF8Key, b: UTF8Key) -> Bool {
         a.string.hasSameBytes(as: b.string)
     }
 
+    /// Over the UTF-8 bytes.
     public func hash(into hasher: inout Hasher) {
         var copy = string
         copy.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }

@@ -3,12 +3,18 @@
 /// Every activation is one: a row per token, a column per channel. A view keeps its memory alive through `owner`,
 /// which is a `Storage`, a mapped file or a parameter buffer. Copying the struct copies the view, not the elements.
 public struct Matrix<Element: Scalar>: @unchecked Sendable {
+    /// Keeps the memory alive.
     public let owner: AnyObject
+    /// Element (0, 0).
     public let base: UnsafeMutablePointer<Element>
+    /// Rows.
     public let rows: Int
+    /// Columns.
     public let columns: Int
+    /// Elements from the start of a row to the start of the next; 0 repeats one row.
     public let stride: Int
 
+    /// A view of memory that `owner` keeps alive, without gaps between rows unless `stride` says so.
     public init(owner: AnyObject, base: UnsafeMutablePointer<Element>, rows: Int, columns: Int, stride: Int? = nil) {
         self.owner = owner
         self.base = base
@@ -23,11 +29,15 @@ public struct Matrix<Element: Scalar>: @unchecked Sendable {
         self.init(owner: storage, base: storage.base, rows: rows, columns: columns)
     }
 
+    /// New memory, all 0.
     public init(zeros rows: Int, _ columns: Int) {
         self.init(uninitialized: rows, columns)
         setZero()
     }
 
+    /// A copy of `elements`, which stand row by row.
+    ///
+    /// - Precondition: there are rows · columns of them.
     public init(_ rows: Int, _ columns: Int, _ elements: [Element]) {
         precondition(elements.count == rows * columns, "\(elements.count) elements for \(rows) × \(columns)")
         self.init(uninitialized: rows, columns)
@@ -36,21 +46,27 @@ public struct Matrix<Element: Scalar>: @unchecked Sendable {
         }
     }
 
+    /// Elements of the view, without those between its rows.
     public var count: Int { rows * columns }
+    /// Whether nothing lies between the rows.
     public var isContiguous: Bool { stride == columns || rows <= 1 }
 
+    /// Unchecked. Setting changes the memory, and so every view of it.
     public subscript(row: Int, column: Int) -> Element {
         get { base[row * stride + column] }
         nonmutating set { base[row * stride + column] = newValue }
     }
 
+    /// The first element of a row.
     public func row(_ index: Int) -> UnsafeMutablePointer<Element> { base + index * stride }
 
+    /// Some rows, as a view.
     public func rows(_ range: Range<Int>) -> Matrix {
         Matrix(
             owner: owner, base: base + range.lowerBound * stride, rows: range.count, columns: columns, stride: stride)
     }
 
+    /// Some columns, as a view with the same stride.
     public func columns(_ range: Range<Int>) -> Matrix {
         Matrix(owner: owner, base: base + range.lowerBound, rows: rows, columns: range.count, stride: stride)
     }
@@ -75,6 +91,9 @@ public struct Matrix<Element: Scalar>: @unchecked Sendable {
         return copy
     }
 
+    /// Overwrites the elements with those of `source`.
+    ///
+    /// - Precondition: both have the same shape.
     public func copyElements(of source: Matrix) {
         precondition(rows == source.rows && columns == source.columns, "shapes differ")
         if isContiguous && source.isContiguous {

@@ -12,6 +12,7 @@ import Foundation
 /// A file: a header of 64 bytes (8 of magic, then format, width and number of rows as 64-bit little-endian integers,
 /// zeros), the keys (32 bytes each), the rows (width × float32), the rows' checksums (8 bytes each, over key and row).
 public final class RowStore {
+    /// Where the files lie.
     public let folder: URL
     private struct Place {
         let file: MappedFile
@@ -46,6 +47,7 @@ public final class RowStore {
     /// How many rows there are.
     public var count: Int { places.count }
 
+    /// Whether a file lists the key. Its row may still turn out damaged when it is read.
     public func contains(_ key: Digest) -> Bool { places[key] != nil }
 
     /// 1 × width, a view of the file; nil for an unknown key, and for a row that is not what was written.

@@ -2,12 +2,18 @@ import Foundation
 
 /// A tensor as it lies in a mapped file: row-major, little-endian, in its stored number format.
 public struct StoredTensor: @unchecked Sendable {
+    /// As the file has it.
     public let name: String
+    /// Of each element.
     public let format: StoredFormat
+    /// Outermost dimension first; empty for a scalar.
     public let shape: [Int]
+    /// Holds the bytes, and keeps them mapped.
     public let file: MappedFile
+    /// The first element, at any address.
     public let base: UnsafeRawPointer
 
+    /// Elements.
     public var count: Int { shape.reduce(1, *) }
 
     /// All elements, widened.
@@ -57,14 +63,20 @@ public struct StoredTensor: @unchecked Sendable {
 ///
 /// Only float32, float16 and bfloat16 tensors are offered; others (index buffers, say) are listed in `unread`.
 public struct SafetensorsFile: Sendable {
+    /// By the names that the file gives.
     public let tensors: [String: StoredTensor]
     /// Tensors of other number formats: name and format.
     public let unread: [String: String]
+    /// The texts of the header's `__metadata__`.
     public let metadata: [String: String]
 
     /// The format's own limit on the header.
     static let longestHeader = 100_000_000
 
+    /// Maps the file and reads its header; the pages of a tensor are read when it is used.
+    ///
+    /// - Throws: `MISPError` for a file that cannot be mapped, is truncated, is a git-LFS pointer or no safetensors,
+    ///   and for a tensor whose shape and bytes do not agree, or whose bytes are another's
     public init(contentsOf url: URL) throws(MISPError) {
         let file = try MappedFile(url)
         guard file.count >= 8 else { throw Self.truncated(file, needs: 8) }

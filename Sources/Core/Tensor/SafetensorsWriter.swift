@@ -4,10 +4,13 @@ import Foundation
 public enum SafetensorsWriter {
     /// A tensor to write, with its elements row by row: there already, or made when its turn comes.
     public struct Entry {
+        /// In the file.
         public let name: String
+        /// In the file, outermost dimension first.
         public let shape: [Int]
         private let make: () -> Matrix<Float>
 
+        /// Elements that are there already; any rows × columns that holds as many as the shape says.
         public init(name: String, shape: [Int], matrix: Matrix<Float>) {
             self.init(name: name, shape: shape) { matrix }
         }
@@ -19,7 +22,9 @@ public enum SafetensorsWriter {
             self.make = make
         }
 
+        /// Elements that the shape asks for.
         public var count: Int { shape.reduce(1, *) }
+        /// The elements; made anew at each call where they are made.
         public var matrix: Matrix<Float> { make() }
     }
 

@@ -10,10 +10,13 @@ import Synchronization
 /// A training step asks for the same sizes again and again, so from the second step on no memory is requested from
 /// the system, and no page is faulted in anew.
 public final class Storage<Element: Scalar>: @unchecked Sendable {
+    /// The first element.
     public let base: UnsafeMutablePointer<Element>
+    /// Elements asked for.
     public let count: Int
     private let bytes: Int
 
+    /// Memory with arbitrary content, from the pool where a block of that size is free.
     public init(count: Int) {
         self.count = count
         bytes = MemoryPool.roundedSize(max(count, 1) * MemoryLayout<Element>.stride)

@@ -2,10 +2,14 @@ import CVector
 
 /// Number formats of stored weights.
 public enum StoredFormat: String, Sendable, CaseIterable {
+    /// IEEE single precision.
     case float32 = "F32"
+    /// IEEE half precision.
     case float16 = "F16"
+    /// The upper half of a float32.
     case bfloat16 = "BF16"
 
+    /// Of one number.
     public var bytes: Int { self == .float32 ? 4 : 2 }
 
     /// As PyTorch and Hugging Face's configurations call it.
@@ -91,6 +95,7 @@ extension StoredFormat {
 }
 
 extension Scalar {
+    /// One number at a time, for any type.
     public static func widen(
         _ source: UnsafeRawPointer, _ format: StoredFormat, into target: UnsafeMutablePointer<Self>, count: Int
     ) {

@@ -2,12 +2,16 @@
 ///
 /// Whoever uses it keeps alive what it came from.
 public struct StoredRows: @unchecked Sendable {
+    /// The first number of row 0, at any address.
     public let base: UnsafeRawPointer
+    /// Of each number.
     public let format: StoredFormat
+    /// Numbers of a row.
     public let columns: Int
     /// Bytes from row to row.
     package let distance: Int
 
+    /// Rows without gaps between them.
     public init(base: UnsafeRawPointer, format: StoredFormat, columns: Int) {
         self.base = base
         self.format = format

@@ -6,12 +6,16 @@
 public enum Phrases {
     /// A piece of a text; all pieces together are the text.
     public struct Piece: Codable, Sendable, Equatable {
+        /// Of a phrase without the space around it, which belongs to its neighbours.
         public let text: String
+        /// False for what stands between phrases.
         public let isPhrase: Bool
 
+        /// A piece of a text that was cut before.
         public init(_ text: String, isPhrase: Bool) { (self.text, self.isPhrase) = (text, isPhrase) }
     }
 
+    /// In lower case; each ends a phrase and belongs to none.
     public static let conjunctions: Set<String> = [
         "and", "or", "but", "nor", "yet", "while", "whereas", "because", "although", "though",
     ]
@@ -20,6 +24,7 @@ public enum Phrases {
         "。", "，", "、", "；", "：", "！", "？",
     ]
 
+    /// In the order of the text, none of them empty.
     public static func pieces(of text: String) -> [Piece] {
         let characters = Array(text)
         let ends = ends(characters)

@@ -4,6 +4,7 @@
 public struct PromptTemplate: Sendable, Equatable {
     /// Stands for the image in templates; texts must not hold it.
     public static let imageMark = "<image>"
+    /// Stands for the prompt in templates. In a prompt it is text like any other.
     public static let promptMark = "{prompt}"
 
     /// Templates that have a name: LLaVA 1.5 as Hugging Face renders it, ChatML (LLaVA-OneVision on Qwen2, SmolVLM
