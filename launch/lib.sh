@@ -28,7 +28,7 @@ if [[ $- == *i* ]]; then
     kill -INT $$
 fi
 
-# Ends the script with status 2: something about the machine or the arguments has to be mended by the user.
+# Ends the script with status 2: something about the machine or the arguments has to be fixed by the user.
 fail() {
     say "${SCRIPT##*/}: $*"
     exit 2

@@ -1,5 +1,5 @@
 # Draws scale.csv as SVG: speed-up of strong scaling, and efficiency of weak scaling, over the number of ranks.
-# Measured: dots and lines; foretold: dashed; ideal: thin.
+# Measured: dots and lines; predicted: dashed; ideal: thin.
 
 function log2(v) { return log(v) / log(2) }
 function x(left, v) { return left + 300 * (top > 0 ? log2(v) / top : 0.5) }

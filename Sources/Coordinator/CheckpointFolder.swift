@@ -149,7 +149,7 @@ extension CheckpointFolder {
                 throw MISPError(
                     "the checkpoint of step \(step) cannot be written (\(error))", at: folder.relativePath,
                     remedy:
-                        "those before it are as they were: make room there, or make it writable, and go on with "
+                        "those before it are as they were: make room there, or make it writable, and resume with "
                         + "--resume"
                 )
             }

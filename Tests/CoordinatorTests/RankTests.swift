@@ -152,7 +152,7 @@ import TestSupport
         #expect(run.status == 2)
         #expect(run.output == "found step 2 of step-000001 step-000002\n")
         #expect(run.errors.contains("the checkpoint of step 3 cannot be written ("), "\(run.errors)")
-        #expect(run.errors.contains("File too large") && run.errors.contains("go on with --resume"), "\(run.errors)")
+        #expect(run.errors.contains("File too large") && run.errors.contains("resume with --resume"), "\(run.errors)")
         #expect(run.errors.components(separatedBy: "misp:").count == 2)
     }
 }

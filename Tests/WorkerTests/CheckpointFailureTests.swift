@@ -41,7 +41,7 @@ import Testing
             #expect(try checkpoints("out") == ["step-000001", "step-000002"])
             let again = try fixture.train(ranks: 2, resuming: true)
             #expect(again.status == 0, "\(again.errors)")
-            #expect(again.errors.contains("going on from") && again.errors.contains("step-000002"))
+            #expect(again.errors.contains("resuming from") && again.errors.contains("step-000002"))
             let name = "adapter/adapter_model.safetensors"
             #expect(try fixture.bytes("out/\(name)") == fixture.bytes("whole/\(name)"))
         }
@@ -63,7 +63,7 @@ import Testing
         #expect(refused.status == 2)
         #expect(
             refused.errors.contains(
-                "out/checkpoints: there is no whole checkpoint to go on from; "
+                "out/checkpoints: there is no whole checkpoint to resume from; "
                     + "start the run without --resume, or with --resume-if-any"), "\(refused.errors)")
         #expect(!FileManager.default.fileExists(atPath: fixture.folder["out"].path))
         let first = try fixture.train(ranks: 2, arguments: ["--resume-if-any"])
@@ -71,7 +71,7 @@ import Testing
         #expect(try fixture.metrics().count == 4)
         // Then there is one; and where all are damaged it starts anew.
         let second = try fixture.train(arguments: ["--resume-if-any"])
-        #expect(second.errors.contains("going on from") && second.errors.contains("step-000004"))
+        #expect(second.errors.contains("resuming from") && second.errors.contains("step-000004"))
         for name in try checkpoints("out") {
             try FileManager.default.removeItem(at: fixture.folder["out/checkpoints/\(name)/manifest.json"])
         }

@@ -76,7 +76,7 @@ import Testing
         }
         try answers.prefix(answers.count / 2).write(to: fixture.folder["one/pope/answers.jsonl"])
         let resumed = try run(2, "one")
-        #expect(resumed.status == 0 && resumed.errors.contains("going on after"), "\(resumed.errors)")
+        #expect(resumed.status == 0 && resumed.errors.contains("resuming after"), "\(resumed.errors)")
         #expect(try fixture.bytes("one/pope/answers.jsonl") == answers)
         let other = try run(nil, "one", "answers.max_tokens=7")
         #expect(other.status == 2 && other.errors.contains("another model's"), "\(other.errors)")

@@ -49,7 +49,7 @@ import Worker
         }
         try whole.prefix(whole.count * 2 / 3).write(to: fixture.folder["cut"])
         let resumed = try sheet(2, "cut")
-        #expect(resumed.status == 0 && resumed.errors.contains("going on after 5 answers"), "\(resumed.errors)")
+        #expect(resumed.status == 0 && resumed.errors.contains("resuming after 5 answers"), "\(resumed.errors)")
         #expect(try fixture.bytes("cut") == whole)
         try fixture.write(#"{"id": "else", "answer": "x", "tokens": 1}"# + "\n", to: "cut")
         let refused = try sheet(nil, "cut")

@@ -95,7 +95,7 @@ import Testing
             #expect(place.contains("is not what it was when") && place.contains("--resume-on-other-input"))
             let accepted = try train(project, "--resume-on-other-input")
             #expect(
-                accepted.status == 0 && accepted.errors.contains("going on although \(part): "), "\(accepted.errors)")
+                accepted.status == 0 && accepted.errors.contains("resuming although \(part): "), "\(accepted.errors)")
         }
     }
 

@@ -21,7 +21,7 @@ import Testing
             kill(process, SIGINT)
         }
         #expect(run.status == 3, "\(run.errors)")
-        #expect(run.errors.contains("with a checkpoint; go on with --resume"), "\(run.errors)")
+        #expect(run.errors.contains("with a checkpoint; resume with --resume"), "\(run.errors)")
     }
 
     /// A command with nothing to save just ends, and nobody complains of a signal.

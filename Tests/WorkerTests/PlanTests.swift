@@ -12,7 +12,7 @@ import Worker
         try runRanks(ranks, "misp-worker", ["plan", "--config", fixture.folder["run.yaml"].path] + arguments)
     }
 
-    @Test(arguments: [nil, 2]) func foretells(measuring: Int?) throws {
+    @Test(arguments: [nil, 2]) func predicts(measuring: Int?) throws {
         let fixture = try TrainingFixture("llama-clip-spm", settings: Self.settings)
         let json = fixture.folder["plan.json"]
         let run = try plan(

@@ -54,7 +54,7 @@ import Testing
             try cut(name)
             let run = try fixture.train(ranks: ranks, output: name, resuming: true)
             try finished(run)
-            #expect(run.errors.contains("going on from") && run.errors.contains("step-000004"))
+            #expect(run.errors.contains("resuming from") && run.errors.contains("step-000004"))
             try expectSameResults(name, "whole", "\(ranks) ranks")
             // The checkpoint holds the same bytes too.
             for file in try FileManager.default.contentsOfDirectory(
@@ -123,7 +123,7 @@ import Testing
             contentsOf: fixture.checkpoint.appending(path: "groups.jsonl"), encoding: .utf8)
         try fixture.write(groups + "\n", to: "other.jsonl")
         try refused("misp: data.train: ", set: ["data.train=other.jsonl"])
-        try refused("no/checkpoints: there is no whole checkpoint to go on from; ", output: "no", set: [])
+        try refused("no/checkpoints: there is no whole checkpoint to resume from; ", output: "no", set: [])
         #expect(!FileManager.default.fileExists(atPath: fixture.folder["no"].path))
         // Where it may it starts anew, and says what it replaces.
         let run = try fixture.train(["optimizer.steps=1", "seed=4"], arguments: ["--overwrite"])
@@ -143,7 +143,7 @@ import Testing
             kill(process, signal)
         }
         #expect(run.status == 3, "\(run.errors)")
-        #expect(run.errors.contains("misp: ") && run.errors.contains("go on with --resume"), "\(run.errors)")
+        #expect(run.errors.contains("misp: ") && run.errors.contains("resume with --resume"), "\(run.errors)")
         let steps = try fixture.metrics().count
         let name = "step-" + String(repeating: "0", count: 6 - "\(steps)".count) + "\(steps)"
         #expect(try checkpoints() == [name])

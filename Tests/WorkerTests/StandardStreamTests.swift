@@ -58,7 +58,7 @@ import Testing
         let wait = "for ((i = 0; i < 1000; i++)); do [[ ! -s out/metrics.jsonl ]] || break; sleep 0.02; done"
         let run = try bash("train optimizer.steps=100000 & \(wait); kill -HUP $!; wait $!")
         #expect(run.status == 3, "\(run.errors)")
-        #expect(run.errors.contains("go on with --resume"), "\(run.errors)")
+        #expect(run.errors.contains("resume with --resume"), "\(run.errors)")
         let kept = try bash(
             "rm -rf out; (trap '' HUP; train optimizer.steps=40 & \(wait); kill -HUP $!; wait $!)")
         #expect(kept.status == 0, "\(kept.errors)")

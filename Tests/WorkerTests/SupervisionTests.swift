@@ -323,6 +323,6 @@ import Worker
             kill(process, SIGTERM)
         }
         #expect(run.status == 3, "\(run.errors)")
-        #expect(run.errors.contains("go on with --resume"), "\(run.errors)")
+        #expect(run.errors.contains("resume with --resume"), "\(run.errors)")
     }
 }

@@ -24,7 +24,7 @@ public struct NonFiniteCause: Sendable {
         if let slot = parameters.flatMap(Self.slot) {
             return MISPError(
                 "\(what): the trained tensor \(slot.name) holds values that are not finite", at: place,
-                remedy: "go on from an earlier checkpoint, with a lower learning rate")
+                remedy: "resume from an earlier checkpoint, with a lower learning rate")
         }
         return MISPError(
             what, at: place,

@@ -18,7 +18,7 @@ public struct AutoencoderShape: Sendable, Equatable {
     public var parameters: Int { (2 * latents + 1) * entries + latents }
 }
 
-/// How the autoencoder is trained (method.md section 3); what the paper leaves open is chosen here.
+/// How the autoencoder is trained (docs/mining.md); what the paper leaves open is chosen here.
 public struct AutoencoderSettings: Sendable, Equatable {
     /// K
     public var latents = 128

@@ -39,7 +39,7 @@ public struct ChosenNegative: Sendable, Equatable {
     public init(source: Source, score: Double?) { (self.source, self.score) = (source, score) }
 }
 
-/// A way to choose negatives; method.md section 3 lists those that are compared.
+/// A way to choose negatives; docs/mining.md lists those that are compared.
 public protocol NegativeStrategy: Sendable {
     /// `count` negatives in the order of choice, or fewer where there are no more candidates. A pure function.
     func choose(_ count: Int, _ context: SelectionContext) -> [ChosenNegative]

@@ -4,7 +4,7 @@
 /// With ĥ = h/‖h‖ each atom is split along the text side: D_k = u_k ⊗ ĥ + D_k⊥ with u_k = D_k·ĥ. As d = vec(δ hᵀ) lies
 /// along ĥ altogether, ‖d − Dz − b‖² = ‖‖h‖δ − Σ_k z_k u_k − u_b‖² + ‖Σ_k z_k D_k⊥ + b⊥‖²,
 /// and the second term is ‖Lᵀ(z, 1)‖² with the Cholesky factor L of the remaining Gram matrix. Unlike the expansion
-/// ‖d‖² − 2… + …, nothing large cancels: small errors keep their digits (method.md section 3; the split is this
+/// ‖d‖² − 2… + …, nothing large cancels: small errors keep their digits (docs/mining.md; the split is this
 /// project's own).
 public struct PromptScorer: Sendable {
     private let shape: AutoencoderShape

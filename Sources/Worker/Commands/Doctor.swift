@@ -5,14 +5,14 @@ import Foundation
 
 package struct Doctor: ParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "doctor", abstract: "Says what this machine gives, and what to mend.",
+        commandName: "doctor", abstract: "Says what this machine gives, and what to fix.",
         discussion: """
             On as many ranks as it is started with, as a run would be:
 
               launch/local -n 2 -- doctor
               launch/hosts --hostfile hosts -n 64 -- doctor
 
-            Ends with status 2 where something should be mended.
+            Ends with status 2 where something should be fixed.
             """)
 
     package init() {}
@@ -24,7 +24,7 @@ package struct Doctor: ParsableCommand {
                 guard communicator.rank == 0 else { return findings.contains { $0.remedy != nil } ? 2 : 0 }
                 Console.show(findings.map(\.line))
                 let ailing = findings.count { $0.remedy != nil }
-                print(ailing == 0 ? "nothing to mend" : "\(ailing) to mend")
+                print(ailing == 0 ? "nothing to fix" : "\(ailing) to fix")
                 return ailing == 0 ? 0 : 2
             })
     }

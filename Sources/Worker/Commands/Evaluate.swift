@@ -7,7 +7,7 @@ package struct Evaluate: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Asks a model the questions of benchmarks and scores its answers.",
         discussion: """
-            Ranks share the questions; an evaluation that was stopped goes on where it was. With --compare, lays two \
+            Ranks share the questions; an evaluation that was stopped resumes where it was. With --compare, lays two \
             or more evaluations of the same questions side by side instead: differences of each from the first, and a \
             page of pictures, questions and answers, right and hallucinated words marked:
 

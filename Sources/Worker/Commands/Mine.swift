@@ -12,7 +12,7 @@ package struct Mine: ParsableCommand {
 
               misp-worker mine --config mine.yaml --set pool=8
 
-            What is computed once is kept: the same command goes on where an earlier one was stopped. Groups that an \
+            What is computed once is kept: the same command resumes where an earlier one was stopped. Groups that an \
             earlier mining has left are replaced by others only with --overwrite.
             """)
 

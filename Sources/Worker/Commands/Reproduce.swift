@@ -14,7 +14,7 @@ package struct Reproduce: ParsableCommand {
               launch/reproduce
               mpirun -n 8 misp-worker reproduce --seeds 10
 
-            What is there is not made again: the same command goes on after an interruption, and more seeds are added \
+            What is there is not made again: the same command resumes after an interruption, and more seeds are added \
             to those that are there.
             """)
 

@@ -1,7 +1,7 @@
 import Core
 import Foundation
 
-/// A set of questions about pictures, and how answers to them are scored (docs/method.md, benchmarks).
+/// A set of questions about pictures, and how answers to them are scored (docs/evaluation.md).
 protocol Benchmark {
     var questions: [Question] { get }
     /// Ids of questions in the benchmark's files that are not asked, and to which a file of answers may hold some.

@@ -26,7 +26,7 @@ struct AnswerSheet {
     func fill(_ questions: [Question], communicator: any Communicator, out: URL) throws {
         let sheet = try communicator.agree { communicator.rank == 0 ? try AnswerFile(out, questions) : nil }
         let done = Int(try communicator.mergeDisjoint([Double(sheet?.count ?? 0)])[0])
-        if done > 0, communicator.rank == 0 { Console.say("going on after \(done) answers") }
+        if done > 0, communicator.rank == 0 { Console.say("resuming after \(done) answers") }
         var progress = PhaseProgress("answers", of: questions.count, isTold: communicator.rank == 0)
         // A round is what all ranks answer before the lines are written.
         let round = Self.batch * communicator.size
@@ -55,7 +55,7 @@ struct AnswerSheet {
         guard answers > 0 else { return nil }
         return MISPError(
             "stopped; the \(answers) answers so far are kept", at: out.relativePath,
-            remedy: "go on with the same command", kind: .interrupted)
+            remedy: "resume with the same command", kind: .interrupted)
     }
 
     /// A line of JSON for each question.

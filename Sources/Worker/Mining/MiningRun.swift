@@ -70,7 +70,7 @@ struct MiningRun {
         guard Interruption.isAsked else { return }
         throw MISPError(
             "stopped; the embeddings computed so far are kept", at: store.relativePath,
-            remedy: "go on with the same command", kind: .interrupted)
+            remedy: "resume with the same command", kind: .interrupted)
     }
 
     /// The groups that have a picture, and what they ask of the gallery.

@@ -89,7 +89,7 @@ struct PictureTable {
             throw MISPError(
                 "\(unreadable.count) of \(total) pictures are unreadable, more than max_unreadable "
                     + "\(configuration.maxUnreadable) allows: \(names)\(rest) (the first: \(first.reason))", at: place,
-                remedy: "mend or remove them, or raise max_unreadable")
+                remedy: "fix or remove them, or raise max_unreadable")
         }
         guard paths.count > barred.count else {
             throw MISPError("no picture of the gallery is readable", at: place, remedy: "give another gallery")

@@ -39,7 +39,7 @@ struct EarlierResults {
     var refusal: MISPError {
         MISPError(
             "holds \(description) of an earlier run, which a new one would replace", at: folder.relativePath,
-            remedy: "go on with it by --resume, choose another output, or let it be replaced by --overwrite")
+            remedy: "resume it with --resume, choose another output, or let it be replaced by --overwrite")
     }
 
     /// Removes them, and what follows from them.

@@ -42,7 +42,7 @@ extension FileOutput {
             try flush()
         } catch let error as MISPError {
             throw MISPError(
-                error.what, at: error.place, remedy: "make room there, or make it writable, and go on with --resume")
+                error.what, at: error.place, remedy: "make room there, or make it writable, and resume with --resume")
         }
     }
 }

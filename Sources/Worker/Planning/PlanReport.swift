@@ -88,7 +88,7 @@ package struct PlanReport {
             let reason =
                 row.ranks > groupsPerStep
                 ? "\(groupsPerStep) groups a step leave \(row.ranks - groupsPerStep) ranks without one"
-                : "the dearest rank's groups take "
+                : "the most expensive rank's groups take "
                     + "\(String(format: "%.1f", step.compute / step.meanCompute)) times the mean"
             return [
                 head + reason,

@@ -2,7 +2,7 @@ import Coordinator
 import Core
 import Foundation
 
-/// Measures one group of a run and foretells its steps.
+/// Measures one group of a run and predicts its steps.
 struct Planner {
     /// Steps whose groups stand for all.
     private static let sampledSteps = 8

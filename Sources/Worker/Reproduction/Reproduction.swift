@@ -64,7 +64,7 @@ struct Reproduction {
     private func endIfAsked() throws(MISPError) {
         guard Interruption.isAsked else { return }
         throw MISPError(
-            "stopped; what is done is kept", at: output.relativePath, remedy: "go on with the same command",
+            "stopped; what is done is kept", at: output.relativePath, remedy: "resume with the same command",
             kind: .interrupted)
     }
 

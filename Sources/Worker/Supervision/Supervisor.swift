@@ -126,10 +126,10 @@ package struct Supervisor {
         if [2, 3].contains(status) || status == 0 && attempt.wasHeard { return status }
         guard saved > 0 else {
             // A checkpoint may have been written that the dead run no longer told of.
-            if attempt.hasBegun { say("ended as asked; no checkpoint is known of: go on with --resume-if-any") }
+            if attempt.hasBegun { say("ended as asked; no checkpoint is known of: resume with --resume-if-any") }
             return attempt.wasHeard ? status : 128 + SIGTERM
         }
-        say("ended as asked; the last checkpoint is that of step \(saved): go on with --resume")
+        say("ended as asked; the last checkpoint is that of step \(saved): resume with --resume")
         return MISPError.Kind.interrupted.rawValue
     }
 

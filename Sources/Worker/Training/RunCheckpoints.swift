@@ -61,7 +61,7 @@ final class RunCheckpoints {
         try communicator.agree {
             guard communicator.rank == 0 else { return }
             try compare(with: saved.state, acceptsOtherInput: start.acceptsOtherInput)
-            Console.say("going on from \(saved.state.file)")
+            Console.say("resuming from \(saved.state.file)")
         }
         latest = saved.step
         return saved
@@ -70,7 +70,7 @@ final class RunCheckpoints {
     private func makeWay(for start: RunStart) throws {
         if start.origin == .resuming {
             throw MISPError(
-                "there is no whole checkpoint to go on from", at: store.folder.relativePath,
+                "there is no whole checkpoint to resume from", at: store.folder.relativePath,
                 remedy: "start the run without --resume, or with --resume-if-any")
         }
         let earlier = EarlierResults(configuration.output)
@@ -126,7 +126,7 @@ final class RunCheckpoints {
         try communicator.agree {
             throw MISPError(
                 "stopped after step \(steps) of \(total), with a checkpoint", at: store.folder.relativePath,
-                remedy: "go on with --resume", kind: .interrupted)
+                remedy: "resume with --resume", kind: .interrupted)
         }
     }
 
@@ -141,9 +141,9 @@ final class RunCheckpoints {
         if let first = others.first, !acceptsOtherInput {
             throw MISPError(
                 first.what, at: first.place,
-                remedy: "put back what the run began with, or go on all the same by --resume-on-other-input")
+                remedy: "put back what the run began with, or resume all the same with --resume-on-other-input")
         }
-        for other in others.prefix(5) { Console.say("going on although \(other.place) \(other.what)") }
+        for other in others.prefix(5) { Console.say("resuming although \(other.place) \(other.what)") }
         guard state["parameters"] == saved["parameters"].value else {
             throw MISPError(
                 "trains other tensors than those in \(saved.file)", at: "model.path",

@@ -134,7 +134,7 @@ extension TrainingRun {
         guard start.origin != .anew, names.contains(where: { $0.hasPrefix("step-") }) else { return nil }
         return MISPError(
             "stopped before the first step; the checkpoints are as they were", at: folder.relativePath,
-            remedy: "go on with --resume", kind: .interrupted)
+            remedy: "resume with --resume", kind: .interrupted)
     }
 
     /// What is there when a signal ends it before the first step.
@@ -142,13 +142,13 @@ extension TrainingRun {
         let what = "stopped before the first step; "
         if let saved {
             return MISPError(
-                what + "the checkpoint is as it was", at: saved.state.file, remedy: "go on with --resume",
+                what + "the checkpoint is as it was", at: saved.state.file, remedy: "resume with --resume",
                 kind: .interrupted)
         }
         guard configuration.cache.isEnabled else { return nil }
         return MISPError(
             what + "the features and log-probabilities computed so far are kept",
-            at: configuration.cache.folder.relativePath, remedy: "go on with the same command", kind: .interrupted)
+            at: configuration.cache.folder.relativePath, remedy: "resume with the same command", kind: .interrupted)
     }
 
     /// What is worth a word before it starts, though it hinders nothing.

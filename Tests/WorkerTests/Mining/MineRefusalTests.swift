@@ -109,7 +109,7 @@ import Worker
         try fixture.write("no picture", to: "images/text.jpg")
         try expectRefusal(
             "images: 3 of 13 pictures are unreadable, more than max_unreadable 0.01 allows", "cut.png", "empty.png",
-            "text.jpg", "mend or remove them")
+            "text.jpg", "fix or remove them")
         try expectRefusal("3 of 13 pictures are unreadable", set: ["max_unreadable=0.2"], ranks: 2)
         for ranks in [nil, 3] {
             let run = try fixture.mine(ranks: ranks, "max_unreadable=0.25")

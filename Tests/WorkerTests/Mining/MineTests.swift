@@ -168,7 +168,7 @@ import Worker
             kill(process, SIGUSR1)
         }
         #expect(run.status == 3, "\(run.status) \(run.errors)")
-        #expect(run.errors.contains("stopped; the embeddings computed so far are kept; go on with the same command"))
+        #expect(run.errors.contains("stopped; the embeddings computed so far are kept; resume with the same command"))
         #expect(run.errors.components(separatedBy: "misp: ").count == 2, "\(run.errors)")
         let next = try fixture.mine()
         try expectDone(next)
