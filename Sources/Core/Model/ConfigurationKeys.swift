@@ -76,33 +76,8 @@ extension KeyTable {
     package static let rotary = KeyTable(
         read: ["rope_theta", "rope_type", "type"], fixed: ["factor": [1], "partial_rotary_factor": [1]])
 
-    /// `vision_config`, by its `model_type`.
-    package static func vision(_ shape: VisionConfiguration.Shape) -> KeyTable {
-        let table =
-            switch shape {
-            case .clip:
-                KeyTable(
-                    read: ["intermediate_size"], harmless: ["vocab_size"],
-                    fixed: ["attention_dropout": [0], "dropout": [0]])
-            case .siglip:
-                KeyTable(
-                    read: ["intermediate_size"], harmless: ["vision_use_head"], fixed: ["attention_dropout": [0]])
-            case .dinov2:
-                KeyTable(
-                    read: ["mlp_ratio"],
-                    harmless: [
-                        "apply_layernorm", "layerscale_value", "out_features", "out_indices", "reshape_hidden_states",
-                        "stage_names", "use_mask_token",
-                    ],
-                    fixed: [
-                        "attention_probs_dropout_prob": [0], "drop_path_rate": [0], "hidden_dropout_prob": [0],
-                        "qkv_bias": [true], "use_swiglu_ffn": [false],
-                    ])
-            }
-        return table.adding(tower)
-    }
-
-    private static let tower = KeyTable(read: [
+    /// What every vision tower's configuration has.
+    static let tower = KeyTable(read: [
         "hidden_size", "num_hidden_layers", "num_attention_heads", "image_size", "patch_size", "hidden_act",
         "layer_norm_eps", "num_channels",
     ]).adding(anyModel)

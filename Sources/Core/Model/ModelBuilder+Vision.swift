@@ -1,29 +1,3 @@
-/// The names that Hugging Face gives to the parts of a vision transformer.
-private struct VisionNames {
-    let classToken: String
-    let positions: String
-    let patch: String
-    let preNorm: String?
-    let postNorm: String
-    let layer: String
-    let norms: (String, String)
-    let attention: String
-    let output: String
-
-    static let clip = VisionNames(
-        classToken: "embeddings.class_embedding", positions: "embeddings.position_embedding.weight",
-        patch: "embeddings.patch_embedding", preNorm: "pre_layrnorm", postNorm: "post_layernorm",
-        layer: "encoder.layers", norms: ("layer_norm1", "layer_norm2"), attention: "self_attn", output: "out_proj")
-    static let siglip = VisionNames(
-        classToken: "", positions: "embeddings.position_embedding.weight", patch: "embeddings.patch_embedding",
-        preNorm: nil, postNorm: "post_layernorm", layer: "encoder.layers", norms: ("layer_norm1", "layer_norm2"),
-        attention: "self_attn", output: "out_proj")
-    static let dinov2 = VisionNames(
-        classToken: "embeddings.cls_token", positions: "embeddings.position_embeddings",
-        patch: "embeddings.patch_embeddings.projection", preNorm: nil, postNorm: "layernorm", layer: "encoder.layer",
-        norms: ("norm1", "norm2"), attention: "attention", output: "o_proj")
-}
-
 extension ModelBuilder {
     /// The tower of a LLaVA model.
     ///
@@ -41,25 +15,20 @@ extension ModelBuilder {
         _ shape: VisionConfiguration, root: String, featureLayers: [Int], dropsFirstRow: Bool,
         pixels: (height: Int, width: Int), trainsPostNorm: Bool = false
     ) throws -> VisionTower<A> {
-        let names: VisionNames =
-            switch shape.shape {
-            case .clip: .clip
-            case .siglip: .siglip
-            case .dinov2: .dinov2
-            }
+        let (names, parts) = (shape.architecture.names, shape.architecture.parts)
         let (width, trained) = (shape.hiddenSize, trainable.vision == .full)
-        let isDino = shape.shape == .dinov2
+        let leading = parts.hasLeadingDimension ? [1] : []
         let tokens = (shape.hasClassToken ? 1 : 0) + shape.grid * shape.grid
         let positions = try weight(
-            "\(root).\(names.positions)", isDino ? [1, tokens, width] : [tokens, width], rows: tokens, trained: trained)
+            "\(root).\(names.positions)", leading + [tokens, width], rows: tokens, trained: trained)
         let classToken =
             shape.hasClassToken
-            ? try weight("\(root).\(names.classToken)", isDino ? [1, 1, width] : [width], rows: 1, trained: trained)
+            ? try weight("\(root).\(names.classToken)", leading + leading + [width], rows: 1, trained: trained)
             : nil
         let side = shape.patchSide
         let patch = Linear<A>(
             weight: try weight("\(root).\(names.patch).weight", [width, 3, side, side], trained: trained),
-            bias: shape.shape == .clip ? nil : try weight("\(root).\(names.patch).bias", [width], trained: trained))
+            bias: parts.patchHasBias ? try weight("\(root).\(names.patch).bias", [width], trained: trained) : nil)
         let epsilon = shape.normEpsilon
         let preNorm = try names.preNorm.map {
             try layerNorm("\(root).\($0)", width, epsilon: epsilon, trained: trained)
@@ -84,7 +53,7 @@ extension ModelBuilder {
     ) throws(MISPError) -> Matrix<A.Element>? {
         let (height, width) = (pixels.height / shape.patchSide, pixels.width / shape.patchSide)
         if height == shape.grid && width == shape.grid { return nil }
-        guard shape.shape == .dinov2, height > 0, width > 0 else {
+        guard shape.architecture.parts.resamplesPositions, height > 0, width > 0 else {
             throw MISPError(
                 "pictures of \(pixels.width) × \(pixels.height) pixels do not fit the vision tower's "
                     + "\(shape.imageSide) × \(shape.imageSide)", at: "preprocessor_config.json",
@@ -99,14 +68,14 @@ extension ModelBuilder {
     }
 
     private func visionLayer(
-        _ name: String, _ names: VisionNames, _ shape: VisionConfiguration, trained: Bool
+        _ name: String, _ names: VisionArchitecture.Names, _ shape: VisionConfiguration, trained: Bool
     ) throws -> VisionLayer<A> {
         let (width, epsilon) = (shape.hiddenSize, shape.normEpsilon)
         func projection(_ module: String) throws -> Linear<A> {
             try linear("\(name).\(names.attention).\(module)", out: width, in: width, bias: true, trained: trained)
         }
         func scale(_ module: String) throws -> LayerScale<A>? {
-            guard shape.shape == .dinov2 else { return nil }
+            guard shape.architecture.parts.hasLayerScale else { return nil }
             return LayerScale(factors: try weight("\(name).\(module).lambda1", [width], trained: trained))
         }
         return VisionLayer(

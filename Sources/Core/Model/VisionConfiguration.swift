@@ -1,17 +1,6 @@
-/// A vision transformer of CLIP's, SigLIP's or DINOv2's shape.
+/// The size of a vision transformer, and of which kind it is.
 public struct VisionConfiguration: Sendable, Equatable {
-    /// The architecture, by `model_type`.
-    public enum Shape: String, Sendable, CaseIterable {
-        /// A class token and a norm before the first layer.
-        case clip = "clip_vision_model"
-        /// Neither of them.
-        case siglip = "siglip_vision_model"
-        /// A class token, layer scales, and positions that are resampled to other grids.
-        case dinov2
-    }
-
-    /// The architecture.
-    public var shape: Shape
+    public var architecture: VisionArchitecture
     /// C
     public var hiddenSize: Int
     /// Width of each layer's feed-forward network.
@@ -31,36 +20,31 @@ public struct VisionConfiguration: Sendable, Equatable {
 
     init(_ field: JSONField) throws(MISPError) {
         let type = try field["model_type"].string(default: "clip_vision_model")
-        guard let shape = Shape(rawValue: type) else {
+        guard let architecture = VisionArchitecture.all.first(where: { $0.modelType == type }) else {
             throw field["model_type"].failure(
-                "is \(type), which is not supported", remedy: "use clip_vision_model, siglip_vision_model or dinov2")
+                "is \(type), which is not supported",
+                remedy: "use one of \(VisionArchitecture.all.map(\.modelType).joined(separator: ", "))")
         }
-        self.shape = shape
-        try field.check(.vision(shape))
+        self.architecture = architecture
+        let defaults = architecture.defaults
+        try field.check(architecture.keys)
         hiddenSize = try field["hidden_size"].size(default: 768)
+        let width = field[architecture.width.key]
         intermediateSize =
-            shape == .dinov2
-            ? hiddenSize * (try field["mlp_ratio"].size(default: 4, to: 1024))
-            : try field["intermediate_size"].size(default: 3072)
+            architecture.width.isRatio
+            ? hiddenSize * (try width.size(default: 4, to: 1024)) : try width.size(default: 3072)
         layers = try field["num_hidden_layers"].size(default: 12, to: SizeLimit.layers)
         heads = try field["num_attention_heads"].size(default: 12)
         guard hiddenSize % heads == 0 else {
             throw field["num_attention_heads"].failure("is \(heads), which does not divide hidden_size \(hiddenSize)")
         }
         imageSide = try Self.side(field["image_size"], default: 224)
-        patchSide = try Self.side(
-            field["patch_size"], default: shape == .clip ? 32 : shape == .siglip ? 16 : 14)
+        patchSide = try Self.side(field["patch_size"], default: defaults.patchSide)
         guard patchSide <= imageSide else {
             throw field["patch_size"].failure("is \(patchSide), more than image_size \(imageSide)")
         }
-        let defaults: (Activation, Double) =
-            switch shape {
-            case .clip: (.quickGelu, 1e-5)
-            case .siglip: (.geluTanh, 1e-6)
-            case .dinov2: (.gelu, 1e-6)
-            }
-        activation = try field["hidden_act"].activation(default: defaults.0)
-        normEpsilon = try field["layer_norm_eps"].positiveNumber(default: defaults.1)
+        activation = try field["hidden_act"].activation(default: defaults.activation)
+        normEpsilon = try field["layer_norm_eps"].positiveNumber(default: defaults.epsilon)
         guard try field["num_channels"].int(default: 3) == 3 else {
             throw field["num_channels"].failure("must be 3")
         }
@@ -78,5 +62,5 @@ public struct VisionConfiguration: Sendable, Equatable {
     /// Patches along a side of the pictures for which the checkpoint has positions.
     public var grid: Int { imageSide / patchSide }
     /// Whether a token of its own stands before an image's patches.
-    public var hasClassToken: Bool { shape != .siglip }
+    public var hasClassToken: Bool { architecture.parts.hasClassToken }
 }

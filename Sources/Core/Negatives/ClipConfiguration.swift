@@ -23,8 +23,9 @@ public struct ClipConfiguration: Sendable, Equatable {
         }
         try root.check(.clip)
         vision = try VisionConfiguration(Self.section("vision_config", of: root))
-        guard vision.shape == .clip else {
-            throw root["vision_config"]["model_type"].failure("is \(vision.shape.rawValue), not clip_vision_model")
+        guard vision.architecture == .clip else {
+            throw root["vision_config"]["model_type"].failure(
+                "is \(vision.architecture.modelType), not clip_vision_model")
         }
         text = try ClipTextConfiguration(Self.section("text_config", of: root))
         projection = try root["projection_dim"].size(default: 512)

@@ -44,11 +44,11 @@ struct ConfigurationObject: Sendable, CustomTestStringConvertible {
                     name: type, table: table, path: ["text_config"],
                     root: Self.model(text: type, vision: "clip_vision_model"), read: model))
         }
-        for shape in VisionConfiguration.Shape.allCases {
+        for architecture in VisionArchitecture.all {
             all.append(
                 Self(
-                    name: shape.rawValue, table: .vision(shape), path: ["vision_config"],
-                    root: Self.model(text: "llama", vision: shape.rawValue), read: model))
+                    name: architecture.modelType, table: architecture.keys, path: ["vision_config"],
+                    root: Self.model(text: "llama", vision: architecture.modelType), read: model))
         }
         var rotary = Self.model(text: "llama", vision: "dinov2")
         rotary = rotary.setting(["text_config", "rope_parameters"], ["rope_theta": 5000])
