@@ -40,9 +40,9 @@ import Worker
 
     @Test(arguments: [nil, 1, 3] as [Int?]) func runs(ranks: Int?) throws {
         let run = try runRanks(ranks, "misp-worker", ["doctor"])
-        // What there is to mend depends on the machine.
+        // What there is to fix depends on the machine.
         #expect([0, 2].contains(run.status), "\(run.errors)")
-        #expect(run.output.contains("GFLOP/s") && run.output.contains("mend"), "\(run.output)")
+        #expect(run.output.contains("GFLOP/s") && run.output.contains("to fix"), "\(run.output)")
         #expect(run.output.contains("gradient reduction") == ((ranks ?? 1) > 1))
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 package struct Finding: Equatable, Codable {
     package let name: String
     package let value: String
-    /// What to mend; nil where all is well.
+    /// What to fix; nil where all is well.
     package let remedy: String?
 
     package init(_ name: String, _ value: String, remedy: String? = nil) {
