@@ -1,6 +1,6 @@
 extension VisionArchitecture {
     /// CLIP's tower: a class token, and a norm before the first layer (Radford et al., arXiv 2103.00020).
-    static let clip = VisionArchitecture(
+    package static let clip = VisionArchitecture(
         modelType: "clip_vision_model",
         keys: KeyTable(
             read: ["intermediate_size"], harmless: ["vocab_size"], fixed: ["attention_dropout": [0], "dropout": [0]]

@@ -1,7 +1,7 @@
 extension VisionArchitecture {
     /// DINOv2's tower: a class token, layer scales, and positions that are resampled to other grids (Oquab et al.,
     /// arXiv 2304.07193).
-    static let dinov2 = VisionArchitecture(
+    package static let dinov2 = VisionArchitecture(
         modelType: "dinov2",
         keys: KeyTable(
             read: ["mlp_ratio"],

@@ -1,6 +1,6 @@
 extension VisionArchitecture {
     /// SigLIP's tower: no class token, no norm before the first layer (Zhai et al., arXiv 2303.15343).
-    static let siglip = VisionArchitecture(
+    package static let siglip = VisionArchitecture(
         modelType: "siglip_vision_model",
         keys: KeyTable(
             read: ["intermediate_size"], harmless: ["vision_use_head"], fixed: ["attention_dropout": [0]]

@@ -75,7 +75,7 @@ import Testing
 
     @Test func aModelWithoutAVisionConfigurationHasLLaVAs() throws {
         let vision = try read(#"{"model_type": "llava", "text_config": {}}"#).vision
-        #expect(vision.shape == .clip && vision.hiddenSize == 1024 && vision.intermediateSize == 4096)
+        #expect(vision.architecture == .clip && vision.hiddenSize == 1024 && vision.intermediateSize == 4096)
         #expect(vision.layers == 24 && vision.heads == 16 && vision.imageSide == 336 && vision.patchSide == 14)
         // An empty one has its own class's defaults.
         #expect(try read(#"{"model_type": "llava", "text_config": {}, "vision_config": {}}"#).vision.hiddenSize == 768)
