@@ -417,8 +417,8 @@ examples/easy-vqa/compare --seeds "{' '.join(seeds)}"
 
 The same model, groups and questions as below, one epoch (150 steps of 8 groups) from each seed's own warm-up. Share of
 right answers to 1,000 questions. {few} Minutes are those of the steps ({machines}),
-beside other work. [Why mined negatives help little here](../examples/easy-vqa#what-each-thing-adds): for most of those
-of a "no", "no" is the right answer too.
+beside other work. [Why mined negatives help little here](../examples/easy-vqa/README.md#what-each-thing-adds): for most
+of those of a "no", "no" is the right answer too.
 
 """ + table(["trained with", "seeds", "all", "for a word", "yes or no", "minutes"], rows) + """
 
