@@ -1,5 +1,5 @@
 /// The ranking of the positive above the negatives and of the negatives among themselves, in their order, by
-/// Plackett and Luce, + λ·ℓ_text + α·anchor: LPOI (Zadeh et al., arXiv 2505.21061).
+/// Plackett and Luce, + λ·ℓ_text + α·anchor: LPOI (Pesaran Zadeh et al., arXiv 2505.21061).
 ///
 /// ℓ_img = Σ_{k=0}^{K−1} [log Σ_{j≥k} exp s_j − s_k], s_k = β·h(y_p|x, m_k), with m_0 the positive and m_1 … m_K the
 /// negatives, the one nearest to it first. With one negative it is DPO's pairwise loss on the two pictures.

@@ -34,14 +34,14 @@ package enum Metric: String, CaseIterable, Sendable {
     case mfu
 
     /// How a step's number comes about.
-    enum Source { case meanOverGroups, sumOverRanks, step }
+    enum Source { case meanOverGroups, meanOverRanks, step }
 
     var source: Source {
         switch self {
         case .loss, .lossImage, .lossText, .rewardChosen, .rewardRejected, .rewardMargin, .rewardAccuracy,
             .rewardNegatives, .logpChosen, .logpRejected, .effectiveSamples, .maxWeight:
             .meanOverGroups
-        case .timeForward, .timeBackward: .sumOverRanks
+        case .timeForward, .timeBackward: .meanOverRanks
         default: .step
         }
     }

@@ -65,7 +65,7 @@ extension GroupMetrics {
             for metric in Metric.allCases {
                 switch metric.source {
                 case .step: continue
-                case .sumOverRanks:
+                case .meanOverRanks:
                     step[metric] = pieces.reduce(0) { $0 + $1.metrics[metric] } / Double(ranks)
                 case .meanOverGroups:
                     let present = pieces.map { $0.metrics[metric] }.filter { !$0.isNaN }

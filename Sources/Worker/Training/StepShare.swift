@@ -49,7 +49,7 @@ struct StepShare {
         let group = work.groups[piece.group]
         let (pass, forwardSeconds) = try passes.removeValue(forKey: index) ?? forward(index, keeping: true)
         var clock = Stopwatch()
-        let scored = scoredGroup(piece.group, scores, own: pass)
+        let scored = scoredGroup(index, scores, own: pass)
         let loss = try gradient.loss(scored, of: group.group.id)
         let lossSeconds = clock.lap()
         Pulse.note()
@@ -71,17 +71,18 @@ struct StepShare {
         return (pass, clock.lap())
     }
 
-    /// A whole group by its own pass, a split one by those of its batches, wherever they were made.
+    /// The group of a piece: a whole one by its own pass, a split one by those of its batches, wherever they were made.
     private func scoredGroup(_ index: Int, _ scores: MemberScores, own: BatchPass) -> ScoredGroup {
-        let group = work.groups[index]
+        let piece = work.pieces[index]
+        let group = work.groups[piece.group]
         var scored = group.unscored
         guard group.isSplit else {
             scored.add(own.scores, of: own.batch)
             return scored
         }
-        for (place, piece) in work.pieces.enumerated() where piece.group == index {
-            scored.add(scores[place], of: work.batch(of: piece))
-        }
+        // A group's pieces stand together, in the order of its batches.
+        let first = index - piece.batch
+        for (place, batch) in group.batches.enumerated() { scored.add(scores[first + place], of: batch) }
         return scored
     }
 }
