@@ -14,7 +14,7 @@ public struct Generator<A: Arithmetic> {
         public let key: String
         /// Its tokens, with the rows that the features take.
         public let prompt: PromptTokens
-        /// As the projector gives them: a row for each of the prompt's image rows; nil for a prompt without a picture.
+        /// As the vision encoder gives them: a row for each of the prompt's image rows; nil for a prompt without a picture.
         public let features: Matrix<A.Element>?
         /// Tokens of its answer at the most; nil: as many as the generator allows.
         public var limit: Int?
@@ -117,17 +117,20 @@ public struct Generator<A: Arithmetic> {
         let places = requests.enumerated().map { index, request in
             let rows = start..<start + request.prompt.tokens.count
             start = rows.upperBound
-            let images = request.prompt.imageRows
             if let features = request.features {
-                inputs.rows(rows.lowerBound + images.lowerBound..<rows.lowerBound + images.upperBound)
-                    .copyElements(of: features)
+                var filled = 0
+                for place in request.prompt.imageRows {
+                    inputs.rows(rows.lowerBound + place.lowerBound..<rows.lowerBound + place.upperBound)
+                        .copyElements(of: features.rows(filled..<filled + place.count))
+                    filled += place.count
+                }
             }
             let limit = request.limit ?? limit
             let cache = model.language.makeCache(capacity: rows.count + min(limit, Self.cachedRows))
             let sequence = Sequence(
                 index: index, key: request.key, cache: cache, limit: limit,
                 history: TokenHistory(prompt: request.prompt.tokens))
-            return (sequence, LanguageModel<A>.Continuation(rows: rows, cache: cache))
+            return (sequence, LanguageModel<A>.Continuation(rows: rows, of: request.prompt, cache: cache))
         }
         return (inputs, places)
     }

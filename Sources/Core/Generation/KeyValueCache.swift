@@ -4,6 +4,8 @@
 public final class KeyValueCache<Element: Scalar>: @unchecked Sendable {
     /// Rows held.
     public private(set) var count = 0
+    /// The position of the next row: behind a picture it may run behind the count of rows.
+    public private(set) var position = 0
     private var capacity: Int
     private var keys: [Matrix<Element>]
     private var values: [Matrix<Element>]
@@ -40,7 +42,10 @@ public final class KeyValueCache<Element: Scalar>: @unchecked Sendable {
         return (keys[layer].rows(0..<rows.upperBound), values[layer].rows(0..<rows.upperBound))
     }
 
-    func advance(_ rows: Int) { count += rows }
+    func advance(_ rows: Int, to position: Int) {
+        count += rows
+        self.position = position
+    }
 }
 
 extension SegmentAttention {

@@ -5,11 +5,24 @@ extension LanguageModel {
         public let rows: Range<Int>
         /// The sequence's earlier rows, to which these are added.
         public let cache: KeyValueCache<A.Element>
+        /// Of each row, for the rotary angles.
+        let positions: [RotaryPosition]
+        /// The position of the row that follows them.
+        let end: Int
 
-        /// No two continuations of a batch share rows or a cache.
+        /// A sequence's first rows. No two continuations of a batch share rows or a cache.
+        public init(rows: Range<Int>, of prompt: PromptTokens, cache: KeyValueCache<A.Element>) {
+            self.rows = rows
+            self.cache = cache
+            (positions, end) = (prompt.positions, prompt.end)
+        }
+
+        /// Rows of text behind those in the cache.
         public init(rows: Range<Int>, cache: KeyValueCache<A.Element>) {
             self.rows = rows
             self.cache = cache
+            end = cache.position + rows.count
+            positions = (cache.position..<end).map { RotaryPosition($0) }
         }
     }
 
@@ -29,13 +42,12 @@ extension LanguageModel {
     public func decode(
         _ inputs: Matrix<A.Element>, _ continuations: [Continuation], threads: Int = 1
     ) -> Matrix<A.Element> {
-        let positions = continuations.flatMap { $0.cache.count..<$0.cache.count + $0.rows.count }
-        let (cosines, sines) = angles(positions)
+        let (cosines, sines) = angles(continuations.flatMap(\.positions))
         let context = DecoderContext(segments: [], cosines: cosines, sines: sines)
         for one in continuations { one.cache.reserve(one.rows.count) }
         var x = inputs
         for (index, layer) in layers.enumerated() { x = layer.decode(x, context, continuations, layer: index, threads) }
-        for one in continuations { one.cache.advance(one.rows.count) }
+        for one in continuations { one.cache.advance(one.rows.count, to: one.end) }
         let last = x.gathered(continuations.map { $0.rows.upperBound - 1 })
         return Linear<A>.products(norm.forward(last).0, [head], threads)[0]
     }

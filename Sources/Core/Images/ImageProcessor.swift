@@ -2,15 +2,14 @@ import Foundation
 
 /// Pictures to a vision tower's `pixel_values`, as Hugging Face's PIL image processors make them:
 /// resize, centre crop, rescale, normalise.
-public struct ImageProcessor: Sendable {
+public struct ImageProcessor: PictureProcessor {
     /// What is done to a picture.
     public let configuration: ImageProcessorConfiguration
     /// The size of every picture that ``process(_:)`` returns.
     public let height, width: Int
     /// How pictures that it is to be given are read.
     public var transparency = Transparency.white
-    /// What each of the 256 values of a channel becomes, `[channel * 256 + value]`.
-    private let values: [Float]
+    private let table: PixelTable
 
     /// - Parameter place: what an error names.
     /// - Throws: when results would differ in size from picture to picture.
@@ -27,7 +26,8 @@ public struct ImageProcessor: Sendable {
                 remedy: "set do_center_crop and crop_size, or size with height and width")
         }
         self.configuration = configuration
-        values = (0..<3).flatMap { channel in (0..<256).map { Self.value($0, channel: channel, configuration) } }
+        table = PixelTable(
+            factor: configuration.rescaleFactor, mean: configuration.mean, deviation: configuration.standardDeviation)
     }
 
     /// Reads the configuration of a Hugging Face model directory.
@@ -40,18 +40,16 @@ public struct ImageProcessor: Sendable {
         try self.init(ImageProcessorConfiguration(contentsOf: url), at: url.relativePath)
     }
 
-    /// In the precision of the original: the product in Double, the rest in Float.
-    private static func value(_ byte: Int, channel: Int, _ configuration: ImageProcessorConfiguration) -> Float {
-        var value = Float(byte)
-        if let factor = configuration.rescaleFactor { value = Float(Double(byte) * factor) }
-        if let mean = configuration.mean, let deviation = configuration.standardDeviation {
-            value = (value - Float(mean[channel])) / Float(deviation[channel])
-        }
-        return value
-    }
-
+    /// The same for every picture.
+    public var commonShape: PictureShape? { PictureShape(height: height, width: width) }
+    /// The same for every picture.
+    public func shape(height: Int, width: Int) -> PictureShape { PictureShape(height: self.height, width: self.width) }
     /// As `process`.
-    public func callAsFunction(_ image: RGBImage) -> [Float] { process(image) }
+    public func picture(_ image: RGBImage) -> ProcessedPicture {
+        ProcessedPicture(process(image), shape: PictureShape(height: height, width: width))
+    }
+    /// All of it stands in the model's own files.
+    public var settings: String { "" }
 
     /// `pixel_values` of one picture: `[3, height, width]`, red, green and blue planes.
     public func process(_ image: RGBImage) -> [Float] {
@@ -82,7 +80,7 @@ public struct ImageProcessor: Sendable {
         return [Float](unsafeUninitializedCapacity: 3 * plane) { output, count in
             count = output.count
             part.pixels.withUnsafeBufferPointer { pixels in
-                values.withUnsafeBufferPointer { values in
+                table.values.withUnsafeBufferPointer { values in
                     for channel in 0..<3 {
                         let table = values.extracting(channel * 256..<(channel + 1) * 256)
                         // A crop larger than the picture has a border of black.

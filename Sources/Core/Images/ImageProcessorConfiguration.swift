@@ -48,21 +48,11 @@ private struct ProcessorClass {
 
     /// The class a configuration names, whatever its backend ("Fast", "Pil") and generation ("FeatureExtractor").
     init(of configuration: JSONField) throws(MISPError) {
-        let current = configuration["image_processor_type"]
-        let field = current.isPresent ? current : configuration["feature_extractor_type"]
-        guard field.isPresent else {
-            throw configuration["image_processor_type"].failure(
-                "is missing", remedy: "name the class, such as \"CLIPImageProcessor\"")
-        }
-        let name = try field.string()
-        var stem = name
-        for suffix in ["Fast", "Pil"] where stem.hasSuffix(suffix) { stem.removeLast(suffix.count) }
-        if stem.hasSuffix("FeatureExtractor") {
-            stem = stem.dropLast("FeatureExtractor".count) + "ImageProcessor"
-        }
+        let stem = try ImageProcessorConfiguration.className(configuration)
         guard let found = Self.named[stem] else {
-            throw field.failure(
-                "\(name) is not supported", remedy: "supported are " + Self.named.keys.sorted().joined(separator: ", "))
+            let key = configuration["image_processor_type"].isPresent ? "image_processor_type" : "feature_extractor_type"
+            throw configuration[key].failure(
+                "\((try? configuration[key].string()) ?? stem) is not supported", remedy: "supported are " + Self.named.keys.sorted().joined(separator: ", "))
         }
         self = found
     }
@@ -83,21 +73,75 @@ private struct ProcessorClass {
 extension ImageProcessorConfiguration {
     /// Reads a model directory as transformers does: `image_processor` of processor_config.json where there is one,
     /// else preprocessor_config.json.
-    public init(modelDirectory: URL) throws(MISPError) {
-        let processor = modelDirectory.appending(path: "processor_config.json")
+    public init(modelDirectory: URL) throws(MISPError) { try self.init(Self.section(of: modelDirectory)) }
+
+    /// The image processor's own section among a model's files.
+    static func section(of folder: URL) throws(MISPError) -> JSONField {
+        let processor = folder.appending(path: "processor_config.json")
         if FileManager.default.fileExists(atPath: processor.path) {
-            if let nested = try Self(ofProcessor: JSONField(contentsOf: processor)) {
-                self = nested
-                return
-            }
+            let field = try JSONField(contentsOf: processor)
+            try checkProcessor(field)
+            if field["image_processor"].isPresent { return field["image_processor"] }
         }
-        try self.init(contentsOf: modelDirectory.appending(path: "preprocessor_config.json"))
+        return try JSONField(contentsOf: folder.appending(path: "preprocessor_config.json"))
+    }
+
+    private static func checkProcessor(_ field: JSONField) throws(MISPError) {
+        _ = try field.object()
+        try KeyTable.processor.check(field)
+    }
+
+    /// The class that a configuration names, whatever its backend ("Fast", "Pil") and generation ("FeatureExtractor").
+    static func className(_ configuration: JSONField) throws(MISPError) -> String {
+        let current = configuration["image_processor_type"]
+        let field = current.isPresent ? current : configuration["feature_extractor_type"]
+        guard field.isPresent else {
+            throw configuration["image_processor_type"].failure(
+                "is missing", remedy: "name the class, such as \"CLIPImageProcessor\"")
+        }
+        var stem = try field.string()
+        for suffix in ["Fast", "Pil"] where stem.hasSuffix(suffix) { stem.removeLast(suffix.count) }
+        if stem.hasSuffix("FeatureExtractor") {
+            stem = stem.dropLast("FeatureExtractor".count) + "ImageProcessor"
+        }
+        return stem
+    }
+
+    /// - Parameter field: `resample`
+    static func filter(_ field: JSONField, default value: Resampling) throws(MISPError) -> Resampling {
+        let number = try field.int(default: value.rawValue)
+        guard let filter = Resampling(rawValue: number) else {
+            throw field.failure("\(number) is no filter", remedy: "3 is bicubic, 2 bilinear, 1 Lanczos")
+        }
+        return filter
+    }
+
+    /// What becomes of pixels, as `do_rescale`, `do_normalize` and their settings say.
+    static func table(_ field: JSONField, mean: [Double], deviation: [Double]) throws(MISPError) -> PixelTable {
+        let values = try values(field, mean: mean, deviation: deviation)
+        return PixelTable(factor: values.factor, mean: values.mean, deviation: values.deviation)
+    }
+
+    private static func values(
+        _ field: JSONField, mean: [Double], deviation: [Double]
+    ) throws(MISPError) -> (factor: Double?, mean: [Double]?, deviation: [Double]?) {
+        var factor: Double?
+        if try field["do_rescale"].bool(default: true) {
+            factor = try field["rescale_factor"].positiveNumber(default: 1.0 / 255)
+        }
+        guard try field["do_normalize"].bool(default: true) else { return (factor, nil, nil) }
+        let means = try channels(field["image_mean"]) ?? mean
+        let deviations = try channels(field["image_std"]) ?? deviation
+        if deviations.contains(0) { throw field["image_std"].failure("holds 0") }
+        for (key, values) in [("image_mean", means), ("image_std", deviations)] {
+            guard values.allSatisfy(\.isFinite) else { throw field[key].failure("is not finite") }
+        }
+        return (factor, means, deviations)
     }
 
     /// `image_processor` of a processor_config.json; nil where it has none.
     package init?(ofProcessor field: JSONField) throws(MISPError) {
-        _ = try field.object()
-        try KeyTable.processor.check(field)
+        try Self.checkProcessor(field)
         guard field["image_processor"].isPresent else { return nil }
         try self.init(field["image_processor"])
     }
@@ -118,11 +162,7 @@ extension ImageProcessorConfiguration {
         if try field["do_resize"].bool(default: true) {
             size = try Self.size(field["size"], integerIsShortestEdge: !takesSquare) ?? defaults.size
         }
-        let number = try field["resample"].int(default: defaults.resampling.rawValue)
-        guard let filter = Resampling(rawValue: number) else {
-            throw field["resample"].failure("\(number) is no filter", remedy: "3 is bicubic, 2 bilinear, 1 Lanczos")
-        }
-        resampling = filter
+        resampling = try Self.filter(field["resample"], default: defaults.resampling)
         if try field["do_center_crop"].bool(default: defaults.centerCrop) {
             let crop = field["crop_size"]
             (cropHeight, cropWidth) = (224, 224)
@@ -132,17 +172,8 @@ extension ImageProcessorConfiguration {
             case nil: break
             }
         }
-        if try field["do_rescale"].bool(default: true) {
-            rescaleFactor = try field["rescale_factor"].positiveNumber(default: 1.0 / 255)
-        }
-        if try field["do_normalize"].bool(default: true) {
-            mean = try Self.channels(field["image_mean"]) ?? defaults.mean
-            standardDeviation = try Self.channels(field["image_std"]) ?? defaults.standardDeviation
-            if standardDeviation?.contains(0) == true { throw field["image_std"].failure("holds 0") }
-            for (key, values) in [("image_mean", mean), ("image_std", standardDeviation)] {
-                guard values?.allSatisfy(\.isFinite) ?? true else { throw field[key].failure("is not finite") }
-            }
-        }
+        (rescaleFactor, mean, standardDeviation) = try Self.values(
+            field, mean: defaults.mean, deviation: defaults.standardDeviation)
     }
 
     private static func size(_ field: JSONField, integerIsShortestEdge: Bool) throws(MISPError) -> Size? {
@@ -194,11 +225,28 @@ extension KeyTable {
         ],
         fixed: ["do_pad": [false], "pad_size": []])
 
+    /// Of all classes.
+    private static let pixelValues = KeyTable(
+        read: [
+            "image_processor_type", "feature_extractor_type", "size", "resample", "do_rescale", "rescale_factor",
+            "do_normalize", "image_mean", "image_std",
+        ], harmless: imageProcessor.harmless, fixed: ["do_resize": [true], "do_center_crop": [false], "crop_size": []])
+    /// Every picture is resized whatever default_to_square says.
+    package static let cellProcessor = KeyTable(
+        read: ["min_pixels", "max_pixels", "patch_size", "merge_size"], harmless: ["default_to_square"],
+        fixed: ["temporal_patch_size": [2], "do_pad": [false], "pad_size": []]
+    ).adding(pixelValues)
+    /// All tiles are of one size, so that nothing is padded.
+    package static let tileProcessor = KeyTable(
+        read: ["max_image_size", "do_image_splitting"],
+        harmless: ["default_to_square", "do_pad", "pad_size", "return_row_col_info"]
+    ).adding(pixelValues)
+
     /// processor_config.json around its `image_processor`. How many rows a picture takes follows from the model.
     package static let processor = KeyTable(
         read: ["image_processor"],
         harmless: [
-            "_processor_class", "audio_token", "chat_template", "image_seq_length", "image_token",
+            "_processor_class", "audio_token", "chat_template", "image_seq_len", "image_seq_length", "image_token",
             "num_additional_image_tokens", "patch_size", "processor_class", "tokenizer", "video_processor",
             "video_token",
             "vision_feature_select_strategy",

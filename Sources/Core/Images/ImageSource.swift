@@ -16,10 +16,38 @@ public struct ImageSource: Hashable, Sendable {
         self.noise = noise
     }
 
-    /// `pixel_values` as the vision tower reads them: `[3, height, width]`.
-    public func pixels(_ processor: ImageProcessor) throws(MISPError) -> [Float] {
-        let pixels = processor.process(try load(processor.transparency))
-        return noise?.added(to: pixels) ?? pixels
+    /// `pixel_values` as the vision tower reads them.
+    public func picture(_ processor: any PictureProcessor) throws(MISPError) -> ProcessedPicture {
+        let image = try load(processor.transparency)
+        let picture: ProcessedPicture
+        do throws(MISPError) { picture = try processor.picture(image) } catch {
+            throw MISPError(error.what, at: path, remedy: error.remedy)
+        }
+        guard let noise else { return picture }
+        return ProcessedPicture(noise.added(to: picture.values), shape: picture.shape)
+    }
+
+    /// The shape that a processor gives it, from the size of the file's picture.
+    ///
+    /// - Parameter size: height and width of the file's picture; nil: as its header says
+    public func shape(
+        _ processor: any PictureProcessor, size: (height: Int, width: Int)? = nil
+    ) throws(MISPError) -> PictureShape {
+        if let common = processor.commonShape { return common }
+        var (height, width) = (0, 0)
+        if let size {
+            (height, width) = size
+        } else {
+            let header = try ImageDecoder.header(contentsOf: URL(fileURLWithPath: path))
+            (height, width) = (header.height, header.width)
+        }
+        if let crop {
+            let part = crop.range(width: width, height: height)
+            (height, width) = (part.rows.count, part.columns.count)
+        }
+        do throws(MISPError) { return try processor.shape(height: height, width: width) } catch {
+            throw MISPError(error.what, at: path, remedy: error.remedy)
+        }
     }
 
     /// Decodes the file and cuts the crop out of it.
@@ -27,13 +55,7 @@ public struct ImageSource: Hashable, Sendable {
         let image = try RGBImage(contentsOf: URL(fileURLWithPath: path), transparency: transparency)
         guard let crop else { return image }
         let (columns, rows) = crop.range(width: image.width, height: image.height)
-        var pixels: [UInt8] = []
-        pixels.reserveCapacity(3 * columns.count * rows.count)
-        for row in rows {
-            let start = 3 * (row * image.width + columns.lowerBound)
-            pixels += image.pixels[start..<start + 3 * columns.count]
-        }
-        return RGBImage(width: columns.count, height: rows.count, pixels: pixels)
+        return image.part(columns: columns, rows: rows)
     }
 }
 

@@ -38,6 +38,19 @@ public struct RGBImage: Sendable, Equatable {
         }
     }
 
+    /// A rectangle of it, of the same pixels.
+    ///
+    /// - Precondition: the ranges lie inside the picture.
+    func part(columns: Range<Int>, rows: Range<Int>) -> RGBImage {
+        var part: [UInt8] = []
+        part.reserveCapacity(3 * columns.count * rows.count)
+        for row in rows {
+            let start = 3 * (row * width + columns.lowerBound)
+            part += pixels[start..<start + 3 * columns.count]
+        }
+        return RGBImage(width: columns.count, height: rows.count, pixels: part)
+    }
+
     /// The picture made to fit a square of `side`, never enlarged.
     public func thumbnail(side: Int) -> RGBImage {
         let longest = max(width, height)

@@ -8,7 +8,8 @@ extension KeyTable {
     package static let anyModel = KeyTable(
         read: ["model_type", "quantization_config"],
         harmless: [
-            "_attn_implementation_autoset", "_commit_hash", "_name_or_path", "architectures", "attn_implementation",
+            "_attn_implementation_autoset", "_commit_hash", "_flash_attn_2_enabled", "_name_or_path", "architectures",
+            "attn_implementation",
             "bos_token_id", "chunk_size_feed_forward", "cls_token_id", "cross_attention_hidden_size",
             "decoder_start_token_id", "dtype",
             "eos_token_id", "finetuning_task", "gradient_checkpointing", "id2label", "initializer_factor",
@@ -17,7 +18,7 @@ extension KeyTable {
             "output_attentions", "output_hidden_states", "pad_token_id", "prefix", "pretraining_tp", "problem_type",
             "projection_dim", "return_dict", "sep_token_id", "task_specific_params", "tf_legacy_loss",
             "tie_encoder_decoder", "tokenizer_class", "torch_dtype", "torchscript", "transformers_version",
-            "unk_token_id", "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache",
+            "transformers.js_config", "unk_token_id", "unsloth_fixed", "unsloth_version", "use_bfloat16", "use_cache",
         ],
         fixed: [
             "add_cross_attention": [false], "is_encoder_decoder": [false], "pruned_heads": [.object(.init())],
@@ -47,20 +48,30 @@ extension KeyTable {
         harmless: ["hidden_size", "ignore_index", "image_seq_length", "vocab_size"]
     ).adding(anyModel)
 
-    /// `text_config`, by its `model_type`.
-    package static let text: [String: KeyTable] = [
-        "llama": KeyTable(
-            read: ["attention_bias"], harmless: ["max_window_layers"],
-            fixed: ["sliding_window": [], "use_sliding_window": [false]]
-        ).adding(decoder),
-        "mistral": KeyTable(
-            read: ["sliding_window"], harmless: ["max_window_layers"],
-            fixed: ["attention_bias": [false], "use_sliding_window": [false]]
-        ).adding(decoder),
-        // Qwen2's class has its biases whatever attention_bias says.
-        "qwen2": KeyTable(
-            read: ["sliding_window", "use_sliding_window", "max_window_layers"], harmless: ["attention_bias"]
-        ).adding(decoder),
+    /// `text_config` of each kind of decoder.
+    package static let llama = KeyTable(
+        read: ["attention_bias"], harmless: loaderKeys.union(["max_window_layers"]),
+        fixed: ["sliding_window": [], "use_sliding_window": [false], "qk_layer_norms": [false],
+            "rope_interleaved": [false], "use_resampler": [false]]
+    ).adding(decoder)
+    package static let mistral = KeyTable(
+        read: ["sliding_window"], harmless: ["max_window_layers"],
+        fixed: ["attention_bias": [false], "use_sliding_window": [false]]
+    ).adding(decoder)
+    /// Qwen2's class has its biases whatever attention_bias says.
+    package static let qwen2 = KeyTable(
+        read: ["sliding_window", "use_sliding_window", "max_window_layers"], harmless: ["attention_bias"]
+    ).adding(decoder)
+    /// Without `use_sliding_window` the other keys of windows mean nothing.
+    package static let qwen2VLText = KeyTable(
+        read: [], harmless: ["attention_bias", "max_window_layers", "sliding_window"],
+        fixed: ["use_sliding_window": [false]]
+    ).adding(decoder)
+
+    /// What SmolVLM's decoders keep of the code that they were first trained with.
+    private static let loaderKeys: Set<String> = [
+        "is_llama_config", "perceiver_config", "pixel_shuffle_factor", "neftune_noise_alpha", "freeze_config",
+        "vision_config",
     ]
 
     private static let decoder = KeyTable(
@@ -75,6 +86,9 @@ extension KeyTable {
     /// `rope_parameters`, and `rope_scaling` as older files call it.
     package static let rotary = KeyTable(
         read: ["rope_theta", "rope_type", "type"], fixed: ["factor": [1], "partial_rotary_factor": [1]])
+
+    /// The same with three positions a row.
+    static let sectionedRotary = KeyTable(read: ["mrope_section"]).adding(rotary)
 
     /// What every vision tower's configuration has.
     static let tower = KeyTable(read: [

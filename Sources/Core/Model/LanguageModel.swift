@@ -12,6 +12,8 @@ public struct LanguageModel<A: Arithmetic>: Sendable {
     public let headSize: Int
     /// Base of the angles: position·base^(−2i/D).
     public let rotaryBase: Double
+    /// Of each of the D/2 angles, the place among a row's three positions that it goes by; nil: the first, always.
+    public let rotaryAxes: [Int]?
     /// Whether anything in the layers is trained; otherwise no gradient need pass through them.
     public let isTrained: Bool
 
@@ -73,7 +75,7 @@ public struct LanguageModel<A: Arithmetic>: Sendable {
     /// Adds rows of the inputs' gradient to the rows of the embedding that they came from.
     public func embedBackward(_ dx: Matrix<A.Element>, _ layout: SequenceLayout, _ gradient: Gradient<A.Element>) {
         guard let d = embedding.gradient(in: gradient) else { return }
-        let imageRows = Set(layout.images.flatMap(\.rows))
+        let imageRows = Set(layout.images.flatMap { $0.rows.flatMap { $0 } })
         for (row, token) in layout.tokens.enumerated() where !imageRows.contains(row) {
             A.add(dx.row(row), to: d.row(Int(token)), count: dx.columns)
         }
@@ -88,7 +90,9 @@ public struct LanguageModel<A: Arithmetic>: Sendable {
     }
 
     /// cos and sin of position·base^(−2i/D) (Su et al., RoFormer, arXiv 2104.09864, eq. 15), in Double: T × D/2 each.
-    func angles(_ positions: [Int]) -> (cosines: Matrix<A.Element>, sines: Matrix<A.Element>) {
+    /// Which of a row's three positions angle i goes by is in the sections (M-RoPE: Wang et al., Qwen2-VL, arXiv
+    /// 2409.12191, §2.1).
+    func angles(_ positions: [RotaryPosition]) -> (cosines: Matrix<A.Element>, sines: Matrix<A.Element>) {
         let half = headSize / 2
         let frequencies = (0..<half).map { i in
             Double.exponential(-Double(2 * i) / Double(headSize) * Double.naturalLogarithm(rotaryBase))
@@ -96,8 +100,9 @@ public struct LanguageModel<A: Arithmetic>: Sendable {
         let cosines = Matrix<A.Element>(uninitialized: positions.count, half)
         let sines = Matrix<A.Element>(uninitialized: positions.count, half)
         for (row, position) in positions.enumerated() {
+            let places = [position.time, position.height, position.width]
             for (i, frequency) in frequencies.enumerated() {
-                let angle = Double(position) * frequency
+                let angle = Double(places[rotaryAxes?[i] ?? 0]) * frequency
                 cosines[row, i] = A.Element(Double.cosine(angle))
                 sines[row, i] = A.Element(Double.cosine(angle - .pi / 2))
             }

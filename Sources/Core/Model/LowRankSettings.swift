@@ -1,5 +1,7 @@
 /// LoRA's rank, scale and target modules, under PEFT's names.
 public struct LowRankSettings: Sendable, Equatable, Codable {
+    /// What the canonical paths of the language model's modules begin with; others are the tower's.
+    static let languageRoot = "language_model."
     /// The projections of a decoder layer, all of which can have an adapter.
     public static let modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -7,7 +9,8 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
     public var r: Int
     /// α; a module in `parts` has its own.
     public var alpha: Double
-    /// Modules that have an adapter, in every layer unless `parts` says otherwise.
+    /// Modules of the language model that have an adapter, in every layer unless `parts` says otherwise. In the tower
+    /// all projections of the layers have.
     public var targets: [String]
     /// Whether the scale is α/√r (Kalajdzievski, rsLoRA, arXiv 2312.03732) instead of α/r.
     public var isRankStabilized: Bool
@@ -27,10 +30,15 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
         self.parts = parts
     }
 
+    /// Whether an adapter that was read has parts in the vision tower, or anywhere else.
+    public var adaptsVision: Bool { parts?.keys.contains { !$0.hasPrefix(Self.languageRoot) } ?? false }
+
     /// Rank and α of the adapter at a module; nil where there is none.
     public func shape(of path: String) -> LowRankShape? {
         if let parts { return parts[path] }
-        guard let name = path.split(separator: ".").last, targets.contains(String(name)) else { return nil }
+        if path.hasPrefix(Self.languageRoot) {
+            guard let name = path.split(separator: ".").last, targets.contains(String(name)) else { return nil }
+        }
         return LowRankShape(r: r, alpha: alpha)
     }
 

@@ -1,15 +1,9 @@
 extension ModelBuilder {
-    /// The tower of a LLaVA model.
+    /// A tower of CLIP's, SigLIP's or DINOv2's shape.
     ///
-    /// - Parameter pixels: height and width of the preprocessed pictures.
-    func visionTower(_ model: ModelConfiguration, pixels: (height: Int, width: Int)) throws -> VisionTower<A> {
-        try visionTower(
-            model.vision, root: "vision_tower", featureLayers: model.featureLayers, dropsFirstRow: model.dropsFirstRow,
-            pixels: pixels)
-    }
-
     /// - Parameters:
     ///   - root: what stands before the tensors' names.
+    ///   - pixels: height and width of the preprocessed pictures.
     ///   - trainsPostNorm: for whoever uses it: features are taken before it.
     func visionTower(
         _ shape: VisionConfiguration, root: String, featureLayers: [Int], dropsFirstRow: Bool,
@@ -72,7 +66,7 @@ extension ModelBuilder {
     ) throws -> VisionLayer<A> {
         let (width, epsilon) = (shape.hiddenSize, shape.normEpsilon)
         func projection(_ module: String) throws -> Linear<A> {
-            try linear("\(name).\(names.attention).\(module)", out: width, in: width, bias: true, trained: trained)
+            try adapted("\(name).\(names.attention).\(module)", out: width, in: width, bias: true, trained: trained)
         }
         func scale(_ module: String) throws -> LayerScale<A>? {
             guard shape.architecture.parts.hasLayerScale else { return nil }
@@ -88,10 +82,10 @@ extension ModelBuilder {
             attentionScale: try scale("layer_scale1"),
             networkNorm: try layerNorm("\(name).\(names.norms.1)", width, epsilon: epsilon, trained: trained),
             network: TwoLayerNetwork(
-                first: try linear(
+                first: try adapted(
                     "\(name).mlp.fc1", out: shape.intermediateSize, in: width, bias: true, trained: trained),
                 activation: shape.activation,
-                second: try linear(
+                second: try adapted(
                     "\(name).mlp.fc2", out: width, in: shape.intermediateSize, bias: true, trained: trained)),
             networkScale: try scale("layer_scale2"))
     }

@@ -2,21 +2,23 @@
 public struct Trainable: Sendable, Equatable {
     /// The language model: low-rank adapters on its projections, all its weights, or nothing.
     public enum Language: String, Sendable, Codable, CaseIterable { case lora, full, frozen }
-    /// Another part: all its weights, or nothing.
+    /// What is between tower and language model: all its weights, or nothing.
     public enum Part: String, Sendable, Codable, CaseIterable { case full, frozen }
+    /// The vision tower: all its weights, low-rank adapters on the projections of its layers, or nothing.
+    public enum Vision: String, Sendable, Codable, CaseIterable { case full, lora, frozen }
 
     /// The decoder with embeddings and head.
     public var language: Language
     /// The network between vision tower and language model.
     public var projector: Part
     /// The vision tower, up to the last layer that makes features.
-    public var vision: Part
-    /// What adapters there are; counts only where `language` is `lora`.
+    public var vision: Vision
+    /// What adapters there are; counts only where `language` or `vision` is `lora`.
     public var lora: LowRankSettings
 
     /// Unless told otherwise, adapters on the language model alone.
     public init(
-        language: Language = .lora, projector: Part = .frozen, vision: Part = .frozen,
+        language: Language = .lora, projector: Part = .frozen, vision: Vision = .frozen,
         lora: LowRankSettings = LowRankSettings()
     ) {
         self.language = language
@@ -47,7 +49,7 @@ public struct NamedWeight<A: Arithmetic>: Sendable {
 }
 
 /// Puts a model together from a source of tensors; trained ones go to the flat buffer in the order of the calls.
-final class ModelBuilder<A: Arithmetic> {
+public final class ModelBuilder<A: Arithmetic> {
     let source: any TensorSource
     let store = ParameterStore<A.Element>()
     let trainable: Trainable
@@ -80,6 +82,17 @@ final class ModelBuilder<A: Arithmetic> {
             bias: bias ? try weight("\(name).bias", [out], trained: trained) : nil)
     }
 
+    /// A projection that may have a low-rank adapter.
+    func adapted(
+        _ name: String, out: Int, in inputs: Int, bias: Bool, trained: Bool
+    ) throws -> Linear<A> {
+        var linear = try linear(name, out: out, in: inputs, bias: bias, trained: trained)
+        linear.adapter = adapter(name, out: out, in: inputs)
+        let written = source.writtenName("\(name).weight")
+        if let index = tensors.lastIndex(where: { $0.name == written }) { tensors[index].adapter = linear.adapter }
+        return linear
+    }
+
     func layerNorm(_ name: String, _ width: Int, epsilon: Double, trained: Bool) throws -> LayerNorm<A> {
         LayerNorm(
             weight: try weight("\(name).weight", [width], trained: trained),
@@ -88,7 +101,10 @@ final class ModelBuilder<A: Arithmetic> {
 
     /// A: uniform in ±1/√in (PEFT's Kaiming initialisation with a = √5); B: zero.
     func adapter(_ module: String, out: Int, in inputs: Int) -> LowRankAdapter<A.Element>? {
-        guard trainable.language == .lora, let shape = trainable.lora.shape(of: module) else { return nil }
+        let isLanguage = module.hasPrefix(LowRankSettings.languageRoot)
+        guard isLanguage ? trainable.language == .lora : trainable.vision == .lora,
+            let shape = trainable.lora.shape(of: module)
+        else { return nil }
         let seed = seed
         let a = Weight(
             "\(module).lora_A.weight", shape: [shape.r, inputs], rows: shape.r, columns: inputs, in: store
@@ -125,7 +141,7 @@ extension ModelBuilder {
         }
         return LanguageModel(
             embedding: embedding, layers: layers, norm: norm, head: head, headSize: shape.headSize,
-            rotaryBase: shape.rotaryBase, isTrained: trainable.language != .frozen)
+            rotaryBase: shape.rotaryBase, rotaryAxes: shape.rotaryAxes, isTrained: trainable.language != .frozen)
     }
 
     private func decoderLayer(_ name: String, _ shape: TextConfiguration, layer: Int) throws -> DecoderLayer<A> {
@@ -133,12 +149,7 @@ extension ModelBuilder {
         let (queries, keys) = (shape.heads * shape.headSize, shape.keyHeads * shape.headSize)
         let trained = trainable.language == .full
         func adapted(_ module: String, out: Int, in inputs: Int, bias: Bool = false) throws -> Linear<A> {
-            let path = "\(name).\(module)"
-            var linear = try self.linear(path, out: out, in: inputs, bias: bias, trained: trained)
-            linear.adapter = adapter(path, out: out, in: inputs)
-            let written = source.writtenName("\(path).weight")
-            if let index = tensors.lastIndex(where: { $0.name == written }) { tensors[index].adapter = linear.adapter }
-            return linear
+            try self.adapted("\(name).\(module)", out: out, in: inputs, bias: bias, trained: trained)
         }
         func norm(_ module: String) throws -> RMSNorm<A> {
             RMSNorm(
@@ -159,18 +170,5 @@ extension ModelBuilder {
                 gate: try adapted("mlp.gate_proj", out: inner, in: width),
                 up: try adapted("mlp.up_proj", out: inner, in: width),
                 down: try adapted("mlp.down_proj", out: width, in: inner)))
-    }
-
-    func projector(_ shape: ModelConfiguration) throws -> TwoLayerNetwork<A> {
-        let trained = trainable.projector == .full
-        let (inputs, width) = (shape.vision.hiddenSize * shape.featureLayers.count, shape.text.hiddenSize)
-        return TwoLayerNetwork(
-            first: try linear(
-                "multi_modal_projector.linear_1", out: width, in: inputs, bias: shape.projectorHasBias, trained: trained
-            ),
-            activation: shape.projectorActivation,
-            second: try linear(
-                "multi_modal_projector.linear_2", out: width, in: width, bias: shape.projectorHasBias, trained: trained)
-        )
     }
 }

@@ -8,26 +8,25 @@ public struct ModelFolder {
     public let configuration: ModelConfiguration
     /// tokenizer.json and the files beside it.
     public let tokenizer: Tokenizer
-    /// preprocessor_config.json
-    public let imageProcessor: ImageProcessor
+    /// Of preprocessor_config.json or processor_config.json.
+    public var processor: any PictureProcessor
     /// The token that ends a response.
     public let endOfSequence: Int32
 
     /// Reads all but the weights.
     ///
     /// - Throws: `MISPError` that names the folder, file or key which is missing, malformed or not supported
-    public init(_ url: URL) throws {
+    ///
+    /// - Parameter pictures: what the run sets of them
+    public init(_ url: URL, pictures: PictureSettings = PictureSettings()) throws {
         self.url = url
         try Self.checkIsFolder(url, kind: "Hugging Face model")
         try Self.checkHasConfiguration(url)
         configuration = try ModelConfiguration(contentsOf: url.appending(path: "config.json"))
         tokenizer = try Tokenizer(folder: url)
-        imageProcessor = try ImageProcessor(modelDirectory: url)
+        processor = try type(of: configuration.family).processor(url, pictures)
         endOfSequence = try Self.endOfSequence(url, tokenizer, configuration)
     }
-
-    /// Height and width of the preprocessed pictures.
-    public var pixels: (height: Int, width: Int) { (imageProcessor.height, imageProcessor.width) }
 
     /// The model with its weights mapped from the folder's files.
     ///
@@ -36,7 +35,7 @@ public struct ModelFolder {
         trainable: Trainable, seed: UInt64, hasValues: Bool = true
     ) throws -> VisionLanguageModel<Vector> {
         try VisionLanguageModel(
-            configuration, from: TensorCatalog(folder: url), pixels: pixels, trainable: trainable, seed: seed,
+            configuration, from: TensorCatalog(folder: url), common: processor.commonShape, trainable: trainable, seed: seed,
             hasValues: hasValues)
     }
 

@@ -1,17 +1,3 @@
-/// A prompt as token ids, with the rows that image features take.
-public struct PromptTokens: Sendable, Equatable {
-    /// One id per row; what stands at `imageRows` is not looked up.
-    public let tokens: [Int32]
-    /// Where the image's features go, a row each; empty without an image.
-    public let imageRows: Range<Int>
-
-    /// `imageRows` are rows of `tokens`.
-    public init(tokens: [Int32], imageRows: Range<Int>) {
-        self.tokens = tokens
-        self.imageRows = imageRows
-    }
-}
-
 /// A response's token ids, and what the log-probability of each counts for in the response's.
 public struct WeightedTokens: Sendable, Equatable {
     /// Ids, the end-of-sequence token included where it is scored.
@@ -49,14 +35,14 @@ public struct SequenceLayout: Sendable {
     public struct ImagePlace: Sendable, Equatable {
         /// Its place among the batch's images.
         public let image: Int
-        /// Rows of the layout, one for each of the image's features.
-        public let rows: Range<Int>
+        /// Rows of the layout, one for each of the image's features, in their order.
+        public let rows: [Range<Int>]
     }
 
     /// T ids; meaningless at image rows.
     public private(set) var tokens: [Int32] = []
     /// T positions for the rotary angles.
-    public private(set) var positions: [Int] = []
+    public private(set) var positions: [RotaryPosition] = []
     /// Which rows attend together: a shared prefix, or what follows one.
     public private(set) var segments: [AttentionSegment] = []
     /// In the order of addition.
@@ -84,16 +70,19 @@ public struct SequenceLayout: Sendable {
     /// - Parameter image: its place among the batch's images, which counts only where the prompt has image rows
     public mutating func append(_ prompt: PromptTokens, image: Int, responses branches: [WeightedTokens]) {
         let start = rows
-        appendRows(prompt.tokens, at: 0)
+        tokens += prompt.tokens
+        positions += prompt.positions
         if !prompt.imageRows.isEmpty {
-            let lower = start + prompt.imageRows.lowerBound
-            images.append(ImagePlace(image: image, rows: lower..<lower + prompt.imageRows.count))
+            let places = prompt.imageRows.map { start + $0.lowerBound..<start + $0.upperBound }
+            images.append(ImagePlace(image: image, rows: places))
         }
         let prefix = start..<rows
         if branches.count > 1 { segments.append(AttentionSegment(rows: prefix)) }
         for branch in branches {
             let first = rows
-            appendRows(branch.tokens.dropLast(), at: prompt.tokens.count)
+            let fed = branch.tokens.dropLast()
+            tokens += fed
+            positions += (prompt.end..<prompt.end + fed.count).map { RotaryPosition($0) }
             responses.append(
                 Response(
                     predictors: [prefix.upperBound - 1] + Array(first..<rows), targets: branch.tokens,
@@ -104,10 +93,5 @@ public struct SequenceLayout: Sendable {
                 segments.append(AttentionSegment(rows: start..<rows))
             }
         }
-    }
-
-    private mutating func appendRows(_ added: some Collection<Int32>, at position: Int) {
-        tokens += added
-        positions += position..<position + added.count
     }
 }

@@ -22,7 +22,8 @@ extension TensorSource {
 /// The tensors of a checkpoint folder under one canonical set of names, whatever generation wrote them.
 ///
 /// Canonical: `language_model.layers.…`, `language_model.embed_tokens.weight`, `language_model.norm.weight`,
-/// `lm_head.weight`, `multi_modal_projector.…`, `vision_tower.…`, with DINOv2's projections as `attention.q_proj`.
+/// `lm_head.weight`, `multi_modal_projector.…`, `vision_tower.…`, with DINOv2's projections as `attention.q_proj`;
+/// `visual.…` (Qwen2-VL); `vision_model.…` and `connector.…` (SmolVLM).
 public final class TensorCatalog: TensorSource {
     /// Its path, as errors name it.
     public let folder: String
@@ -101,7 +102,10 @@ public final class TensorCatalog: TensorSource {
         if rest.hasPrefix("model.") { rest = rest.dropFirst("model.".count) }
         for (old, new) in [
             ("language_model.model.", "language_model."), ("language_model.lm_head.", "lm_head."),
-            ("vision_tower.vision_model.", "vision_tower."),
+            ("vision_tower.vision_model.", "vision_tower."), ("text_model.layers.", "language_model.layers."),
+            ("text_model.embed_tokens.", "language_model.embed_tokens."), ("text_model.norm.", "language_model.norm."),
+            ("layers.", "language_model.layers."), ("embed_tokens.", "language_model.embed_tokens."),
+            ("norm.", "language_model.norm."),
         ] where rest.hasPrefix(old) {
             rest = new + rest.dropFirst(old.count)
         }
@@ -218,7 +222,7 @@ public struct RandomTensors: TensorSource {
     ) throws -> Weight<Element> {
         let matrix = Matrix<Element>(zeros: rows, columns)
         if name.hasSuffix("norm.weight") || name.contains("norm1.weight") || name.contains("norm2.weight")
-            || name.contains("layrnorm.weight") || name.contains("lambda1")
+            || name.contains("layrnorm.weight") || name.contains("lambda1") || name.hasSuffix("ln_q.weight")
         {
             matrix.base.update(repeating: 1, count: matrix.count)
         } else if !name.hasSuffix(".bias") {

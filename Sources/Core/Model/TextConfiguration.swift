@@ -30,27 +30,33 @@ public struct TextConfiguration: Sendable, Equatable {
     public var hasOutputBias: Bool
     /// `eos_token_id`, the first where it lists several; nil where it names none.
     public var endOfSequence: Int?
+    /// How many of the D/2 rotary angles go by a row's place in time, down and across; nil: all by one position.
+    public var rotarySections: [Int]?
     /// By layer: the sliding window, which is how many keys a row sees, its own included; nil where it sees all.
     public var windows: [Int?]
 
+    /// The section that describes a decoder by itself.
     init(_ field: JSONField) throws(MISPError) {
         let type = try field["model_type"].string(default: "llama")
-        let isQwen = type == "qwen2"
-        guard let table = KeyTable.text[type] else {
+        guard let kind = Kind.named[type] else {
             throw field["model_type"].failure(
                 "is \(type), which is not supported", remedy: "use llama, mistral or qwen2")
         }
-        try field.check(table)
+        try field.check(kind.keys)
+        try self.init(field, kind)
+    }
+
+    /// - Parameter field: has the decoder's keys, perhaps among others
+    init(_ field: JSONField, _ kind: Kind) throws(MISPError) {
         let activation = try field["hidden_act"].activation(default: .silu)
         guard activation == .silu else { throw field["hidden_act"].failure("is not silu, which this decoder needs") }
-        hiddenSize = try field["hidden_size"].size(default: 4096)
-        intermediateSize = try field["intermediate_size"].size(
-            default: ["llama": 11008, "mistral": 14336, "qwen2": 22016][type] ?? 11008)
-        layers = try field["num_hidden_layers"].size(default: 32, to: SizeLimit.layers)
-        heads = try field["num_attention_heads"].size(default: 32)
-        // null stands for as many as there are heads, in all three classes.
-        let isListed = field["num_key_value_heads"].value != nil || type == "llama"
-        keyHeads = try field["num_key_value_heads"].size(default: isListed ? heads : isQwen ? 32 : 8)
+        hiddenSize = try field["hidden_size"].size(default: kind.hiddenSize)
+        intermediateSize = try field["intermediate_size"].size(default: kind.intermediateSize)
+        layers = try field["num_hidden_layers"].size(default: kind.layers, to: SizeLimit.layers)
+        heads = try field["num_attention_heads"].size(default: kind.heads)
+        // null stands for as many as there are heads, in all classes.
+        let isListed = field["num_key_value_heads"].value != nil
+        keyHeads = try field["num_key_value_heads"].size(default: isListed ? heads : kind.keyHeads ?? heads)
         headSize = try field["head_dim"].size(default: hiddenSize / heads)
         guard heads % keyHeads == 0 else {
             throw field["num_key_value_heads"].failure("is \(keyHeads), which does not divide \(heads) heads")
@@ -61,47 +67,108 @@ public struct TextConfiguration: Sendable, Equatable {
         guard heads * headSize <= SizeLimit.width else {
             throw field["head_dim"].failure("is \(headSize), too much for \(heads) heads")
         }
-        vocabulary = try field["vocab_size"].size(default: isQwen ? 151_936 : 32000, to: SizeLimit.vocabulary)
-        normEpsilon = try field["rms_norm_eps"].positiveNumber(default: 1e-6)
-        maximumLength = try field["max_position_embeddings"].size(
-            default: ["llama": 2048, "mistral": 131_072, "qwen2": 32768][type] ?? 2048, to: 1 << 32)
-        rotaryBase = try Self.rotaryBase(field)
+        vocabulary = try field["vocab_size"].size(default: kind.vocabulary, to: SizeLimit.vocabulary)
+        normEpsilon = try field["rms_norm_eps"].positiveNumber(default: kind.normEpsilon)
+        maximumLength = try field["max_position_embeddings"].size(default: kind.length, to: 1 << 32)
+        (rotaryBase, rotarySections) = try Self.rotary(field, kind, headSize: headSize)
         isTied = try field["tie_word_embeddings"].bool(default: false)
-        hasOutputBias = type == "llama" ? try field["attention_bias"].bool(default: false) : false
-        hasQueryBias = hasOutputBias || isQwen
+        hasOutputBias = kind.readsBias ? try field["attention_bias"].bool(default: false) : false
+        hasQueryBias = hasOutputBias || kind.hasQueryBias
         let end = field["eos_token_id"]
         let first = end.value?.array?.isEmpty == false ? end[0] : end
         endOfSequence = first.isPresent && first.value?.array == nil ? try first.tokenID(default: 0) : nil
-        windows = try Self.windows(field, type: type, layers: layers)
+        windows = try Self.windows(field, kind.window, layers: layers)
     }
 
-    private static func rotaryBase(_ field: JSONField) throws(MISPError) -> Double {
+    /// What the class of a decoder has where its configuration says nothing.
+    struct Kind: Sendable {
+        enum Window {
+            /// `sliding_window` is for all layers (Mistral).
+            case all
+            /// From layer `max_window_layers` on, where `use_sliding_window` says so (Qwen2).
+            case later
+            /// Where `use_sliding_window` is false, the rest means nothing; true is refused.
+            case none
+        }
+
+        let keys: KeyTable
+        var hiddenSize = 4096
+        var intermediateSize: Int
+        var layers = 32
+        var heads = 32
+        /// nil: as many as heads.
+        var keyHeads: Int?
+        var vocabulary = 32000
+        var normEpsilon = 1e-6
+        var length: Int
+        var rotaryBase = 10000.0
+        /// Whether rows have three positions (`mrope_section`).
+        var hasSections = false
+        /// Whether `attention_bias` counts.
+        var readsBias = false
+        var hasQueryBias = false
+        var window = Window.none
+
+        static let named: [String: Kind] = [
+            "llama": Kind(keys: .llama, intermediateSize: 11008, length: 2048, readsBias: true),
+            "mistral": Kind(keys: .mistral, intermediateSize: 14336, keyHeads: 8, length: 131_072, window: .all),
+            "qwen2": Kind(
+                keys: .qwen2, intermediateSize: 22016, keyHeads: 32, vocabulary: 151_936, length: 32768,
+                hasQueryBias: true, window: .later),
+        ]
+
+        /// Of Qwen2-VL and Qwen2.5-VL.
+        static let qwen2VL = Kind(
+            keys: .qwen2VLText, hiddenSize: 8192, intermediateSize: 29568, layers: 80, heads: 64, keyHeads: 8,
+            vocabulary: 152_064, normEpsilon: 1e-5, length: 32768, rotaryBase: 1e6, hasSections: true,
+            hasQueryBias: true)
+    }
+
+    /// Of each angle, which of a row's three positions it goes by; nil: there is one.
+    var rotaryAxes: [Int]? {
+        rotarySections.map { $0.enumerated().flatMap { axis, count in [Int](repeating: axis, count: count) } }
+    }
+
+    private static func rotary(
+        _ field: JSONField, _ kind: Kind, headSize: Int
+    ) throws(MISPError) -> (base: Double, sections: [Int]?) {
+        let table = kind.hasSections ? KeyTable.sectionedRotary : .rotary
         for key in ["rope_parameters", "rope_scaling"] {
-            let kindField = field[key][field[key]["rope_type"].isPresent ? "rope_type" : "type"]
-            let kind = try kindField.string(default: "default")
-            guard kind == "default" else {
-                throw kindField.failure(
-                    "is \(kind), which is not supported", remedy: "use a checkpoint with default rotary positions")
+            let typeField = field[key][field[key]["rope_type"].isPresent ? "rope_type" : "type"]
+            let type = try typeField.string(default: "default")
+            guard type == "default" || (kind.hasSections && type == "mrope") else {
+                throw typeField.failure(
+                    "is \(type), which is not supported", remedy: "use a checkpoint with default rotary positions")
             }
-            try KeyTable.rotary.check(field[key])
+            try table.check(field[key])
         }
         // As transformers: where the older rope_scaling says anything it stands for rope_parameters.
         let older = field["rope_scaling"]
         let parameters = older.value?.saysNothing ?? true ? field["rope_parameters"] : older
         let base = parameters["rope_theta"].isPresent ? parameters["rope_theta"] : field["rope_theta"]
-        return try base.positiveNumber(default: 10000)
+        let value = try base.positiveNumber(default: kind.rotaryBase)
+        guard kind.hasSections else { return (value, nil) }
+        let listed = parameters["mrope_section"]
+        var sections: [Int] = []
+        for item in try listed.array() { sections.append(try item.size(default: 0)) }
+        guard sections.count == 3, sections.reduce(0, +) == headSize / 2 else {
+            throw listed.failure("is \(sections), but must be three numbers that add up to half of \(headSize)")
+        }
+        return (value, sections)
     }
 
     /// As MistralConfig and Qwen2Config: Mistral has one window for all layers, Qwen2 one from layer
     /// `max_window_layers` on, unless `layer_types` says which. The window of a class that leaves it out is 4096.
-    private static func windows(_ field: JSONField, type: String, layers: Int) throws(MISPError) -> [Int?] {
+    private static func windows(
+        _ field: JSONField, _ rule: Kind.Window, layers: Int
+    ) throws(MISPError) -> [Int?] {
         var window: Int?
-        if type != "llama" {
+        if rule != .none {
             let given = field["sliding_window"]
             if given.value == nil || given.isPresent { window = try given.size(default: 4096, to: 1 << 32) }
         }
         var first = 0
-        if type == "qwen2" {
+        if rule == .later {
             if try !field["use_sliding_window"].bool(default: false) { window = nil }
             first = try field["max_window_layers"].int(default: 28)
             guard 0...1 << 32 ~= first else { throw field["max_window_layers"].failure("is \(first)") }
@@ -124,8 +191,8 @@ public struct TextConfiguration: Sendable, Equatable {
                     "is \(name), but no window is set", remedy: "set sliding_window, and for qwen2 use_sliding_window")
             default: throw kind.failure("is \(name), which is not supported")
             }
-            guard type == "qwen2" || windows.last == .some(usual) else {
-                throw kind.failure("is \(name), but a \(type) model goes by sliding_window alone")
+            guard rule == .later || windows.last == .some(usual) else {
+                throw kind.failure("is \(name), but this model goes by sliding_window alone")
             }
         }
         return windows

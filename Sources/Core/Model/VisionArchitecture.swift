@@ -3,7 +3,7 @@
 /// An architecture is one file and one line of `all`.
 public struct VisionArchitecture: Sendable, Equatable {
     /// Those that can be read.
-    public static let all: [VisionArchitecture] = [.clip, .siglip, .dinov2]
+    public static let all: [VisionArchitecture] = [.clip, .siglip, .dinov2, .smolVLM, .idefics3]
 
     /// As config.json names it.
     public let modelType: String
@@ -17,6 +17,10 @@ public struct VisionArchitecture: Sendable, Equatable {
 
     /// What its class in transformers has where config.json says nothing.
     struct Defaults: Sendable {
+        /// C
+        var hiddenSize = 768
+        /// H
+        var heads = 12
         /// Pixels.
         let patchSide: Int
         let activation: Activation

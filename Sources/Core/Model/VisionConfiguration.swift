@@ -18,8 +18,9 @@ public struct VisionConfiguration: Sendable, Equatable {
     /// ε of every LayerNorm.
     public var normEpsilon: Double
 
-    init(_ field: JSONField) throws(MISPError) {
-        let type = try field["model_type"].string(default: "clip_vision_model")
+    /// - Parameter standard: the kind where the section names none
+    init(_ field: JSONField, standard: String = "clip_vision_model") throws(MISPError) {
+        let type = try field["model_type"].string(default: standard)
         guard let architecture = VisionArchitecture.all.first(where: { $0.modelType == type }) else {
             throw field["model_type"].failure(
                 "is \(type), which is not supported",
@@ -28,13 +29,13 @@ public struct VisionConfiguration: Sendable, Equatable {
         self.architecture = architecture
         let defaults = architecture.defaults
         try field.check(architecture.keys)
-        hiddenSize = try field["hidden_size"].size(default: 768)
+        hiddenSize = try field["hidden_size"].size(default: defaults.hiddenSize)
         let width = field[architecture.width.key]
         intermediateSize =
             architecture.width.isRatio
             ? hiddenSize * (try width.size(default: 4, to: 1024)) : try width.size(default: 3072)
         layers = try field["num_hidden_layers"].size(default: 12, to: SizeLimit.layers)
-        heads = try field["num_attention_heads"].size(default: 12)
+        heads = try field["num_attention_heads"].size(default: defaults.heads)
         guard hiddenSize % heads == 0 else {
             throw field["num_attention_heads"].failure("is \(heads), which does not divide hidden_size \(hiddenSize)")
         }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A LLaVA model: a vision tower, a projector and a language model (Liu et al., arXiv 2310.03744).
+/// A vision-language model: a vision tower, a connector and a language model.
 ///
 /// It gives log-probabilities of responses and, for one coefficient per response, gradients; what the coefficients
 /// come from it does not know.
@@ -13,83 +13,55 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
     public let parameters: ParameterStore<A.Element>
     /// Gives the log-probabilities.
     public var language: LanguageModel<A>
-    /// From the tower's features to rows of the language model.
-    public let projector: TwoLayerNetwork<A>
-    /// From patches to features.
-    public let tower: VisionTower<A>
+    /// From pictures to rows of the language model.
+    public let encoder: any VisionEncoder<A>
     /// Every tensor of the checkpoint with its values now; low-rank adapters stand apart.
     public let tensors: [NamedWeight<A>]
 
     /// - Parameters:
-    ///   - pixels: height and width of the preprocessed pictures
+    ///   - common: the shape of all preprocessed pictures, where there is one
     ///   - seed: of the adapters' initial values
     ///   - hasValues: false leaves the trained parameters without memory: names and shapes are checked and counted, and
     ///     nothing can be computed.
     public init(
-        _ configuration: ModelConfiguration, from source: some TensorSource, pixels: (height: Int, width: Int),
+        _ configuration: ModelConfiguration, from source: some TensorSource, common: PictureShape?,
         trainable: Trainable, seed: UInt64, hasValues: Bool = true
     ) throws {
         let builder = ModelBuilder<A>(source: source, trainable: trainable, seed: seed)
         self.configuration = configuration
         self.trainable = trainable
         language = try builder.languageModel(configuration.text)
-        projector = try builder.projector(configuration)
-        tower = try builder.visionTower(configuration, pixels: pixels)
+        encoder = try configuration.family.encoder(builder, common: common)
         try (source as? TensorCatalog)?.checkAllUsed()
         if hasValues { try builder.store.seal() }
         parameters = builder.store
         tensors = builder.tensors
     }
 
-    /// Rows that one picture takes in a sequence.
-    public func imageRows(height: Int, width: Int) -> Int {
-        let patches = (height / tower.patchSide) * (width / tower.patchSide)
-        return patches + (tower.classToken == nil ? 0 : 1) - (tower.dropsFirstRow ? 1 : 0)
-    }
-
-    /// The part of a picture's way through the model that no training changes, so that it is computed once: patches
-    /// where the tower is trained, its features where only the projector is, projected features otherwise.
-    public func fixedPart(of pixels: [Float], height: Int, width: Int) -> Matrix<A.Element> {
-        let patches = tower.patches(of: pixels, height: height, width: width)
-        if tower.isTrained { return patches }
-        let features = tower.forward(patches, images: 1).0
-        return projector.isTrained ? features : projector.forward(features).0
-    }
-
-    /// What the language model is given of a picture, from its fixed part: a row for each of its rows in a sequence.
-    public func features(ofFixedPart part: Matrix<A.Element>) -> Matrix<A.Element> {
-        let features = tower.isTrained ? tower.forward(part, images: 1).0 : part
-        return tower.isTrained || projector.isTrained ? projector.forward(features).0 : features
-    }
-
     /// What the backward pass needs.
     public struct Activations {
         let layout: SequenceLayout
-        let tower: VisionTower<A>.Activations?
-        let projector: TwoLayerNetwork<A>.Activations?
+        let images: VisionPass<A>
+        /// By image: its rows among all images' rows.
+        let imageRows: [Range<Int>]
         let language: LanguageModel<A>.Activations
 
         /// What the layout's responses were given, token by token.
         public var scores: ResponseScores<A> { language.scores }
     }
 
-    /// Log-probabilities of the layout's responses, given the fixed parts of the batch's images.
-    public func forward(_ layout: SequenceLayout, images: [Matrix<A.Element>]) -> ([Double], Activations) {
-        var features = stacked(images)
-        var savedTower: VisionTower<A>.Activations?
-        if tower.isTrained, !images.isEmpty { (features, savedTower) = tower.forward(features, images: images.count) }
-        var savedProjector: TwoLayerNetwork<A>.Activations?
-        if (tower.isTrained || projector.isTrained), !images.isEmpty {
-            (features, savedProjector) = projector.forward(features)
-        }
-        let inputs = language.embed(layout)
+    /// Log-probabilities of the layout's responses, given what is fixed of the batch's images.
+    public func forward(_ layout: SequenceLayout, images inputs: [VisionInput<A>]) -> ([Double], Activations) {
+        let images = encoder.pass(inputs)
+        let imageRows = Self.ranges(inputs.map { encoder.rows($0.shape).language })
+        let rows = language.embed(layout)
         for place in layout.images {
-            let count = place.rows.count
-            inputs.rows(place.rows).copyElements(of: features.rows(place.image * count..<(place.image + 1) * count))
+            Self.forEachPart(of: place, imageRows) { own, features in
+                rows.rows(own).copyElements(of: images.rows.rows(features))
+            }
         }
-        let (logProbabilities, savedLanguage) = language.forward(inputs, layout)
-        let saved = Activations(
-            layout: layout, tower: savedTower, projector: savedProjector, language: savedLanguage)
+        let (logProbabilities, savedLanguage) = language.forward(rows, layout)
+        let saved = Activations(layout: layout, images: images, imageRows: imageRows, language: savedLanguage)
         return (logProbabilities, saved)
     }
 
@@ -99,33 +71,39 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
         _ coefficients: [Double], _ saved: Activations, _ gradient: Gradient<A.Element>,
         divergence: Divergence<A>? = nil
     ) {
-        let needsImages = saved.projector != nil
+        let images = saved.images
         let dInputs = language.backward(
-            coefficients, saved.language, gradient, needsInput: needsImages || language.embedding.isTrained,
-            divergence: divergence)
+            coefficients, saved.language, gradient,
+            needsInput: images.backward != nil || language.embedding.isTrained, divergence: divergence)
         guard let dInputs else { return }
         language.embedBackward(dInputs, saved.layout, gradient)
-        guard let savedProjector = saved.projector, let place = saved.layout.images.first else { return }
-        let images = (saved.layout.images.map(\.image).max() ?? 0) + 1
-        let count = place.rows.count
-        let dProjected = Matrix<A.Element>(zeros: images * count, dInputs.columns)
+        guard let backward = images.backward, !saved.layout.images.isEmpty else { return }
+        let dRows = Matrix<A.Element>(zeros: images.rows.rows, dInputs.columns)
         for place in saved.layout.images {
-            A.add(dInputs.rows(place.rows), to: dProjected.rows(place.image * count..<(place.image + 1) * count))
+            Self.forEachPart(of: place, saved.imageRows) { own, features in
+                A.add(dInputs.rows(own), to: dRows.rows(features))
+            }
         }
-        let dFeatures =
-            tower.isTrained ? Matrix<A.Element>(uninitialized: dProjected.rows, projector.first.weight.columns) : nil
-        projector.backward(dProjected, savedProjector, gradient, into: dFeatures)
-        if let dFeatures, let savedTower = saved.tower { tower.backward(dFeatures, savedTower, gradient) }
+        backward(dRows, gradient)
     }
 
-    private func stacked(_ images: [Matrix<A.Element>]) -> Matrix<A.Element> {
-        let rows = images.reduce(0) { $0 + $1.rows }
-        let result = Matrix<A.Element>(uninitialized: rows, images.first?.columns ?? 0)
-        var start = 0
-        for image in images {
-            result.rows(start..<start + image.rows).copyElements(of: image)
-            start += image.rows
+    /// One behind the other.
+    private static func ranges(_ counts: [Int]) -> [Range<Int>] {
+        var end = 0
+        return counts.map { count in
+            end += count
+            return end - count..<end
         }
-        return result
+    }
+
+    /// The layout's rows that show an image, with the rows of its features that go there.
+    private static func forEachPart(
+        of place: SequenceLayout.ImagePlace, _ imageRows: [Range<Int>], _ work: (Range<Int>, Range<Int>) -> Void
+    ) {
+        var next = imageRows[place.image].lowerBound
+        for rows in place.rows {
+            work(rows, next..<next + rows.count)
+            next += rows.count
+        }
     }
 }

@@ -23,8 +23,8 @@ public struct VisionTower<A: Arithmetic>: Sendable {
     /// P, in pixels.
     public let patchSide: Int
 
-    /// Whether the tower is trained: all that its features come from, or nothing.
-    public var isTrained: Bool { patch.isTrained }
+    /// Whether the tower is trained: all that its features come from, the adapters of its layers, or nothing.
+    public var isTrained: Bool { patch.isTrained || layers.contains { $0.attention.query.isTrained } }
     private var extraRows: Int { classToken == nil ? 0 : 1 }
 
     /// What `backward` needs.

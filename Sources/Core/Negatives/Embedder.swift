@@ -12,7 +12,9 @@ public protocol Embedder {
     var longestPrompt: Int? { get }
 
     /// 1 × imageWidth.
-    func embed(_ picture: RGBImage) -> Matrix<Float>
+    ///
+    /// - Throws: `MISPError` for a picture whose size the model refuses
+    func embed(_ picture: RGBImage) throws(MISPError) -> Matrix<Float>
     /// The prompt's tokens, however many.
     func tokens(of prompt: String) throws(MISPError) -> [Int32]
     /// Tokens of a prompt that is too long, cut to `longestPrompt`.

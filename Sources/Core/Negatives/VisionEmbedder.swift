@@ -16,25 +16,23 @@ public struct VisionEmbedder: Embedder {
         folder = try ModelFolder(url)
         model = try folder.model(
             trainable: Trainable(language: .frozen, projector: .frozen, vision: .frozen), seed: 0)
+        let tower = folder.configuration.names.tower
         let tensors = try TensorCatalog(folder: url).tensors.filter { name, _ in
-            name.hasPrefix("vision_tower.") || name == "language_model.embed_tokens.weight"
+            name.hasPrefix(tower) || name == "language_model.embed_tokens.weight"
         }
         content = try EmbedderContent("vision", folder: url, tensors: Array(tensors.values))
     }
 
     /// Channels of the image features.
-    public var imageWidth: Int { model.projector.first.weight.columns }
+    public var imageWidth: Int { model.encoder.featureWidth }
     /// C of the language model.
     public var textWidth: Int { model.language.embedding.columns }
     /// Any number of tokens has a mean.
     public var longestPrompt: Int? { nil }
 
     /// The mean of the picture's features, of unit length: 1 × imageWidth.
-    public func embed(_ picture: RGBImage) -> Matrix<Float> {
-        let pixels = folder.imageProcessor.process(picture)
-        let (height, width) = folder.pixels
-        let patches = model.tower.patches(of: pixels, height: height, width: width)
-        return mean(of: model.tower.forward(patches, images: 1).0)
+    public func embed(_ picture: RGBImage) throws(MISPError) -> Matrix<Float> {
+        mean(of: model.encoder.features(try folder.processor.picture(picture)))
     }
 
     /// Without special tokens.

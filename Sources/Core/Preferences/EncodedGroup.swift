@@ -2,23 +2,23 @@
 public struct EncodedGroup: Sendable, Equatable {
     /// The group's: key of its draws, and what errors name.
     public let id: String
-    /// The rendered prompt, with a row for each of the picture's features.
-    public let prompt: PromptTokens
+    /// The rendered prompt, without the picture's rows.
+    public let prompt: EncodedPrompt
     /// Ids of the response and the end-of-sequence token: all of them are scored.
     public var chosen: WeightedTokens
     /// Likewise; nil for a group without one.
     public var rejected: WeightedTokens?
     /// m_p, the picture that the prompt is about.
-    public let image: ImageSource
+    public let image: PlacedImage
     /// The pool of negative images and their mining scores.
-    public var negatives: [ImageSource]
+    public var negatives: [PlacedImage]
     /// One for each negative; nil where mining gave none.
     public var scores: [Double?]
 
     /// As many scores as negatives.
     public init(
-        id: String, prompt: PromptTokens, chosen: WeightedTokens, rejected: WeightedTokens?, image: ImageSource,
-        negatives: [ImageSource] = [], scores: [Double?] = []
+        id: String, prompt: EncodedPrompt, chosen: WeightedTokens, rejected: WeightedTokens?, image: PlacedImage,
+        negatives: [PlacedImage] = [], scores: [Double?] = []
     ) {
         self.id = id
         self.prompt = prompt
@@ -28,40 +28,49 @@ public struct EncodedGroup: Sendable, Equatable {
         self.negatives = negatives
         self.scores = scores
     }
+
+    /// Rows of the longest sequence.
+    public var longest: Int {
+        let picture = ([image] + negatives).map(\.place.tokens.count).max() ?? 0
+        return prompt.before.count + picture + prompt.after.count + max(chosen.count, rejected?.count ?? 0)
+    }
 }
 
 /// Turns groups into token ids (docs/method.md, sequences).
 ///
-/// A sequence is the rendered prompt with the special tokens that the tokenizer adds, its `<image>` replaced by one
-/// placeholder per image feature, then the response without special tokens, then the end-of-sequence token. Nothing is
-/// cut: what is longer than the model allows is an error.
+/// A sequence is the rendered prompt with the special tokens that the tokenizer adds, its image token replaced by what
+/// the model's family puts in a picture's place, then the response without special tokens, then the end-of-sequence
+/// token. Nothing is cut: what is longer than the model allows is an error.
 public struct GroupEncoder: Sendable {
+    /// What pictures become.
+    public var places: PicturePlaces
     private let tokenizer: Tokenizer
     private let template: PromptTemplate
+    private let names: FamilyNames
     private let imageToken: Int32
-    private let imageRows: Int
     private let endOfSequence: Int32
     private let vocabulary: Int
     private let maximumLength: Int
 
     /// For a model's tokenizer and limits.
     ///
-    /// - Parameter imageRows: rows that a picture takes in a sequence
-    /// - Throws: `MISPError` where the tokenizer's `<image>` is not the model's image token
-    public init(_ folder: ModelFolder, template: PromptTemplate, imageRows: Int) throws(MISPError) {
+    /// - Throws: `MISPError` where the tokenizer's image token is not the model's
+    public init(_ folder: ModelFolder, template: PromptTemplate) throws(MISPError) {
         tokenizer = folder.tokenizer
         self.template = template
-        self.imageRows = imageRows
         endOfSequence = folder.endOfSequence
         vocabulary = folder.configuration.text.vocabulary
         maximumLength = folder.configuration.text.maximumLength
-        guard let imageToken = tokenizer.id(of: "<image>"), Int(imageToken) == folder.configuration.imageToken else {
+        names = folder.configuration.names
+        let mark = names.imageMark
+        guard let imageToken = tokenizer.id(of: mark), Int(imageToken) == folder.configuration.imageToken else {
             throw MISPError(
-                "<image> is not token \(folder.configuration.imageToken), which config.json gives as the image token",
+                "\(mark) is not token \(folder.configuration.imageToken), which config.json gives as the image token",
                 at: folder.url.appending(path: "tokenizer.json").relativePath,
-                remedy: "add <image> as a special token with that id")
+                remedy: "add \(mark) as a special token with that id")
         }
         self.imageToken = imageToken
+        places = try PicturePlaces(folder)
     }
 
     /// - Parameter place: what an error names, such as `groups.jsonl`.
@@ -70,53 +79,70 @@ public struct GroupEncoder: Sendable {
         let prompt = try encode(promptOf: group, at: place)
         let chosen = try encode(response: group.chosen, at: place)
         let rejected: [Int32]? = if let text = group.rejected { try encode(response: text, at: place) } else { nil }
-        let longest = prompt.tokens.count + max(chosen.count, rejected?.count ?? 0)
-        guard longest <= maximumLength else {
+        var negatives: [PlacedImage] = []
+        for negative in group.negatives { negatives.append(try placed(ImageSource(path: negative.image))) }
+        let encoded = EncodedGroup(
+            id: group.id, prompt: prompt, chosen: WeightedTokens(chosen), rejected: rejected.map { WeightedTokens($0) },
+            image: try placed(ImageSource(path: group.image)), negatives: negatives,
+            scores: group.negatives.map(\.score))
+        guard encoded.longest <= maximumLength else {
             throw MISPError(
-                "has \(longest) tokens, but the model reads at most \(maximumLength)", at: place,
+                "has \(encoded.longest) tokens, but the model reads at most \(maximumLength)", at: place,
                 remedy: "shorten the prompt or the response, or leave the group out")
         }
-        return EncodedGroup(
-            id: group.id, prompt: prompt, chosen: WeightedTokens(chosen), rejected: rejected.map { WeightedTokens($0) },
-            image: ImageSource(path: group.image),
-            negatives: group.negatives.map { ImageSource(path: $0.image) }, scores: group.negatives.map(\.score))
+        return encoded
     }
 
-    private func encode(promptOf group: PreferenceGroup, at place: String) throws(MISPError) -> PromptTokens {
+    /// A picture with its rows.
+    public func placed(_ image: ImageSource) throws(MISPError) -> PlacedImage {
+        PlacedImage(image, try places.place(of: image))
+    }
+
+    private func encode(promptOf group: PreferenceGroup, at place: String) throws(MISPError) -> EncodedPrompt {
         guard let message = group.message else { return try encode(prompt: group.prompt, at: place) }
         let prompt = try Self.named(message.place) { () throws(MISPError) in try template.joined(message.parts) }
         return try encode(prompt: prompt, system: message.system, at: message.place)
     }
 
-    /// The rendered prompt with its placeholders.
+    /// The rendered prompt, cut at its picture.
     ///
     /// - Parameter system: what a system message says, for a template that has a place for it
-    public func encode(prompt: String, system: String? = nil, at place: String) throws(MISPError) -> PromptTokens {
+    public func encode(prompt: String, system: String? = nil, at place: String) throws(MISPError) -> EncodedPrompt {
+        for text in [prompt, system ?? ""] { try checkText(text, "the prompt", at: place) }
         let (before, after) = try Self.named(place) { () throws(MISPError) in
             try template.render(prompt, system: system)
         }
-        let ids = tokenizer.encode("\(before)<image>\(after)", addSpecialTokens: true)
+        let mark = names.imageMark
+        let ids = tokenizer.encode("\(before)\(mark)\(after)", addSpecialTokens: true)
         guard let position = ids.firstIndex(of: imageToken), ids.lastIndex(of: imageToken) == position else {
             let count = ids.count { $0 == imageToken }
             throw MISPError(
                 count == 0
-                    ? "the tokenizer does not keep <image> as one token"
+                    ? "the tokenizer does not keep \(mark) as one token"
                     : "the tokenizer finds \(count) image tokens in the prompt, not 1", at: place,
                 remedy: count == 0 ? "add it to the tokenizer as a special token" : "remove them from the text")
         }
         try checkVocabulary(ids, at: place)
-        let placeholders = [Int32](repeating: imageToken, count: imageRows)
-        return PromptTokens(
-            tokens: Array(ids[..<position]) + placeholders + Array(ids[(position + 1)...]),
-            imageRows: position..<position + imageRows)
+        return EncodedPrompt(before: Array(ids[..<position]), after: Array(ids[(position + 1)...]))
     }
 
     /// The rendered prompt about no picture.
     public func encode(promptWithoutImage prompt: String, at place: String) throws(MISPError) -> PromptTokens {
+        try checkText(prompt, "the prompt", at: place)
         let text = try Self.named(place) { () throws(MISPError) in try template.renderWithoutImage(prompt) }
         let ids = tokenizer.encode(text, addSpecialTokens: true)
         try checkVocabulary(ids, at: place)
-        return PromptTokens(tokens: ids, imageRows: 0..<0)
+        return PromptTokens(tokens: ids)
+    }
+
+    /// Refuses tokens that stand for a picture, or for a part of one.
+    private func checkText(_ text: String, _ what: String, at place: String) throws(MISPError) {
+        // The template's own error names <image>.
+        for mark in names.pictureTokens where mark != PromptTemplate.imageMark && text.utf8Contains(mark) {
+            throw MISPError(
+                "\(what) holds \(mark), which stands for a picture", at: place,
+                remedy: "remove it: the prompt template places the picture")
+        }
     }
 
     /// Gives an error of `work` its place.
@@ -132,7 +158,8 @@ public struct GroupEncoder: Sendable {
 
     /// A response without special tokens, closed by the end-of-sequence token, unless it ends in one already.
     public func encode(response: String, at place: String) throws(MISPError) -> [Int32] {
-        let ids = tokenizer.encode(response, addSpecialTokens: false)
+        try checkText(response, "the response", at: place)
+        let ids = tokenizer.encode(template.responseOpening + response, addSpecialTokens: false)
         try checkVocabulary(ids, at: place)
         guard !ids.contains(imageToken) else {
             throw MISPError("the response holds the image token", at: place, remedy: "remove it from the text")

@@ -6,6 +6,8 @@ public struct GroupLayout: Sendable {
         public var layout = SequenceLayout()
         /// What the layout's image indices stand for.
         public var images: [ImageSource] = []
+        /// Of each image, the prompt with its rows.
+        public var prompts: [PromptTokens] = []
         /// For each response, which sequence of the group it is.
         public var sequences: [GroupSequence] = []
     }
@@ -18,11 +20,13 @@ public struct GroupLayout: Sendable {
     ///   - isJoint: one batch for all, or one for each image, to be computed one after the other
     public init(_ group: EncodedGroup, withRejected: Bool, negatives: [Int], isJoint: Bool) {
         var batches = [Batch()]
-        func add(_ image: ImageSource, _ responses: [WeightedTokens], _ sequences: [GroupSequence]) {
+        func add(_ image: PlacedImage, _ responses: [WeightedTokens], _ sequences: [GroupSequence]) {
             if !isJoint, !batches[batches.count - 1].images.isEmpty { batches.append(Batch()) }
             let last = batches.count - 1
-            batches[last].layout.append(group.prompt, image: batches[last].images.count, responses: responses)
-            batches[last].images.append(image)
+            let prompt = group.prompt.tokens(image.place)
+            batches[last].layout.append(prompt, image: batches[last].images.count, responses: responses)
+            batches[last].images.append(image.source)
+            batches[last].prompts.append(prompt)
             batches[last].sequences += sequences
         }
         if withRejected, let rejected = group.rejected {

@@ -82,8 +82,7 @@ extension EncodedGroup {
     /// tokens then match as part of a longer run.
     public mutating func weightSubstitutedTokens(by weight: Double) {
         guard let rejected else { return }
-        let before = prompt.tokens[..<prompt.imageRows.lowerBound]
-        let prefix = Array(before + [-1] + prompt.tokens[prompt.imageRows.upperBound...])
+        let prefix = prompt.before + [-1] + prompt.after
         let substituted = SubstitutedTokens(prefix + rejected.tokens, prefix + chosen.tokens)
         func weighted(_ tokens: [Int32], _ positions: [Int]) -> WeightedTokens {
             var weights = [Double](repeating: 1, count: tokens.count)

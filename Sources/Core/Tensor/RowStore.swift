@@ -130,34 +130,37 @@ extension RowStore {
     /// Collects rows and writes them in files of some megabytes, and at least once a minute, so that what an abrupt end
     /// loses is little.
     ///
-    /// Each rank has its own. Rows that were added are on the disk after `flush`.
+    /// Each rank has its own. Rows that were added are on the disk after `flush`. Rows of a width are in files of their
+    /// own.
     public final class Writer {
         private static let interval = Duration.seconds(60)
 
+        /// Rows of one width that no file holds yet.
+        private struct Pending {
+            var keys: [Digest] = []
+            var rows: [Float] = []
+        }
+
         private let folder: URL
-        private let width: Int
         private let limit: Int
-        private var keys: [Digest] = []
-        private var rows: [Float] = []
+        private var pending: [Int: Pending] = [:]
+        private var floats = 0
         private var lastWrite = ContinuousClock.now
         /// Files written so far: what `RowStore.add` takes, on every rank.
         public private(set) var names: [String] = []
 
-        /// - Parameters:
-        ///   - width: floats of a row
-        ///   - bytes: when this much is collected it is written
-        public init(_ folder: URL, width: Int, bytes: Int = 16 << 20) {
+        /// - Parameter bytes: when this much is collected it is written
+        public init(_ folder: URL, bytes: Int = 16 << 20) {
             self.folder = folder
-            self.width = width
             limit = max(bytes / 4, 1)
         }
 
-        /// - Precondition: the row is 1 × width.
+        /// Takes a row, which is a matrix of one row.
         public func add(_ row: Matrix<Float>, for key: Digest) throws {
-            precondition(row.count == width, "a row of \(row.count) floats in a store of \(width)")
-            keys.append(key)
-            rows += row.elements
-            if rows.count >= limit || ContinuousClock.now - lastWrite > Self.interval { try flush() }
+            pending[row.count, default: Pending()].keys.append(key)
+            pending[row.count]?.rows += row.elements
+            floats += row.count
+            if floats >= limit || ContinuousClock.now - lastWrite > Self.interval { try flush() }
         }
 
         /// Does work that adds rows, and writes what it added even where it fails or is stopped.
@@ -167,43 +170,47 @@ extension RowStore {
             try outcome.get()
         }
 
-        /// Writes what was added since the last file.
+        /// Writes what was added since the last files.
         public func flush() throws {
             lastWrite = .now
-            guard !keys.isEmpty else { return }
-            let name = fileName
+            for width in pending.keys.sorted() {
+                if let part = pending.removeValue(forKey: width) { try write(part, width) }
+            }
+            floats = 0
+        }
+
+        private func write(_ part: Pending, _ width: Int) throws {
+            let name = Self.fileName(part)
             do {
                 try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             } catch {
                 throw MISPError("cannot be made (\(SystemReason.text(error)))", at: folder.relativePath)
             }
             let partial = folder.appending(path: "\(UUID().uuidString).partial")
-            try FileOutput.create(partial) { try write(to: $0) }
+            try FileOutput.create(partial) { try Self.write(part, width, to: $0) }
             try FileOutput.move(partial, to: folder.appending(path: name))
             try FileOutput.synchronize(folder: folder)
             names.append(name)
-            keys.removeAll(keepingCapacity: true)
-            rows.removeAll(keepingCapacity: true)
         }
 
-        private var fileName: String {
+        private static func fileName(_ part: Pending) -> String {
             var hash = SHA256()
-            for key in keys { hash.add(key) }
-            rows.withUnsafeBytes { hash.add($0) }
+            for key in part.keys { hash.add(key) }
+            part.rows.withUnsafeBytes { hash.add($0) }
             return hash.finish().description.prefix(32) + RowStore.suffix
         }
 
-        private func write(to output: FileOutput) throws {
+        private static func write(_ part: Pending, _ width: Int, to output: FileOutput) throws {
             var header = RowStore.magic
-            for number in [RowStore.format, UInt64(width), UInt64(keys.count)] {
+            for number in [RowStore.format, UInt64(width), UInt64(part.keys.count)] {
                 withUnsafeBytes(of: number.littleEndian) { header += $0 }
             }
             header += [UInt8](repeating: 0, count: RowStore.headerSize - header.count)
             try header.withUnsafeBytes { try output.write($0) }
-            for key in keys { try key.bytes.withUnsafeBytes { try output.write($0) } }
-            try rows.withUnsafeBytes { rows in
+            for key in part.keys { try key.bytes.withUnsafeBytes { try output.write($0) } }
+            try part.rows.withUnsafeBytes { rows in
                 try output.write(rows)
-                for (index, key) in keys.enumerated() {
+                for (index, key) in part.keys.enumerated() {
                     let row = UnsafeRawBufferPointer(rebasing: rows[4 * width * index..<4 * width * (index + 1)])
                     try withUnsafeBytes(of: RowStore.checksum(key, row).littleEndian) { try output.write($0) }
                 }

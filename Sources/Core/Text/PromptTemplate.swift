@@ -7,13 +7,48 @@ public struct PromptTemplate: Sendable, Equatable {
     /// Stands for the prompt in templates. In a prompt it is text like any other.
     public static let promptMark = "{prompt}"
 
-    /// Templates that have a name: LLaVA 1.5 as Hugging Face renders it, ChatML (LLaVA-OneVision on Qwen2, SmolVLM
-    /// and others) without a system message, and none at all.
-    public static let builtIn: [(name: String, text: String)] = [
-        ("llava-1.5", "USER: <image>\n{prompt} ASSISTANT:"),
-        ("chatml", "<|im_start|>user\n<image>\n{prompt}<|im_end|>\n<|im_start|>assistant\n"),
-        ("plain", "<image>\n{prompt}\n"),
+    /// A template that has a name, with what the model's processor makes of whole conversations.
+    struct BuiltIn: Sendable {
+        let name: String
+        let text: String
+        /// Between the text parts of a message; nil: not known.
+        var joint: String?
+        /// What stands around a system message, which is first.
+        var system: (before: String, after: String) = ("", "")
+        /// What of the template gives way to a system message.
+        var givesWay = ""
+        /// What stands around the picture's mark and goes with it where there is no picture; and what stands there
+        /// then.
+        var picture: (before: String, after: String) = ("", "\n")
+        var withoutPicture = ""
+        /// What a response begins with.
+        var responseOpening = ""
+    }
+
+    /// LLaVA 1.5 as Hugging Face renders it, ChatML (LLaVA-OneVision and LLaVA-Interleave on Qwen2) without a system
+    /// message, Qwen2-VL and Qwen2.5-VL, SmolVLM and Idefics3, and none at all.
+    static let builtIn: [BuiltIn] = [
+        BuiltIn(name: "llava-1.5", text: "USER: <image>\n{prompt} ASSISTANT:", joint: " ", system: ("", " ")),
+        BuiltIn(
+            name: "chatml", text: "<|im_start|>user\n<image>\n{prompt}<|im_end|>\n<|im_start|>assistant\n",
+            joint: "\n", system: ("<|im_start|>system\n", "<|im_end|>\n")),
+        BuiltIn(
+            name: "qwen2.5-vl",
+            text: "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
+                + "<|vision_start|><image><|vision_end|>{prompt}<|im_end|>\n<|im_start|>assistant\n",
+            joint: "", system: ("<|im_start|>system\n", "<|im_end|>\n"),
+            givesWay: "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n",
+            picture: ("<|vision_start|>", "<|vision_end|>")),
+        BuiltIn(
+            name: "smolvlm", text: "<|im_start|>User:<image>{prompt}<end_of_utterance>\nAssistant:",
+            joint: "", system: ("<|im_start|>System: ", "<end_of_utterance>\n"),
+            givesWay: "<|im_start|>", picture: ("", ""),
+            withoutPicture: " ", responseOpening: " "),
+        BuiltIn(name: "plain", text: "<image>\n{prompt}\n"),
     ]
+
+    /// The names of those.
+    public static let names = builtIn.map(\.name)
 
     /// What the template was made from: a built-in name or a literal template.
     public let source: String
@@ -39,7 +74,7 @@ public struct PromptTemplate: Sendable, Equatable {
         if around.count == 1 && prompts == 0 {
             throw MISPError(
                 "no prompt template is named '\(source)'",
-                remedy: "\(NearestName.remedy(source, among: Self.builtIn.map(\.name))) "
+                remedy: "\(NearestName.remedy(source, among: Self.names)) "
                     + "A template of your own holds <image> and {prompt}")
         }
         guard around.count == 2, prompts == 1 else {
@@ -58,17 +93,18 @@ public struct PromptTemplate: Sendable, Equatable {
         _ prompt: String, system: String? = nil
     ) throws(MISPError) -> (before: String, after: String) {
         try Self.checkText(prompt)
-        var opening = ""
+        var (opening, start) = ("", before)
         if let system {
             try Self.checkText(system)
-            guard let conversation else {
+            guard let known, known.joint != nil else {
                 throw MISPError(
                     "there is a system message, for which the prompt template has no place",
-                    remedy: "write its text into model.prompt and leave the message out, or use llava-1.5 or chatml")
+                    remedy: "write its text into model.prompt and leave the message out, or use the built-in one of the model")
             }
-            opening = conversation.system.before + system + conversation.system.after
+            opening = known.system.before + system + known.system.after
+            if start.hasPrefix(known.givesWay) { start.removeFirst(known.givesWay.count) }
         }
-        return (opening + Self.fill(before, prompt), Self.fill(after, prompt))
+        return (opening + Self.fill(start, prompt), Self.fill(after, prompt))
     }
 
     /// The text parts of one message as one text.
@@ -76,37 +112,28 @@ public struct PromptTemplate: Sendable, Equatable {
     /// Throws for several parts where it is not known how the model's chat template joins them.
     public func joined(_ parts: [String]) throws(MISPError) -> String {
         guard parts.count != 1 else { return parts[0] }
-        guard let conversation else {
+        guard let joint = known?.joint else {
             throw MISPError(
                 "the message has \(parts.count) text parts, and how the prompt template joins them is not known",
-                remedy: "write them as one text, or use llava-1.5 or chatml")
+                remedy: "write them as one text, or use the built-in template of the model")
         }
-        return parts.joined(separator: conversation.joint)
+        return parts.joined(separator: joint)
     }
 
-    /// What the chat template of a model's processor does with a conversation.
-    private struct Conversation {
-        /// Between the text parts of a message.
-        let joint: String
-        /// What stands around a system message, which is first.
-        let system: (before: String, after: String)
-    }
+    /// A literal template that is a built-in one word by word is that; nil: one of which nothing else is known.
+    private var known: BuiltIn? { Self.builtIn.first { $0.name == source || $0.text == source } }
 
-    /// Of llava-hf's LLaVA 1.5 and LLaVA-OneVision; nil for templates of which it is not known. A literal template that
-    /// is a built-in one word by word is that.
-    private var conversation: Conversation? {
-        switch Self.builtIn.first(where: { $0.name == source || $0.text == source })?.name {
-        case "llava-1.5": Conversation(joint: " ", system: ("", " "))
-        case "chatml": Conversation(joint: "\n", system: ("<|im_start|>system\n", "<|im_end|>\n"))
-        default: nil
-        }
-    }
+    /// What the model's processor puts before a response.
+    var responseOpening: String { known?.responseOpening ?? "" }
 
-    /// The text of a prompt about no picture: the image's mark is left out, with the line break behind it.
+    /// The text of a prompt about no picture: the image's mark is left out, with what goes with it.
     public func renderWithoutImage(_ prompt: String) throws(MISPError) -> String {
         try Self.checkText(prompt)
-        let after = after.hasPrefix("\n") ? String(after.dropFirst()) : after
-        return Self.fill(before, prompt) + Self.fill(after, prompt)
+        let picture: (before: String, after: String) = known?.picture ?? ("", "\n")
+        var (start, rest) = (before, after)
+        if start.hasSuffix(picture.before) { start.removeLast(picture.before.count) }
+        if rest.hasPrefix(picture.after) { rest.removeFirst(picture.after.count) }
+        return Self.fill(start, prompt) + (known?.withoutPicture ?? "") + Self.fill(rest, prompt)
     }
 
     /// Refuses `<image>` in the texts of a data set.
@@ -136,5 +163,16 @@ public struct PromptTemplate: Sendable, Equatable {
             }
         }
         return pieces + [String(decoding: bytes[start...], as: UTF8.self)]
+    }
+}
+
+extension String {
+    /// Whether the bytes of `mark` occur in this text, whatever character a combining one makes of them.
+    func utf8Contains(_ mark: String) -> Bool {
+        let (bytes, mark) = (Array(utf8), Array(mark.utf8))
+        guard let first = mark.first, bytes.count >= mark.count else { return false }
+        return (0...bytes.count - mark.count).contains { place in
+            bytes[place] == first && bytes[place..<place + mark.count].elementsEqual(mark)
+        }
     }
 }

@@ -49,7 +49,7 @@ package struct GenerationBenchmark: ParsableCommand {
             let start = clock.now
             var first: ContinuousClock.Instant?
             var last = start
-            let answers = try generator.answers((0..<batch).map { request($0, folder, model) }) { index, _ in
+            let answers = try generator.answers((0..<batch).map { try request($0, folder, model) }) { index, _ in
                 last = clock.now
                 if index == batch - 1, first == nil { first = last }
             }
@@ -68,16 +68,17 @@ package struct GenerationBenchmark: ParsableCommand {
     /// A picture of noise and tokens that count upwards, each request's its own.
     private func request(
         _ index: Int, _ folder: ModelFolder, _ model: VisionLanguageModel<Vector>
-    ) -> Generator<Vector>.Request {
-        let (height, width) = folder.pixels
-        let rows = model.imageRows(height: height, width: width)
+    ) throws -> Generator<Vector>.Request {
+        let shape = try folder.processor.shape(height: Self.side, width: Self.side)
         var random = KeyedRandom(1, "picture", String(index))
-        let pixels = (0..<3 * height * width).map { _ in Float(2 * random.uniform() - 1) }
-        let image = Int32(clamping: folder.configuration.imageToken)
+        let pixels = (0..<shape.count).map { _ in Float(2 * random.uniform() - 1) }
         let words = (0..<promptTokens).map { Int32(1000 + 37 * $0 + 1000 * index) % 30_000 }
-        let prompt = PromptTokens(
-            tokens: [Int32](repeating: image, count: rows) + words, imageRows: 0..<rows)
+        let place = try folder.configuration.family.place(shape, folder.tokenizer)
+        let input = model.encoder.input(ProcessedPicture(pixels, shape: shape))
         return .init(
-            key: "\(index)", prompt: prompt, features: model.fixedPart(of: pixels, height: height, width: width))
+            key: "\(index)", prompt: PromptTokens(before: [], place, after: words), features: input.fixedPart)
     }
+
+    /// Of a picture before the processor, for families whose pictures have rows by their size.
+    private static let side = 448
 }

@@ -81,7 +81,7 @@ package struct StepBenchmark: ParsableCommand {
 
     /// One group's gradient, as training computes it. Returns the log-probabilities.
     private func pass(
-        _ model: VisionLanguageModel<Vector>, _ layouts: [SequenceLayout], _ features: [Matrix<Float>],
+        _ model: VisionLanguageModel<Vector>, _ layouts: [SequenceLayout], _ features: [VisionInput<Vector>],
         _ gradient: Gradient<Float>
     ) -> [Double] {
         func forward(_ index: Int) -> ([Double], VisionLanguageModel<Vector>.Activations) {
@@ -116,11 +116,11 @@ package struct StepBenchmark: ParsableCommand {
             let folder = URL(filePath: model)
             return try VisionLanguageModel(
                 ModelConfiguration(contentsOf: folder.appending(path: "config.json")),
-                from: TensorCatalog(folder: folder), pixels: (28, 28), trainable: trainable, seed: 1)
+                from: TensorCatalog(folder: folder), common: PictureShape(height: 28, width: 28), trainable: trainable, seed: 1)
         }
         let json = (BenchmarkShape(rawValue: shape) ?? .smol).configuration
         let configuration = try ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json"))
         return try VisionLanguageModel(
-            configuration, from: RandomTensors(seed: 1), pixels: (28, 28), trainable: trainable, seed: 1)
+            configuration, from: RandomTensors(seed: 1), common: PictureShape(height: 28, width: 28), trainable: trainable, seed: 1)
     }
 }

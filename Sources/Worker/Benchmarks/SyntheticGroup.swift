@@ -10,7 +10,9 @@ struct SyntheticGroup {
     let negatives: Int
 
     private var promptTokens: PromptTokens {
-        PromptTokens(tokens: [Int32](repeating: 5, count: image + prompt), imageRows: 4..<4 + image)
+        PromptTokens(
+            before: [Int32](repeating: 5, count: 4), PicturePlace(rows: image, token: 5),
+            after: [Int32](repeating: 5, count: prompt - 4))
     }
 
     private func response(_ seed: Int32) -> [Int32] { (0..<Int32(response)).map { 100 + ($0 * 37 + seed) % 30_000 } }
@@ -33,8 +35,9 @@ struct SyntheticGroup {
     }
 
     /// Rows of the image × width of the language model, as the projector would give them.
-    func features(_ index: Int, width: Int) -> Matrix<Float> {
-        Matrix(image, width, (0..<image * width).map { Float(0.1 * sin(0.37 * Double($0) + Double(index))) })
+    func features(_ index: Int, width: Int) -> VisionInput<Vector> {
+        let values = (0..<image * width).map { Float(0.1 * sin(0.37 * Double($0) + Double(index))) }
+        return VisionInput(Matrix(image, width, values), shape: PictureShape(height: 28, width: 28))
     }
 }
 

@@ -23,8 +23,14 @@ struct CheckReport {
         return [
             "model: \(subject.folder.url.relativePath)",
             "  \(Quantity.bytes(subject.fileBytes)) of weights, \(subject.model.parameters.count) trained parameters",
-            "  reads at most \(text.maximumLength) tokens, \(subject.imageRows) of them for the picture",
+            "  reads at most \(text.maximumLength) tokens, \(pictureTokens) of them for the picture",
         ]
+    }
+
+    private var pictureTokens: String {
+        let groups = files.flatMap(\.groups)
+        let (least, most) = (groups.map(\.leastPicture).min() ?? 0, groups.map(\.mostPicture).max() ?? 0)
+        return least == most ? "\(most)" : "\(least) to \(most)"
     }
 
     private func groupLines(_ file: CheckedFile) -> [String] {

@@ -10,14 +10,14 @@ struct CheckSubject {
     let objective: Objective
     /// Bytes of all tensors in the model's files.
     let fileBytes: Double
-    let imageRows: Int
     let trainable: Trainable
-    private let encoder: GroupEncoder
+    /// What pictures become, as `know` has told.
+    private(set) var encoder: GroupEncoder
     private let scorer: GroupGradient
 
     init(_ configuration: RunConfiguration) throws {
         self.configuration = configuration
-        folder = try ModelFolder(configuration.model.path)
+        folder = try configuration.modelFolder()
         var trainable = configuration.trainable
         if let adapter = configuration.model.adapter {
             let settings = try LowRankAdapterFolder(adapter).settings
@@ -27,8 +27,7 @@ struct CheckSubject {
         model = try folder.model(trainable: trainable, seed: configuration.seed, hasValues: false)
         objective = configuration.objective.function
         fileBytes = try TensorCatalog(folder: folder.url).bytes
-        imageRows = model.imageRows(height: folder.pixels.height, width: folder.pixels.width)
-        encoder = try GroupEncoder(folder, template: configuration.model.prompt, imageRows: imageRows)
+        encoder = try GroupEncoder(folder, template: configuration.model.prompt)
         scorer = try GroupGradient(model, folder, configuration)
     }
 
@@ -37,6 +36,11 @@ struct CheckSubject {
         try ([configuration.data.train] + [configuration.data.eval].compactMap { $0 }).map {
             try PreferenceFile(contentsOf: $0, images: configuration.data.images)
         }
+    }
+
+    /// Takes the sizes of pictures that ranks have read together.
+    mutating func know(_ sizes: [String: PixelSize]) throws(MISPError) {
+        encoder.places = try encoder.places.knowing(sizes)
     }
 
     func encode(_ group: PreferenceGroup, in file: PreferenceFile) throws(MISPError) -> EncodedGroup {
@@ -54,13 +58,15 @@ struct CheckSubject {
             return facts
         }
         facts.odd = OddGroup(objective.needs).faults(group, encoded)
-        let data = PreparedData([encoded], configuration)
+        let data = try PreparedData([encoded], configuration, encoder: encoder)
         facts.lack = LearningSense.lack(of: data.groups[0], objective.needs)
         let draw = data.draw(0, epoch: 0)
         facts.pool = group.negatives.count
         facts.hasText = objective.needs.rejected && encoded.rejected != nil
         facts.hasImage = objective.needs.negatives != .none && !draw.indices.isEmpty
-        facts.prompt = encoded.prompt.tokens.count
+        let pictures = ([encoded.image] + encoded.negatives).map(\.place.tokens.count)
+        (facts.leastPicture, facts.mostPicture) = (pictures.min() ?? 0, pictures.max() ?? 0)
+        facts.prompt = encoded.prompt.before.count + facts.mostPicture + encoded.prompt.after.count
         facts.chosen = encoded.chosen.count
         facts.rejected = encoded.rejected?.count
         let shape = model.configuration
@@ -94,7 +100,10 @@ struct GroupFacts: Codable {
     /// Whether the objective at hand finds what its text term and its image term compare.
     var hasText = false
     var hasImage = false
-    /// Tokens of the prompt, with a placeholder for every feature of the picture, and of the responses.
+    /// Tokens of the group's pictures.
+    var leastPicture = 0
+    var mostPicture = 0
+    /// Tokens of the prompt, with the largest picture's, and of the responses.
     var prompt = 0
     var chosen = 0
     var rejected: Int?

@@ -18,6 +18,7 @@ package struct InputCheck {
 
     /// Collective. Returns the exit status: 0, or 2 where there are problems.
     func execute() throws -> Int32 {
+        var subject = subject
         let files = try communicator.agree { try subject.readFiles() }
         if report("lines that are no group", files.flatMap(\.malformed)) { return MISPError.Kind.input.rawValue }
         if report("ids given more than once", files.flatMap(\.repeated)) { return MISPError.Kind.input.rawValue }
@@ -27,6 +28,8 @@ package struct InputCheck {
         if report("pictures that cannot be read", looks.compactMap(\.fault.fault)) {
             return MISPError.Kind.input.rawValue
         }
+        let sizes = try PictureSizes.read(files, for: subject.encoder.places, communicator)
+        try communicator.agree { try subject.know(sizes) }
         var checked: [CheckedFile] = []
         for file in files {
             let facts = try communicator.share(file.groups.count) {
@@ -77,13 +80,4 @@ struct PossibleFault: Codable {
     init(_ error: MISPError?) { (what, place, remedy) = (error?.what, error?.place, error?.remedy) }
 
     var fault: MISPError? { what.map { MISPError($0, at: place, remedy: remedy) } }
-}
-
-extension Communicator {
-    /// Collective. The results of `count` pieces of work, dealt out to the ranks, in order on every rank.
-    func share<Value: Codable>(_ count: Int, _ work: (Int) throws -> Value) throws -> [Value] {
-        let mine = try agree { try JSONEncoder().encode(stride(from: rank, to: count, by: size).map(work)) }
-        let all = try allGather(mine).map { try JSONDecoder().decode([Value].self, from: $0) }
-        return (0..<count).map { all[$0 % size][$0 / size] }
-    }
 }

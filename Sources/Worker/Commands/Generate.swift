@@ -71,7 +71,7 @@ package struct Generate: ParsableCommand {
             Communicators.run { communicator in
                 DecodingThreads.set(atLeast: configuration.compute.threads)
                 let sampling = try communicator.agree {
-                    try Sampling(self.sampling.choice, ModelFolder(configuration.model.path))
+                    try Sampling(self.sampling.choice, configuration.modelFolder())
                 }
                 if communicator.rank == 0 { sampling.lines.forEach(Console.say) }
                 let model = try communicator.agree { try TrainedModel(configuration, weights: weights) }

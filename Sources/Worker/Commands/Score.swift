@@ -34,7 +34,7 @@ package struct Score: ParsableCommand {
                 try communicator.agree { if communicator.rank == 0 { try checkPlace() } }
                 let run = try TrainingRun(configuration, communicator: communicator)
                 // Every sequence of every group is asked for.
-                _ = try RunInput(run, pictures: run.train.groups.flatMap { [$0.image] + $0.negatives })
+                _ = try RunInput(run, pictures: run.train.groups.flatMap { group in ([group.image] + group.negatives).map(\.source) })
                 let reference = try Self.scores(run)
                 var policy = reference
                 if let adapter = configuration.model.adapter {
@@ -90,7 +90,7 @@ package struct Score: ParsableCommand {
     ) throws {
         let writer = try MetricsWriter(URL(filePath: out))
         for (index, group) in groups.enumerated() {
-            var tokens: JSON.Object = .init([("prompt", .integer(group.prompt.tokens.count))])
+            var tokens: JSON.Object = .init([("prompt", .integer(group.prompt.tokens(group.image.place).tokens.count))])
             tokens["chosen"] = .integer(group.chosen.count)
             tokens["rejected"] = group.rejected.map { .integer($0.count) }
             var line = JSON.Object([

@@ -103,6 +103,31 @@ extension ConfigurationKey {
             write: { .string($0[keyPath: place].path) })
     }
 
+    /// A whole number that has no value of its own.
+    static func optional(
+        _ name: String, _ place: Place<Int?>, from least: Int, to most: Int, _ help: String, standard: String
+    ) -> ConfigurationKey {
+        ConfigurationKey(
+            name, "\(least) to \(most)", help, standard: standard,
+            read: { section, root throws(MISPError) in
+                guard section[name].isPresent else { return }
+                root[keyPath: place] = try section[name].int(default: least, from: least, to: most)
+            },
+            write: { root in root[keyPath: place].map { .integer($0) } ?? .null })
+    }
+
+    static func optional(
+        _ name: String, _ place: Place<Bool?>, _ help: String, standard: String
+    ) -> ConfigurationKey {
+        ConfigurationKey(
+            name, "true, false", help, standard: standard,
+            read: { section, root throws(MISPError) in
+                guard section[name].isPresent else { return }
+                root[keyPath: place] = try section[name].bool(default: false)
+            },
+            write: { root in root[keyPath: place].map { .bool($0) } ?? .null })
+    }
+
     static func optional(_ name: String, _ place: Place<URL?>, _ help: String) -> ConfigurationKey {
         ConfigurationKey(
             name, "path", help,

@@ -71,6 +71,17 @@ extension RunConfiguration.Model {
                 }
             },
             write: { .string($0.prompt.source) }),
+        .optional(
+            "min_pixels", \.pictures.least, from: 1, to: PictureSettings.mostPixels,
+            "smaller pictures are enlarged to so many pixels (Qwen2-VL, Qwen2.5-VL)",
+            standard: "as the model's folder says"),
+        .optional(
+            "max_pixels", \.pictures.most, from: 1, to: PictureSettings.mostPixels,
+            "larger pictures are made smaller to so many pixels (Qwen2-VL, Qwen2.5-VL)",
+            standard: "as the model's folder says"),
+        .optional(
+            "image_splitting", \.pictures.splits, "cuts pictures into tiles (SmolVLM, Idefics3)",
+            standard: "as the model's folder says"),
     ]
 }
 

@@ -44,8 +44,17 @@ package struct RunConfiguration: Sendable, Equatable {
         /// A PEFT adapter directory to continue from.
         package var adapter: URL?
         package var prompt = PromptTemplate.llava
+        /// What is set in place of the folder's own.
+        package var pictures = PictureSettings()
 
         package init(path: URL) { self.path = path }
+    }
+
+    /// The model's folder, with pictures read as the run asks for.
+    func modelFolder() throws -> ModelFolder {
+        var folder = try ModelFolder(model.path, pictures: model.pictures)
+        folder.processor.transparency = data.transparency
+        return folder
     }
 
     package struct Data: Sendable, Equatable {
@@ -141,8 +150,13 @@ extension RunConfiguration {
     /// `trainable`, with rank and targets of the adapter that training continues from.
     func resolvedTrainable() throws -> Trainable {
         var resolved = trainable
-        if let adapter = model.adapter, resolved.language == .lora {
+        if let adapter = model.adapter, resolved.language == .lora || resolved.vision == .lora {
             resolved.lora = try LowRankAdapterFolder(adapter).settings
+            guard !resolved.lora.adaptsVision || resolved.vision == .lora else {
+                throw MISPError(
+                    "adapts the vision tower too, but trainable.vision is \(resolved.vision.rawValue)",
+                    at: adapter.relativePath, remedy: "set trainable.vision to lora")
+            }
         }
         return resolved
     }

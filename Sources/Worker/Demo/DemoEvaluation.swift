@@ -16,20 +16,18 @@ struct DemoAnswerer {
         if let adapter { trainable = Trainable(language: .lora, lora: adapter.settings) }
         model = try folder.model(trainable: trainable, seed: 0)
         try adapter?.load(into: model)
-        images = FeatureCache(
-            model, processor: folder.imageProcessor, cause: NonFiniteCause(folder: folder.url))
-        encoder = try GroupEncoder(
-            folder, template: PromptTemplate(DemoRuns.template),
-            imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))
+        encoder = try GroupEncoder(folder, template: PromptTemplate(DemoRuns.template))
+        images = FeatureCache(model, encoder.places, cause: NonFiniteCause(folder: folder.url))
     }
 
     /// Sums over tokens, the end-of-sequence token included.
     private func logProbabilities(_ question: DemoQuestion, picture: URL) throws -> [Double] {
         var layout = SequenceLayout()
+        let image = try encoder.placed(ImageSource(path: picture.path))
         layout.append(
-            try encoder.encode(prompt: question.prompt, at: "question"), image: 0,
+            try encoder.encode(prompt: question.prompt, at: "question").tokens(image.place), image: 0,
             responses: try question.answers.map { try encoder.encode(response: $0, at: "answer") })
-        return model.forward(layout, images: [try images.features(of: ImageSource(path: picture.path))]).0
+        return model.forward(layout, images: [try images.input(of: image.source)]).0
     }
 
     /// Collective. For each question, the number of the most probable answer from `first` on.

@@ -14,7 +14,7 @@ enum DemoModel {
         }
         let files = try ModelFolder(folder)
         let model = try VisionLanguageModel<Vector>(
-            files.configuration, from: InitialTensors(seed: seed), pixels: files.pixels,
+            files.configuration, from: InitialTensors(seed: seed), common: files.processor.commonShape,
             trainable: Trainable(language: .frozen), seed: seed)
         try model.write(to: folder, besides: folder)
     }

@@ -59,7 +59,7 @@ struct Evaluation {
             let asked: JSON = [
                 "model": .string(model.origin), "weights": .string(weights.digest.description),
                 "answers": sampling.json,
-                "transparency": .string(model.images.processor.transparency.rawValue),
+                "transparency": .string(model.images.places.processor.transparency.rawValue),
             ]
             let file = configuration.output.appending(path: "asked.json")
             if FileManager.default.fileExists(atPath: file.path) {
@@ -88,7 +88,7 @@ struct Evaluation {
     private func load(_ run: RunConfiguration?) throws -> TrainedModel {
         if let model = configuration.model {
             return try TrainedModel(
-                model.path, adapter: model.adapter, prompt: model.prompt, configuration.transparency ?? .white)
+                model, configuration.transparency ?? .white)
         }
         guard var run else { throw Self.nobody }
         run.data.transparency = configuration.transparency ?? run.data.transparency

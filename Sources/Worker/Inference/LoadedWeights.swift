@@ -16,16 +16,18 @@ struct LoadedWeights {
             try self.init(configuration, checkpoint: url)
         } else {
             let (url, adapter) = try Self.places(configuration, weights)
-            try self.init(url, adapter: adapter)
+            try self.init(url, configuration.model.pictures, adapter: adapter)
         }
     }
 
     /// A model of a Hugging Face directory, with a PEFT adapter over it.
-    init(_ url: URL, adapter: URL?) throws {
-        folder = try ModelFolder(url)
+    init(_ url: URL, _ pictures: PictureSettings, adapter: URL?) throws {
+        folder = try ModelFolder(url, pictures: pictures)
         let low = try adapter.map { try LowRankAdapterFolder($0) }
         var trainable = Trainable(language: .frozen)
-        if let low { trainable = Trainable(lora: low.settings) }
+        if let low {
+            trainable = Trainable(vision: low.settings.adaptsVision ? .lora : .frozen, lora: low.settings)
+        }
         model = try folder.model(trainable: trainable, seed: 0)
         try low?.load(into: model)
         origin = url.relativePath + (adapter.map { " with \($0.relativePath)" } ?? "")
@@ -35,7 +37,7 @@ struct LoadedWeights {
     /// What the configuration's run had trained when it took a checkpoint.
     private init(_ configuration: RunConfiguration, checkpoint url: URL) throws {
         let checkpoint = try SavedCheckpoint(url, buffers: TrainingStep.bufferNames)
-        folder = try ModelFolder(configuration.model.path)
+        folder = try configuration.modelFolder()
         model = try folder.model(trainable: configuration.resolvedTrainable(), seed: configuration.seed)
         try Self.compare(model.parameters, with: checkpoint.state["parameters"])
         try checkpoint.read(

@@ -32,19 +32,18 @@ struct TrainedModel {
     }
 
     /// A model of a Hugging Face directory, with a PEFT adapter over it.
-    init(_ url: URL, adapter: URL?, prompt: PromptTemplate, _ transparency: Transparency) throws {
-        try self.init(LoadedWeights(url, adapter: adapter), prompt: prompt, transparency)
+    init(_ model: RunConfiguration.Model, _ transparency: Transparency) throws {
+        try self.init(
+            LoadedWeights(model.path, model.pictures, adapter: model.adapter), prompt: model.prompt, transparency)
     }
 
     private init(_ weights: LoadedWeights, prompt: PromptTemplate, _ transparency: Transparency) throws {
-        (folder, model, origin) = (weights.folder, weights.model, weights.origin)
+        var folder = weights.folder
+        folder.processor.transparency = transparency
+        (self.folder, model, origin) = (folder, weights.model, weights.origin)
         cause = NonFiniteCause(folder: folder.url, parameters: model.parameters)
-        var processor = folder.imageProcessor
-        processor.transparency = transparency
-        images = FeatureCache(model, processor: processor, cause: cause)
-        encoder = try GroupEncoder(
-            folder, template: prompt,
-            imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))
+        encoder = try GroupEncoder(folder, template: prompt)
+        images = FeatureCache(model, encoder.places, cause: cause)
         places = weights.places
     }
 
@@ -56,11 +55,12 @@ struct TrainedModel {
         _ prompt: String, image: String?, key: String, _ sampling: Sampling, at place: String
     ) throws -> Generator<Vector>.Request {
         let tokens =
-            try image == nil
-            ? encoder.encode(promptWithoutImage: prompt, at: place) : encoder.encode(prompt: prompt, at: place)
+            try image.map {
+                try encoder.encode(prompt: prompt, at: place).tokens(encoder.placed(ImageSource(path: $0)).place)
+            } ?? encoder.encode(promptWithoutImage: prompt, at: place)
         let limit = try sampling.limit(behind: tokens, folder, at: place)
         let features = try image.map {
-            model.features(ofFixedPart: try images.features(of: ImageSource(path: $0)))
+            model.encoder.pass([try images.input(of: ImageSource(path: $0))]).rows
         }
         return .init(key: key, prompt: tokens, features: features, limit: limit)
     }

@@ -169,20 +169,13 @@ package final class ContrastiveTraining {
     private func stackedPatches(_ images: [String]) throws -> Matrix<Float> {
         let all = try images.map { image in
             if let known = patches[image] { return known }
-            let pixels = try ImageSource(path: image).pixels(processor)
+            let pixels = try ImageSource(path: image).picture(processor).values
             let made: Matrix<Float> = network.image.patches(
                 of: pixels, height: processor.height, width: processor.width)
             patches[image] = made
             return made
         }
-        let stacked = Matrix<Float>(
-            uninitialized: all.reduce(0) { $0 + $1.rows }, all.first?.columns ?? 0)
-        var row = 0
-        for matrix in all {
-            stacked.rows(row..<row + matrix.rows).copyElements(of: matrix)
-            row += matrix.rows
-        }
-        return stacked
+        return .stacked(all)
     }
 
     private func write() throws {

@@ -38,7 +38,7 @@ final class EmbeddingStage {
     /// Collective. The rows of pictures, by path in the order given.
     func pictures(_ paths: [String], _ name: String) throws -> [Outcome] {
         var progress = PhaseProgress(name, of: paths.count, isTold: communicator.rank == 0)
-        return try share(paths.count, width: embedder.imageWidth) { index, add in
+        return try share(paths.count) { index, add in
             let outcome = Outcome { () throws(MISPError) in try self.picture(paths[index], add) }
             progress.update(min(index + self.communicator.size, paths.count))
             return outcome
@@ -48,7 +48,7 @@ final class EmbeddingStage {
     /// Collective. The rows of prompts given as tokens.
     func prompts(_ tokens: [[Int32]], _ name: String = "embedding prompts") throws -> [Digest] {
         var progress = PhaseProgress(name, of: tokens.count, isTold: communicator.rank == 0)
-        let shared = try share(tokens.count, width: embedder.textWidth) { index, add in
+        let shared = try share(tokens.count) { index, add in
             let key = self.key("prompt", tokens[index].withUnsafeBytes { SHA256.digest($0) })
             if self.store[key] == nil { add(key) { self.embedder.embed(tokens: tokens[index]) } }
             progress.update(min(index + self.communicator.size, tokens.count))
@@ -70,7 +70,11 @@ final class EmbeddingStage {
         let key = key(transparency == .white ? "picture over white" : "picture", SHA256.digest(data))
         guard store[key] == nil else { return key }
         let picture = try ImageDecoder.decode(data, at: path, transparency: transparency)
-        add(key) { embedder.embed(picture) }
+        let row: Matrix<Float>
+        do throws(MISPError) { row = try embedder.embed(picture) } catch {
+            throw MISPError(error.what, at: path, remedy: error.remedy)
+        }
+        add(key) { row }
         return key
     }
 
@@ -101,11 +105,11 @@ final class EmbeddingStage {
     /// Collective. `work` says what each index comes to and adds the rows that it needs; afterwards every rank knows
     /// all outcomes and has all rows.
     private func share(
-        _ count: Int, width: Int,
+        _ count: Int,
         _ work: (Int, (Digest, () -> Matrix<Float>) -> Void) -> Outcome
     ) throws -> [Outcome] {
         let (writer, outcomes) = try communicator.agree {
-            let writer = RowStore.Writer(store.folder, width: width)
+            let writer = RowStore.Writer(store.folder)
             var (outcomes, own) = ([Outcome](), Set<Digest>())
             try writer.flushing {
                 var failure: (any Error)?

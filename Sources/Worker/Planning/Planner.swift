@@ -17,11 +17,14 @@ struct Planner {
     init(_ configuration: RunConfiguration, communicator: any Communicator) throws {
         (self.configuration, self.communicator) = (configuration, communicator)
         BLAS.setThreads(configuration.compute.threads)
-        let subject = try communicator.agree { try CheckSubject(configuration) }
+        var subject = try communicator.agree { try CheckSubject(configuration) }
         let file = try communicator.agree {
             try PreferenceFile(contentsOf: configuration.data.train, images: configuration.data.images)
         }
-        facts = try communicator.share(file.groups.count) { try subject.facts(file.groups[$0].group, in: file) }
+        let sizes = try PictureSizes.read([file], for: subject.encoder.places, communicator)
+        try communicator.agree { try subject.know(sizes) }
+        let known = subject
+        facts = try communicator.share(file.groups.count) { try known.facts(file.groups[$0].group, in: file) }
         (self.subject, self.file) = (subject, file)
         try communicator.agree {
             if let fault = file.malformed.first ?? facts.lazy.compactMap(\.fault.fault).first { throw fault }
@@ -57,9 +60,9 @@ struct Planner {
         let (model, gradient, data) = try communicator.agree {
             let model = try subject.folder.model(trainable: subject.trainable, seed: configuration.seed)
             let encoded = try subject.encode(file.groups[index].group, in: file)
-            return (
-                model, try GroupGradient(model, subject.folder, configuration), PreparedData([encoded], configuration)
-            )
+            let gradient = try GroupGradient(model, subject.folder, configuration)
+            gradient.images.places = subject.encoder.places
+            return (model, gradient, try PreparedData([encoded], configuration, encoder: subject.encoder))
         }
         if communicator.rank == 0 { Console.say("measuring the group \(data.groups[0].id)") }
         let buffer = Gradient(zerosFor: model.parameters)

@@ -7,68 +7,66 @@ import Foundation
 /// first. The content is a pure function of the file, so neither ranks nor evictions can change a result.
 final class FeatureCache {
     private let model: VisionLanguageModel<Vector>
-    let processor: ImageProcessor
+    /// What pictures become.
+    var places: PicturePlaces
     private let cause: NonFiniteCause
     private let limitBytes: Int
     private var bytes = 0
     private var clock = 0
-    private var entries: [ImageSource: (features: Matrix<Float>, lastUse: Int)] = [:]
+    private var entries: [ImageSource: (input: VisionInput<Vector>, lastUse: Int)] = [:]
     /// What all ranks of a host share.
     private var kept: (store: RowStore, keys: [ImageSource: Digest])?
 
     /// - Parameter cause: what an error names where a feature is not finite
     init(
-        _ model: VisionLanguageModel<Vector>, processor: ImageProcessor, cause: NonFiniteCause,
-        limitBytes: Int = 2 << 30
+        _ model: VisionLanguageModel<Vector>, _ places: PicturePlaces, cause: NonFiniteCause, limitBytes: Int = 2 << 30
     ) {
         self.cause = cause
         self.model = model
-        self.processor = processor
+        self.places = places
         self.limitBytes = limitBytes
     }
 
     /// Whether what it holds is the model's whole way from picture to language model.
-    var isOfFrozenModel: Bool { !model.tower.isTrained && !model.projector.isTrained }
+    var isOfFrozenModel: Bool { !model.encoder.isTrained }
 
-    /// Of what no training changes; nil where that is nothing but the picture's patches.
-    var featureShape: (rows: Int, columns: Int)? {
-        guard !model.tower.isTrained else { return nil }
-        let rows = model.imageRows(height: processor.height, width: processor.width)
-        return (
-            rows, model.projector.isTrained ? model.projector.first.weight.columns : model.language.embedding.columns
-        )
+    /// Rows and columns of what is kept of a picture on disk; nil where that is nothing but its patches.
+    func storedShape(of image: ImageSource) throws(MISPError) -> (rows: Int, columns: Int)? {
+        guard !model.encoder.isTowerTrained else { return nil }
+        return model.encoder.fixedShape(try places.shape(of: image))
     }
 
     /// Looks into a store on disk before anything is computed.
     func read(from store: RowStore, keys: [ImageSource: Digest]) { kept = (store, keys) }
 
-    func features(of image: ImageSource) throws -> Matrix<Float> {
-        if let shape = featureShape, let kept, let row = kept.keys[image].flatMap({ kept.store[$0] }),
-            row.count == shape.rows * shape.columns
+    /// A picture as the model is given it.
+    func input(of image: ImageSource) throws -> VisionInput<Vector> {
+        if let kept, let row = kept.keys[image].flatMap({ kept.store[$0] }), let size = try storedShape(of: image),
+            row.count == size.rows * size.columns
         {
-            return row.reshaped(shape.rows, shape.columns)
+            return VisionInput(row.reshaped(size.rows, size.columns), shape: try places.shape(of: image))
         }
         clock += 1
         if let entry = entries[image] {
-            entries[image] = (entry.features, clock)
-            return entry.features
+            entries[image] = (entry.input, clock)
+            return entry.input
         }
-        let features = try compute(image)
-        bytes += 4 * features.count
+        let input = try compute(image)
+        bytes += 4 * input.fixedPart.count
         while bytes > limitBytes, let oldest = entries.min(by: { $0.value.lastUse < $1.value.lastUse }) {
-            bytes -= 4 * oldest.value.features.count
+            bytes -= 4 * oldest.value.input.fixedPart.count
             entries[oldest.key] = nil
         }
-        entries[image] = (features, clock)
-        return features
+        entries[image] = (input, clock)
+        return input
     }
 
     /// Without looking for what is kept.
     ///
     /// - Throws: `MISPError` for a picture that cannot be read, or whose features are not finite: none is ever kept.
-    func compute(_ image: ImageSource) throws -> Matrix<Float> {
-        let part = model.fixedPart(of: try image.pixels(processor), height: processor.height, width: processor.width)
-        guard part.isFinite else { throw cause.failure("its features are not finite", at: image.path) }
-        return part
+    func compute(_ image: ImageSource) throws -> VisionInput<Vector> {
+        let input = model.encoder.input(try image.picture(places.processor))
+        guard input.fixedPart.isFinite else { throw cause.failure("its features are not finite", at: image.path) }
+        return input
     }
 }

@@ -16,9 +16,7 @@ struct GroupGradient {
         self.model = model
         objective = configuration.objective.function
         cause = NonFiniteCause(folder: folder.url, parameters: model.parameters)
-        var processor = folder.imageProcessor
-        processor.transparency = configuration.data.transparency
-        images = FeatureCache(model, processor: processor, cause: cause)
+        images = FeatureCache(model, try PicturePlaces(folder), cause: cause)
         members = configuration.compute.members
         reference = objective.needs.divergence ? try ReferenceModel(folder, sharing: images) : nil
     }
@@ -122,7 +120,7 @@ extension GroupGradient {
     private func forward(
         _ batch: GroupLayout.Batch, of group: String
     ) throws -> ([Double], VisionLanguageModel<Vector>.Activations) {
-        let result = model.forward(batch.layout, images: try batch.images.map(images.features))
+        let result = model.forward(batch.layout, images: try batch.images.map(images.input))
         for (sequence, value) in zip(batch.sequences, result.0) where !value.isFinite {
             throw cause.failure("the log-probability of \(sequence.words) is \(value)", at: group)
         }

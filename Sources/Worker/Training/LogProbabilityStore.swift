@@ -22,7 +22,7 @@ final class LogProbabilityStore {
         self.model = model
         self.pictures = pictures
         store = try RowStore(folder)
-        writer = RowStore.Writer(folder, width: Self.width)
+        writer = RowStore.Writer(folder)
     }
 
     /// A batch's values in the order of its sequences: those kept, or what `compute` gives, which is then kept.
@@ -56,7 +56,7 @@ final class LogProbabilityStore {
         hash.add("misp log-probabilities 1")
         hash.add(model)
         hash.add("\(BLAS.arithmetic)")
-        hash.add("\(group.prompt.tokens) \(group.prompt.imageRows)")
+        for prompt in batch.prompts { hash.add("\(prompt.tokens) \(prompt.imageRows.map(\.description).joined())") }
         for sequence in batch.sequences {
             let response = sequence == .rejected ? group.rejected : group.chosen
             guard let response else { return nil }

@@ -12,37 +12,43 @@ struct PreparedData {
     /// Of groups that come from a file.
     private(set) var sense: LearningSense?
 
-    init(_ groups: [EncodedGroup], _ configuration: RunConfiguration) {
+    /// - Parameter encoder: places pictures that the objective makes of others
+    init(_ groups: [EncodedGroup], _ configuration: RunConfiguration, encoder: GroupEncoder) throws {
         (seed, sampler) = (configuration.seed, configuration.negatives.sampler)
         let objective = configuration.objective.function
-        self.groups = groups.map { Self.adapted($0, to: objective.needs, seed: configuration.seed) }
+        self.groups = try groups.map {
+            try Self.adapted($0, to: objective.needs, seed: configuration.seed, encoder)
+        }
         usesNegatives = objective.needs.negatives != .none
     }
 
     /// Some objectives compare the picture with a change of itself, whatever the group's negatives are.
-    private static func adapted(_ group: EncodedGroup, to needs: ObjectiveNeeds, seed: UInt64) -> EncodedGroup {
+    private static func adapted(
+        _ group: EncodedGroup, to needs: ObjectiveNeeds, seed: UInt64, _ encoder: GroupEncoder
+    ) throws(MISPError) -> EncodedGroup {
         var group = group
-        let path = group.image.path
+        let (path, id) = (group.image.source.path, group.id)
+        let changed: ImageSource
         if needs.tokenWeight != 1 { group.weightSubstitutedTokens(by: needs.tokenWeight) }
         switch needs.negatives {
-        case .crop: group.negatives = [ImageSource(path: path, crop: .random(seed: seed, group: group.id))]
-        case .noise: group.negatives = [ImageSource(path: path, noise: DiffusionNoise(seed: seed, group: group.id))]
+        case .crop: changed = ImageSource(path: path, crop: .random(seed: seed, group: id))
+        case .noise: changed = ImageSource(path: path, noise: DiffusionNoise(seed: seed, group: id))
         case .none, .pool, .rankedPool: return group
         }
+        group.negatives = [try encoder.placed(changed)]
         group.scores = [nil]
         return group
     }
 
-    /// Reads and encodes a file of groups.
-    init(contentsOf file: URL, encoder: GroupEncoder, _ configuration: RunConfiguration) throws {
-        let content = try PreferenceFile(contentsOf: file, images: configuration.data.images)
-        try content.check(images: configuration.data.images)
+    /// Encodes the groups of a file.
+    init(_ content: PreferenceFile, encoder: GroupEncoder, _ configuration: RunConfiguration) throws {
+        let file = content.url
         let groups = try content.groups.map {
             Pulse.note()
             try Interruption.check("while groups were read")
             return try encoder.encode($0.group, at: file.relativePath)
         }
-        self.init(groups, configuration)
+        try self.init(groups, configuration, encoder: encoder)
         sense = LearningSense(
             configuration.objective.function, self.groups, at: file.relativePath, unread: content.unread)
     }
@@ -60,7 +66,8 @@ struct PreparedData {
     /// The pictures that will be asked for where each group is taken in those epochs, in the order of the groups.
     func images(epochs: [[Int]]) -> [ImageSource] {
         groups.indices.filter { !epochs[$0].isEmpty }.flatMap { group in
-            [groups[group].image] + neededNegatives(group, epochs: epochs[group]).map { groups[group].negatives[$0] }
+            [groups[group].image.source]
+                + neededNegatives(group, epochs: epochs[group]).map { groups[group].negatives[$0].source }
         }
     }
 

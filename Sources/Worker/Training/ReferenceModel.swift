@@ -13,13 +13,12 @@ struct ReferenceModel {
         images =
             policy.isOfFrozenModel
             ? policy
-            : FeatureCache(
-                model, processor: policy.processor, cause: NonFiniteCause(folder: folder.url))
+            : FeatureCache(model, policy.places, cause: NonFiniteCause(folder: folder.url))
     }
 
     /// The chosen and the rejected response, given the positive image.
     func scores(of group: EncodedGroup) throws -> ResponseScores<Vector> {
         let batch = GroupLayout(group, withRejected: true, negatives: [], isJoint: true).batches[0]
-        return model.forward(batch.layout, images: try batch.images.map(images.features)).1.scores
+        return model.forward(batch.layout, images: try batch.images.map(images.input)).1.scores
     }
 }

@@ -23,10 +23,10 @@ struct RunCaches {
     init(_ run: TrainingRun, images: [ImageSource], input: RunInput, tell: (String) -> Void) throws {
         folder = run.configuration.cache.folder
         communicator = run.communicator
-        let transparency = run.configuration.data.transparency
+        let processor = run.folder.processor
         let digests = Dictionary(
             uniqueKeysWithValues: images.compactMap { image in
-                input.pictures[image.path].map { (image, image.digest(of: $0, transparency)) }
+                input.pictures[image.path].map { (image, image.digest(of: $0, processor)) }
             })
         pictures = digests
         let place = run.configuration.cache.folder
@@ -47,8 +47,9 @@ struct RunCaches {
         _ run: TrainingRun, _ images: [ImageSource], _ input: RunInput, _ tell: (String) -> Void
     ) throws {
         let cache = run.gradient.images
-        guard !images.isEmpty, let shape = cache.featureShape else { return }
-        let bytes = Double(images.count) * Double(4 * shape.rows * shape.columns)
+        let shapes = try communicator.agree { try images.compactMap { try cache.storedShape(of: $0) } }
+        guard !images.isEmpty, shapes.count == images.count else { return }
+        let bytes = shapes.reduce(0) { $0 + 4 * Double($1.rows) * Double($1.columns) }
         let limit = run.configuration.cache.featureBytes
         guard bytes <= limit else {
             if limit > 0 {
@@ -59,10 +60,11 @@ struct RunCaches {
             }
             return
         }
-        let withProjector = !run.model.projector.isTrained
+        let withConnector = !run.model.encoder.isConnectorTrained
+        let names = run.model.configuration.names
         let model = try communicator.agree {
-            try input.identity(withProjector ? "projected features" : "features", of: run.folder.url) {
-                $0.hasPrefix("vision_tower.") || (withProjector && $0.hasPrefix("multi_modal_projector."))
+            try input.identity(withConnector ? "projected features" : "features", of: run.folder.url) {
+                $0.hasPrefix(names.tower) || (withConnector && $0.hasPrefix(names.connector))
             }
         }
         let place = folder.appending(path: "features")
@@ -84,24 +86,24 @@ struct RunCaches {
                 return isThere ? 0.0 : 1
             })
         try tellOfDamage(store.damaged, in: place, tell)
-        try compute(images.indices.filter { wanted[$0] > 0 }.map { images[$0] }, keys, cache, shape, into: store)
+        try compute(images.indices.filter { wanted[$0] > 0 }.map { images[$0] }, keys, cache, into: store)
         cache.read(from: store, keys: keys)
     }
 
     /// Collective. Each rank its share; afterwards every rank finds them all.
     private func compute(
-        _ missing: [ImageSource], _ keys: [ImageSource: Digest], _ cache: FeatureCache,
-        _ shape: (rows: Int, columns: Int), into store: RowStore
+        _ missing: [ImageSource], _ keys: [ImageSource: Digest], _ cache: FeatureCache, into store: RowStore
     ) throws {
         var progress = PhaseProgress(
             "features of pictures", of: missing.count, isTold: communicator.rank == 0 && !missing.isEmpty)
         let names = try communicator.agree {
-            let writer = RowStore.Writer(store.folder, width: shape.rows * shape.columns)
+            let writer = RowStore.Writer(store.folder)
             try writer.flushing {
                 for index in communicator.share(of: missing.count) {
                     try Interruption.check("while features of pictures were computed")
                     guard let key = keys[missing[index]] else { continue }
-                    try writer.add(try cache.compute(missing[index]).reshaped(1, shape.rows * shape.columns), for: key)
+                    let part = try cache.compute(missing[index]).fixedPart
+                    try writer.add(part.reshaped(1, part.count), for: key)
                     Pulse.note()
                     progress.update(min(index + communicator.size, missing.count))
                 }
@@ -136,10 +138,11 @@ struct RunCaches {
 
 extension ImageSource {
     /// - Parameter content: of the file
-    fileprivate func digest(of content: Digest, _ transparency: Transparency) -> Digest {
+    fileprivate func digest(of content: Digest, _ processor: any PictureProcessor) -> Digest {
         var hash = SHA256()
         hash.add(content)
-        if transparency == .white { hash.add("over white") }
+        if processor.transparency == .white { hash.add("over white") }
+        if !processor.settings.isEmpty { hash.add(processor.settings) }
         if let crop { hash.add("crop \([crop.area, crop.aspect, crop.x, crop.y].map(\.bitPattern))") }
         if let noise { hash.add("noise \(noise.seed) \(noise.step) \(noise.group)") }
         return hash.finish()

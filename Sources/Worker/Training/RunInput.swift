@@ -77,6 +77,10 @@ struct RunInput {
     /// - Parameter isPart: of a tensor's canonical name
     func identity(_ kind: String, of folder: URL, isPart: (String) -> Bool) throws -> Digest {
         let tensors = try TensorCatalog(folder: folder).tensors.filter { isPart($0.key) }
+        // Of no tensor the identity would be the same for all models.
+        guard !tensors.isEmpty else {
+            throw MISPError("no tensor belongs to the \(kind)", at: folder.relativePath, kind: .defect)
+        }
         let content = try EmbedderContent(kind, folder: folder, tensors: Array(tensors.values))
         return content.identity(
             (0..<content.partCount).map { index in

@@ -32,14 +32,13 @@ package struct SelfTest {
 
     /// Every row of a picture's placeholders is filled, and no feature is left over.
     private func checkFeatures(_ batch: GroupLayout.Batch, at group: String) throws {
-        let model = scorer.model
+        let encoder = scorer.model.encoder
         for place in batch.layout.images {
-            let rows = try scorer.images.features(of: batch.images[place.image]).rows
-            // A trained tower starts from patches; class tokens come and go inside it.
-            let shift =
-                model.tower.isTrained
-                ? (model.tower.classToken == nil ? 0 : 1) - (model.tower.dropsFirstRow ? 1 : 0) : 0
-            try Self.checkFeatures(rows + shift, placeholders: place.rows.count, at: group)
+            let input = try scorer.images.input(of: batch.images[place.image])
+            try Self.checkFeatures(
+                input.fixedPart.rows, expected: encoder.fixedShape(input.shape).rows, at: group)
+            try Self.checkFeatures(
+                encoder.rows(input.shape).language, expected: place.rows.reduce(0) { $0 + $1.count }, at: group)
         }
     }
 
@@ -65,9 +64,9 @@ package struct SelfTest {
         }
     }
 
-    package static func checkFeatures(_ rows: Int, placeholders: Int, at group: String) throws(MISPError) {
-        guard rows == placeholders else {
-            throw failure("the picture gives \(rows) features for \(placeholders) placeholders", at: group)
+    package static func checkFeatures(_ rows: Int, expected: Int, at group: String) throws(MISPError) {
+        guard rows == expected else {
+            throw failure("the picture gives \(rows) features for \(expected) placeholders", at: group)
         }
     }
 

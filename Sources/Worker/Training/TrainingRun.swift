@@ -17,35 +17,42 @@ struct TrainingRun {
         self.configuration = configuration
         self.communicator = communicator
         BLAS.setThreads(configuration.compute.threads)
-        let loaded = try communicator.agree { try Self.load(configuration) }
-        (folder, model, gradient, train, eval) =
-            (loaded.folder, loaded.model, loaded.gradient, loaded.train, loaded.eval)
+        let loaded = try communicator.agree { try Loaded(configuration) }
+        (folder, model, gradient) = (loaded.folder, loaded.model, loaded.gradient)
+        let sizes = try PictureSizes.read(loaded.files, for: loaded.encoder.places, communicator)
+        (train, eval) = try communicator.agree { () throws -> (PreparedData, PreparedData?) in
+            var encoder = loaded.encoder
+            encoder.places = try encoder.places.knowing(sizes)
+            loaded.gradient.images.places = encoder.places
+            let data = try loaded.files.map { try PreparedData($0, encoder: encoder, configuration) }
+            return (data[0], data.count > 1 ? data[1] : nil)
+        }
     }
 
+    /// What is read before the sizes of pictures are asked for.
     private struct Loaded {
-        var folder: ModelFolder
-        var model: VisionLanguageModel<Vector>
-        var gradient: GroupGradient
-        var train: PreparedData
-        var eval: PreparedData?
-    }
+        let folder: ModelFolder
+        let model: VisionLanguageModel<Vector>
+        let gradient: GroupGradient
+        let encoder: GroupEncoder
+        /// data.train, and data.eval if there is one.
+        let files: [PreferenceFile]
 
-    private static func load(_ configuration: RunConfiguration) throws -> Loaded {
-        let folder = try ModelFolder(configuration.model.path)
-        let model = try folder.model(trainable: configuration.resolvedTrainable(), seed: configuration.seed)
-        guard model.parameters.count > 0 else {
-            throw MISPError("nothing is trained", at: "trainable", remedy: "set language, projector or vision")
+        init(_ configuration: RunConfiguration) throws {
+            folder = try configuration.modelFolder()
+            model = try folder.model(trainable: configuration.resolvedTrainable(), seed: configuration.seed)
+            guard model.parameters.count > 0 else {
+                throw MISPError("nothing is trained", at: "trainable", remedy: "set language, projector or vision")
+            }
+            gradient = try GroupGradient(model, folder, configuration)
+            encoder = try GroupEncoder(folder, template: configuration.model.prompt)
+            let (data, images) = (configuration.data, configuration.data.images)
+            files = try ([data.train] + [data.eval].compactMap { $0 }).map { file in
+                let content = try PreferenceFile(contentsOf: file, images: images)
+                try content.check(images: images)
+                return content
+            }
         }
-        let gradient = try GroupGradient(model, folder, configuration)
-        let encoder = try GroupEncoder(
-            folder, template: configuration.model.prompt,
-            imageRows: model.imageRows(height: folder.pixels.height, width: folder.pixels.width))
-        func prepare(_ file: URL) throws -> PreparedData {
-            try PreparedData(contentsOf: file, encoder: encoder, configuration)
-        }
-        return Loaded(
-            folder: folder, model: model, gradient: gradient, train: try prepare(configuration.data.train),
-            eval: try configuration.data.eval.map(prepare))
     }
 }
 
@@ -175,7 +182,7 @@ extension TrainingRun {
 
     /// Rows of a group, about.
     private func size(_ group: EncodedGroup) -> Int {
-        (group.prompt.tokens.count + group.chosen.count) * (1 + group.negatives.count) + (group.rejected?.count ?? 0)
+        group.longest * (1 + group.negatives.count) + (group.rejected?.count ?? 0)
     }
 
     /// Each rank one group of the first step to come.

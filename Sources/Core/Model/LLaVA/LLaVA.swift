@@ -1,9 +1,15 @@
 import Foundation
 
-/// The shape of a LLaVA model, as config.json of a Hugging Face checkpoint states it.
+/// LLaVA: the rows of one of a vision tower's layers, two linear layers, and a decoder (Liu et al., arXiv 2310.03744).
 ///
 /// Configurations leave out what equals their class's default, so each architecture's defaults are repeated here.
-public struct ModelConfiguration: Sendable, Equatable {
+public struct LLaVA: ModelFamily {
+    public static let modelTypes = ["llava"]
+    public static let names = FamilyNames(
+        imageMark: "<image>", pictureTokens: ["<image>"], tower: "vision_tower.", connector: "multi_modal_projector.",
+        languagePath: "model.language_model", towerPath: "model.vision_tower",
+        towerModules: ["q_proj", "k_proj", "v_proj", "out_proj", "o_proj", "fc1", "fc2"])
+
     /// `text_config`
     public var text: TextConfiguration
     /// `vision_config`, or what LLaVA's class has in its place.
@@ -19,15 +25,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     /// The id that stands for an image feature in token sequences.
     public var imageToken: Int
 
-    /// Reads a config.json.
-    ///
-    /// - Throws: `MISPError` for a file that cannot be read, and as `init(_:)`
-    public init(contentsOf url: URL) throws(MISPError) { try self.init(JSONField(contentsOf: url)) }
-
-    /// - Parameter root: config.json
-    /// - Throws: `MISPError` that names the key which is missing, out of range or not implemented
     public init(_ root: JSONField) throws(MISPError) {
-        try Self.checkKind(root)
+        try Self.checkText(root)
         try root.check(.llava)
         text = try TextConfiguration(root["text_config"])
         // As transformers: a flag on either level ties.
@@ -46,21 +45,17 @@ public struct ModelConfiguration: Sendable, Equatable {
     }
 
     /// Tells what else a folder may be that people take for a LLaVA model.
-    private static func checkKind(_ root: JSONField) throws(MISPError) {
+    static func refuseOriginalLayout(_ root: JSONField) throws(MISPError) {
         let type = try root["model_type"].string()
         let key = root["mm_vision_tower"].isPresent ? "mm_vision_tower" : "model_type"
-        if key == "mm_vision_tower" || ["llava_llama", "llava_mistral", "llava_qwen"].contains(type) {
-            throw root[key].failure(
-                "is \(root[key].value?.shortDescription ?? ""): the original LLaVA layout, which is not read",
-                remedy: "take the checkpoint in transformers' layout (its name often ends in -hf), or convert this one "
-                    + "with transformers' convert_llava_weights_to_hf.py")
-        }
-        guard type == "llava" else {
-            let isText = TextConfiguration.types.contains(type)
-            throw root["model_type"].failure(
-                isText ? "is \(type), a language model without a vision tower" : "is \(type), which is not supported",
-                remedy: "use a LLaVA checkpoint (llava)")
-        }
+        guard key == "mm_vision_tower" || ["llava_llama", "llava_mistral", "llava_qwen"].contains(type) else { return }
+        throw root[key].failure(
+            "is \(root[key].value?.shortDescription ?? ""): the original LLaVA layout, which is not read",
+            remedy: "take the checkpoint in transformers' layout (its name often ends in -hf), or convert this one "
+                + "with transformers' convert_llava_weights_to_hf.py")
+    }
+
+    private static func checkText(_ root: JSONField) throws(MISPError) {
         guard root["text_config"].isPresent else {
             throw root["text_config"].failure(
                 "is missing, so this is no LLaVA model as transformers saves it",
@@ -105,43 +100,43 @@ public struct ModelConfiguration: Sendable, Equatable {
     }
 }
 
-/// The largest numbers that configurations may hold. Products of them fit 64 bits, and so no shape overflows before it
-/// is compared with a file's.
-enum SizeLimit {
-    static let width = 1 << 20
-    static let layers = 4096
-    static let vocabulary = 1 << 28
-    static let side = 16_384
-}
-
-extension JSONField {
-    /// A whole number from 1 to `limit`.
-    func size(default value: Int, to limit: Int = SizeLimit.width) throws(MISPError) -> Int {
-        let number = try int(default: value)
-        guard 1...limit ~= number else { throw failure("is \(number), but must be from 1 to \(limit)") }
-        return number
+extension LLaVA {
+    /// Of any size a picture becomes one of the processor's.
+    public static func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor {
+        for (key, isSet) in [
+            ("min_pixels", settings.least != nil), ("max_pixels", settings.most != nil),
+            ("image_splitting", settings.splits != nil),
+        ] where isSet { throw PictureSettings.refusal(key, "LLaVA") }
+        return try ImageProcessor(modelDirectory: folder)
     }
 
-    /// A number above 0, such as a norm's epsilon.
-    func positiveNumber(default value: Double) throws(MISPError) -> Double {
-        let number = try double(default: value)
-        guard number > 0, number.isFinite else { throw failure("is \(number), but must be finite and above 0") }
-        return number
+    /// A placeholder for each feature.
+    public func place(_ shape: PictureShape, _ tokenizer: Tokenizer) -> PicturePlace {
+        PicturePlace(rows: rows(shape).language, token: Int32(clamping: imageToken))
     }
 
-    func tokenID(default value: Int) throws(MISPError) -> Int {
-        let number = try int(default: value)
-        guard 0...Int(Int32.max) ~= number else { throw failure("is \(number), which is no token id") }
-        return number
+    /// Of a picture, along its way.
+    func rows(_ shape: PictureShape) -> VisionRows {
+        let patches = (shape.height / vision.patchSide) * (shape.width / vision.patchSide)
+        let features = patches + (vision.hasClassToken ? 1 : 0) - (dropsFirstRow ? 1 : 0)
+        return VisionRows(patches: patches, features: features, language: features)
     }
 
-    func activation(default value: Activation) throws(MISPError) -> Activation {
-        guard isPresent else { return value }
-        let name = try string()
-        guard let activation = Activation(configured: name) else {
-            let known = Activation.allCases.map(\.rawValue).joined(separator: ", ")
-            throw failure("is \(name), which is not supported", remedy: "use one of \(known)")
+    public func encoder<A: Arithmetic>(
+        _ builder: ModelBuilder<A>, common: PictureShape?
+    ) throws -> any VisionEncoder<A> {
+        let trained = builder.trainable.projector == .full
+        let (inputs, width) = (vision.hiddenSize * featureLayers.count, text.hiddenSize)
+        func layer(_ number: Int, in inputs: Int) throws -> Linear<A> {
+            try builder.linear(
+                "multi_modal_projector.linear_\(number)", out: width, in: inputs, bias: projectorHasBias,
+                trained: trained)
         }
-        return activation
+        let projector = TwoLayerNetwork(
+            first: try layer(1, in: inputs), activation: projectorActivation, second: try layer(2, in: width))
+        let tower = try builder.visionTower(
+            vision, root: "vision_tower", featureLayers: featureLayers, dropsFirstRow: dropsFirstRow,
+            pixels: common.map { ($0.height, $0.width) } ?? (vision.imageSide, vision.imageSide))
+        return LLaVAEncoder(family: self, tower: tower, projector: projector)
     }
 }

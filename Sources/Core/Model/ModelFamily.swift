@@ -1,0 +1,111 @@
+import Foundation
+
+/// A family of vision-language models as its config.json describes one: what its parts are, what its pictures become,
+/// and what its files call things.
+///
+/// A family is a folder beside this file, and one line of `ModelConfiguration.families`.
+public protocol ModelFamily: Sendable {
+    /// The `model_type`s of config.json that are read as this family.
+    static var modelTypes: [String] { get }
+    /// Reads config.json.
+    ///
+    /// - Throws: `MISPError` that names the key which is missing, out of range or not implemented
+    init(_ root: JSONField) throws(MISPError)
+    /// The language model's shape.
+    var text: TextConfiguration { get set }
+    /// The id that stands for a row of a picture's features in token sequences.
+    var imageToken: Int { get }
+    /// Names of things in its files and texts.
+    static var names: FamilyNames { get }
+    /// The way of pictures to pixel values, from the folder's files.
+    ///
+    /// - Parameter settings: what a run sets of its pictures
+    static func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor
+    /// What stands for a picture in a sequence.
+    func place(_ shape: PictureShape, _ tokenizer: Tokenizer) throws(MISPError) -> PicturePlace
+    /// The tower and the connector.
+    ///
+    /// - Parameter common: the shape of all pictures, where there is one
+    func encoder<A: Arithmetic>(
+        _ builder: ModelBuilder<A>, common: PictureShape?
+    ) throws -> any VisionEncoder<A>
+}
+
+/// What a family calls things.
+public struct FamilyNames: Sendable {
+    /// The image token as its tokenizer spells it.
+    let imageMark: String
+    /// Tokens that the program alone places: no text of a data set may hold them.
+    let pictureTokens: [String]
+    /// What the canonical names of the tower's and the connector's tensors begin with.
+    public let tower, connector: String
+    /// The path of the language model's layers and of the tower's in transformers' module tree, as adapters name them.
+    let languagePath, towerPath: String
+    /// What follows the name of a module in a path when it stands in the tower's layers.
+    let towerModules: [String]
+}
+
+/// What a run sets of its pictures; nil: as the model's folder says.
+public struct PictureSettings: Sendable, Equatable {
+    /// The largest number of pixels that can be set.
+    package static let mostPixels = 100_000_000
+    /// Of height · width, for families whose pictures are about as large as they come.
+    public var least, most: Int?
+    /// Whether pictures are cut into tiles, for families that can.
+    public var splits: Bool?
+
+    /// Unless told otherwise, the folder's own.
+    public init(least: Int? = nil, most: Int? = nil, splits: Bool? = nil) {
+        (self.least, self.most, self.splits) = (least, most, splits)
+    }
+
+    /// What tells that a family has no such setting.
+    static func refusal(_ key: String, _ family: String) -> MISPError {
+        MISPError("is set, but models of the \(family) family have no such setting", at: "model.\(key)", remedy: "leave it out")
+    }
+}
+
+/// The shape of a vision-language model, as config.json of a Hugging Face checkpoint states it.
+public struct ModelConfiguration: Sendable {
+    /// Those that are read, by what config.json calls them.
+    static let families: [any ModelFamily.Type] = [LLaVA.self, Qwen2VL.self, SmolVLM.self]
+
+    /// With everything that is the family's own.
+    public var family: any ModelFamily
+
+    /// The language model's shape.
+    public var text: TextConfiguration { family.text }
+    /// The id that stands for a row of a picture's features.
+    public var imageToken: Int { family.imageToken }
+    /// What the family calls things.
+    public var names: FamilyNames { type(of: family).names }
+
+    /// Reads a config.json.
+    ///
+    /// - Throws: `MISPError` for a file that cannot be read, and as `init(_:)`
+    public init(contentsOf url: URL) throws(MISPError) { try self.init(JSONField(contentsOf: url)) }
+
+    /// - Parameter root: config.json
+    /// - Throws: `MISPError` that names the key which is missing, out of range or not implemented
+    public init(_ root: JSONField) throws(MISPError) {
+        let type = try root["model_type"].string()
+        try LLaVA.refuseOriginalLayout(root)
+        guard let family = Self.families.first(where: { $0.modelTypes.contains(type) }) else {
+            let isText = TextConfiguration.types.contains(type)
+            let known = Self.families.flatMap { $0.modelTypes }.joined(separator: ", ")
+            throw root["model_type"].failure(
+                isText ? "is \(type), a language model without a vision tower" : "is \(type), which is not supported",
+                remedy: "use a vision-language checkpoint of one of these: \(known)")
+        }
+        self.family = try family.init(root)
+    }
+}
+
+/// The largest numbers that configurations may hold. Products of them fit 64 bits, and so no shape overflows before it
+/// is compared with a file's.
+enum SizeLimit {
+    static let width = 1 << 20
+    static let layers = 4096
+    static let vocabulary = 1 << 28
+    static let side = 16_384
+}
