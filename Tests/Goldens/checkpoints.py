@@ -208,7 +208,7 @@ def gradients(reference: Reference, key_of, group_index: int = 1) -> dict:
         (coefficients[name] * reference.log_probability(*sequence)).backward()
     tensors = {}
     for name, p in reference.model.named_parameters():
-        exact = p.grad is not None and "vision_tower" in name and name.endswith("k_proj.bias")
+        exact = p.grad is not None and re.search(r"vision_(tower|model)\..*k_proj\.bias$", name)
         tensors[key_of(name)] = None if p.grad is None else summary(torch.zeros_like(p) if exact else p.grad, 3)
     reference.model.zero_grad()
     return dict(group=group["id"], coefficients=coefficients, tensors=tensors)

@@ -7,18 +7,21 @@ See README.md in this folder for the versions and for what each file holds.
 
 import json
 import pathlib
+import re
 import shutil
 import sys
 
 import torch
 import transformers
+from safetensors import safe_open
 from transformers import (Idefics3Config, Idefics3ForConditionalGeneration, LlavaConfig, LlavaForConditionalGeneration,
                           Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration, Qwen2Config, Qwen2VLConfig,
                           Qwen2VLForConditionalGeneration, SiglipVisionConfig, SmolVLMConfig,
                           SmolVLMForConditionalGeneration)
 
 import family_data
-from checkpoints import CLIP, randomize
+import family_training
+from checkpoints import CLIP, as_saved, gradients, randomize
 from family_reference import FamilyReference, golden
 from llava_reference import write_json
 
@@ -30,11 +33,12 @@ def dump(folder: pathlib.Path, file: str, value: dict) -> None:
     (folder / file).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def save(model: torch.nn.Module, folder: pathlib.Path, seed: int, dtype: torch.dtype, **options) -> dict:
-    """Saves random weights and returns config.json's content."""
+def save(model: torch.nn.Module, folder: pathlib.Path, seed: int, dtype: torch.dtype, **options) -> None:
     randomize(model, seed)
+    if model.config.tie_word_embeddings:
+        # Else a token's own embedding outweighs all that the layers add to it, and an answer is one token repeated.
+        model.get_input_embeddings().weight.data *= 0.2
     model.to(dtype).save_pretrained(folder, **options)
-    return json.loads((folder / "config.json").read_text())
 
 
 def qwen_text(tokens: int, **other) -> dict:
@@ -178,7 +182,7 @@ def idefics3_whole(folder: pathlib.Path) -> str:
                   patch_size=8)
     config = Idefics3Config(text_config=text, vision_config=vision, scale_factor=3, image_token_id=ids["<image>"],
                             tie_word_embeddings=True, pad_token_id=2)
-    save(Idefics3ForConditionalGeneration(config), folder, 25, torch.bfloat16)
+    save(Idefics3ForConditionalGeneration(config), folder, 34, torch.bfloat16)
     smolvlm_files(folder, "Idefics3", ids, side=50, rows=4, split=False)
     set_chat(folder, family_data.SMOLVLM_CHAT, inside=False)
     return "smolvlm"
@@ -196,7 +200,7 @@ def llava_interleave(folder: pathlib.Path) -> str:
                                 image_size=30, patch_size=7, vision_use_head=False)
     config = LlavaConfig(text_config=text, vision_config=vision, image_token_index=ids["<image>"], image_seq_length=16,
                          vision_feature_layer=-1, vision_feature_select_strategy="full", tie_word_embeddings=True)
-    save(LlavaForConditionalGeneration(config), folder, 26, torch.bfloat16)
+    save(LlavaForConditionalGeneration(config), folder, 33, torch.bfloat16)
     dump(folder, "generation_config.json", dict(bos_token_id=0, eos_token_id=2, pad_token_id=0))
     dump(folder, "preprocessor_config.json", dict(
         do_convert_rgb=None, do_normalize=True, do_rescale=True, do_resize=True, image_mean=[0.5] * 3,
@@ -214,6 +218,15 @@ FAMILIES = {
 }
 
 
+def key_of(family: str):
+    """The name in the checkpoint of a parameter of the model."""
+    if family == "llava-interleave":
+        return as_saved
+    if family in ("qwen2.5-vl-flat", "qwen2-vl"):
+        return lambda name: re.sub(r"^model\.(visual\.)", r"\1", name).replace("model.language_model.", "model.")
+    return lambda name: name
+
+
 def main(names: list[str]) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -228,6 +241,13 @@ def main(names: list[str]) -> None:
         reference = FamilyReference(folder, template)
         with torch.no_grad():
             write_json(folder / "golden.json", golden(reference))
+            write_json(folder / "generation.json", family_training.generation(reference))
+        name_of = key_of(name)
+        with safe_open(folder / "model.safetensors", "pt") as file:
+            assert {name_of(key) for key, _ in reference.model.named_parameters()} == set(file.keys())
+        write_json(folder / "gradients.json", gradients(reference, name_of))
+        family_training.training(reference, folder, name_of)
+        (folder / "model.safetensors").chmod(0o644)
         print(name, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()), "bytes")
 
 
