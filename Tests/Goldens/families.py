@@ -38,6 +38,9 @@ def save(model: torch.nn.Module, folder: pathlib.Path, seed: int, dtype: torch.d
     if model.config.tie_word_embeddings:
         # Else a token's own embedding outweighs all that the layers add to it, and an answer is one token repeated.
         model.get_input_embeddings().weight.data *= 0.2
+    # No answer holds a placeholder: what that would mean is nobody's to say. Its embedding is never looked at otherwise.
+    for token in {model.config.image_token_id, getattr(model.config, "video_token_id", model.config.image_token_id)}:
+        model.get_output_embeddings().weight.data[token] = 0
     model.to(dtype).save_pretrained(folder, **options)
 
 
@@ -125,7 +128,7 @@ def qwen2_vl(folder: pathlib.Path) -> str:
                 vision_token_id=ids["<|vision_pad|>"], tie_word_embeddings=True,
                 transformers_version="4.41.2") | qwen_ids(ids) | text | dict(vision_config=vision)
     dump(folder, "config.json", flat)
-    save(Qwen2VLForConditionalGeneration(Qwen2VLConfig.from_pretrained(folder)), folder, 23, torch.float16)
+    save(Qwen2VLForConditionalGeneration(Qwen2VLConfig.from_pretrained(folder)), folder, 33, torch.float16)
     dump(folder, "config.json", flat)
     qwen_generation(folder, ids)
     qwen_pixels(folder, "Qwen2VLProcessor", dict(min_pixels=4 * CELL, max_pixels=36 * CELL))
@@ -182,7 +185,7 @@ def idefics3_whole(folder: pathlib.Path) -> str:
                   patch_size=8)
     config = Idefics3Config(text_config=text, vision_config=vision, scale_factor=3, image_token_id=ids["<image>"],
                             tie_word_embeddings=True, pad_token_id=2)
-    save(Idefics3ForConditionalGeneration(config), folder, 34, torch.bfloat16)
+    save(Idefics3ForConditionalGeneration(config), folder, 41, torch.bfloat16)
     smolvlm_files(folder, "Idefics3", ids, side=50, rows=4, split=False)
     set_chat(folder, family_data.SMOLVLM_CHAT, inside=False)
     return "smolvlm"

@@ -66,8 +66,13 @@ def generate(reference: FamilyReference, inputs: dict, penalty: float) -> list[l
     ends = published.eos_token_id if isinstance(published.eos_token_id, list) else [published.eos_token_id]
     reference.model.generation_config = GenerationConfig(
         do_sample=False, max_new_tokens=64, repetition_penalty=penalty, eos_token_id=ends,
-        pad_token_id=published.pad_token_id)
-    rows = reference.model.generate(**inputs)[:, inputs["input_ids"].shape[1]:].tolist()
+        pad_token_id=published.pad_token_id, return_dict_in_generate=True, output_scores=True)
+    out = reference.model.generate(**inputs)
+    rows = out.sequences[:, inputs["input_ids"].shape[1]:].tolist()
+    if len(rows) == 1:
+        # Rounding must not decide between two tokens.
+        best = torch.cat(out.scores).topk(2).values
+        assert (best[:, 0] - best[:, 1]).min() > 1e-4, "choose another seed"
     return [row[:next((i for i, token in enumerate(row) if token in ends), len(row))] for row in rows]
 
 
