@@ -48,7 +48,7 @@ def randomize(model: torch.nn.Module, seed: int) -> None:
         if parameter.dim() == 0:
             continue
         noise = torch.from_numpy(random.standard_normal(parameter.shape)).float()
-        if ("norm" in name or "ln_q" in name) and name.endswith("weight") or "lambda1" in name:
+        if re.search(r"(norm|ln_q).*weight$", name) or "lambda1" in name:
             value = 1 + 0.2 * noise
         elif name.endswith("bias"):
             value = 0.1 * noise

@@ -1,4 +1,4 @@
-"""Writes the small random checkpoints of `families/`, whose pictures keep their shape, and what PyTorch computes for them.
+"""Writes the small random checkpoints of `families/` and what PyTorch computes for them.
 
     python Tests/Goldens/families.py [name ...]
 
@@ -38,7 +38,7 @@ def save(model: torch.nn.Module, folder: pathlib.Path, seed: int, dtype: torch.d
     if model.config.tie_word_embeddings:
         # Else a token's own embedding outweighs all that the layers add to it, and an answer is one token repeated.
         model.get_input_embeddings().weight.data *= 0.2
-    # No answer holds a placeholder: what that would mean is nobody's to say. Its embedding is never looked at otherwise.
+    # So that no answer holds a placeholder: what that would mean is nobody's to say.
     for token in {model.config.image_token_id, getattr(model.config, "video_token_id", model.config.image_token_id)}:
         model.get_output_embeddings().weight.data[token] = 0
     model.to(dtype).save_pretrained(folder, **options)
@@ -146,7 +146,8 @@ def llama_text(tokens: int) -> dict:
 
 def smolvlm_files(folder: pathlib.Path, kind: str, ids: dict[str, int], side: int, rows: int, split: bool) -> None:
     """`rows`: the rows of a tile of `side` pixels."""
-    dump(folder, "generation_config.json", dict(bos_token_id=1, eos_token_id=ids["<end_of_utterance>"], pad_token_id=2))
+    dump(folder, "generation_config.json", dict(
+        bos_token_id=1, eos_token_id=ids["<end_of_utterance>"], pad_token_id=2))
     dump(folder, "preprocessor_config.json", dict(
         do_convert_rgb=True, do_image_splitting=split, do_normalize=True, do_pad=True, do_rescale=True, do_resize=True,
         image_mean=[0.5] * 3, image_processor_type=f"{kind}ImageProcessor", image_std=[0.5] * 3,

@@ -1,4 +1,4 @@
-"""What the checkpoints of `families/` share: pictures of many shapes, groups over them, tokenizers and chat templates."""
+"""What the checkpoints of `families/` share: pictures of many shapes, groups, tokenizers and chat templates."""
 
 import json
 import pathlib

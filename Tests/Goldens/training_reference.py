@@ -28,7 +28,8 @@ def targets(part: str, modules: list[str]) -> str:
 def initial_adapter(reference: Reference, folder: pathlib.Path, seed: int,
                     pattern: str = targets("language_model", PROJECTIONS)) -> None:
     """r = 4, alpha = 8, by default on the language model alone; A ~ N(0, 1/fan_in) and B = 0, as a run starts."""
-    config = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM", target_modules=pattern)
+    config = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM",
+                        target_modules=pattern)
     model = get_peft_model(copy.deepcopy(reference.model), config)
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(model.named_parameters()):
