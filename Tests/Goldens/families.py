@@ -170,7 +170,7 @@ def smolvlm_tiles(folder: pathlib.Path) -> str:
                      tie_word_embeddings=False, torch_dtype="float32", transformers_version="4.46.0", use_cache=True,
                      vision_config=vision, vocab_size=tokens)
     dump(folder, "config.json", published)
-    save(SmolVLMForConditionalGeneration(SmolVLMConfig.from_pretrained(folder)), folder, 24, torch.float32)
+    save(SmolVLMForConditionalGeneration(SmolVLMConfig.from_pretrained(folder)), folder, 59, torch.float32)
     dump(folder, "config.json", published)
     smolvlm_files(folder, "SmolVLM", ids, side=32, rows=4, split=True)
     set_chat(folder, family_data.SMOLVLM_CHAT, inside=True)
@@ -186,7 +186,7 @@ def idefics3_whole(folder: pathlib.Path) -> str:
                   patch_size=8)
     config = Idefics3Config(text_config=text, vision_config=vision, scale_factor=3, image_token_id=ids["<image>"],
                             tie_word_embeddings=True, pad_token_id=2)
-    save(Idefics3ForConditionalGeneration(config), folder, 41, torch.bfloat16)
+    save(Idefics3ForConditionalGeneration(config), folder, 52, torch.bfloat16)
     smolvlm_files(folder, "Idefics3", ids, side=50, rows=4, split=False)
     set_chat(folder, family_data.SMOLVLM_CHAT, inside=False)
     return "smolvlm"

@@ -40,7 +40,7 @@ def extend(folder: pathlib.Path, tokens: list[str], config: dict, qwen: bool) ->
     """The tokenizer of `small_tokenizers.bytelevel` without its `<image>` and with `tokens` behind its vocabulary, as
     real ones have theirs; returns the ids by content.
 
-    `qwen`: NFC and the split pattern of Qwen2's tokenizer, which puts digits and line breaks apart.
+    `qwen`: NFC and the split pattern of Qwen2's tokenizer, which puts digits and line breaks apart. Else SmolLM2's.
     """
     from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX
 
@@ -48,6 +48,11 @@ def extend(folder: pathlib.Path, tokens: list[str], config: dict, qwen: bool) ->
     path = folder / "tokenizer.json"
     tokenizer = json.loads(path.read_text(encoding="utf-8"))
     tokenizer["added_tokens"].pop()
+    if not qwen:
+        # As in SmolLM2's: the line break that ends the last row of tiles and the one behind it are one token.
+        tokenizer["model"]["vocab"]["ĊĊ"] = count
+        tokenizer["model"]["merges"].append(["Ċ", "Ċ"])
+        count += 1
     tokenizer["added_tokens"] += [small_tokenizers.added(token, count + i) for i, token in enumerate(tokens)]
     if qwen:
         tokenizer["normalizer"] = dict(type="NFC")
