@@ -73,7 +73,8 @@ public struct LowRankAdapterFolder {
                 throw MISPError("the tensor \(module).\(half).weight is missing", at: place)
             }
         }
-        let found = Set(parts.keys.compactMap { $0.split(separator: ".").last.map(String.init) })
+        let language = parts.keys.filter { $0.hasPrefix(LowRankSettings.languageRoot) }
+        let found = Set(language.compactMap { $0.split(separator: ".").last.map(String.init) })
         let settings = LowRankSettings(
             r: parts.values.map(\.r).max() ?? config.r, alpha: config.alpha,
             targets: LowRankSettings.modules.filter(found.contains), isRankStabilized: config.isRankStabilized,
@@ -85,7 +86,8 @@ public struct LowRankAdapterFolder {
     /// counterpart.
     public func load<A: Arithmetic>(into model: VisionLanguageModel<A>) throws {
         let targets = try AdapterTargets(config)
-        let example = tensors.values.map(\.name).min() ?? ""
+        let own = tensors.filter { $0.key.hasPrefix(LowRankSettings.languageRoot) }
+        guard let example = own.values.map(\.name).min() else { return try load(into: model.parameters) }
         let prefix = example.range(of: "layers.").map { String(example[..<$0.lowerBound]) } ?? ""
         let root = prefix.hasPrefix("base_model.model.") ? String(prefix.dropFirst("base_model.model.".count)) : prefix
         for layer in 0..<model.configuration.text.layers {
@@ -130,39 +132,61 @@ public struct LowRankAdapterFolder {
     }
 
     /// Writes the model's adapters so that stock `peft` loads them.
-    ///
-    /// - Parameter layers: of the language model
     public static func write(
-        _ parameters: ParameterStore<Float>, settings: LowRankSettings, layers: Int, baseModel: String, to folder: URL
+        _ model: VisionLanguageModel<Vector>, baseModel: String, to folder: URL
     ) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let entries = parameters.slots.filter { $0.name.contains(".lora_") }.map {
+        let (parameters, names) = (model.parameters, model.configuration.names)
+        let entries = parameters.slots.filter { $0.name.contains(".lora_") }.map { slot in
             SafetensorsWriter.Entry(
-                name: "base_model.model.model.\($0.name)", shape: $0.shape, matrix: parameters[$0])
+                name: "base_model.model.model.\(written(slot.name, names))", shape: slot.shape,
+                matrix: parameters[slot])
         }
         try SafetensorsWriter.write(entries, to: folder.appending(path: "adapter_model.safetensors"))
-        let config = configuration(settings, layers: layers, baseModel: baseModel)
+        let config = configuration(model, baseModel: baseModel)
         try FileOutput.write(config.description + "\n", to: folder.appending(path: "adapter_config.json"))
     }
 
-    private static func configuration(_ settings: LowRankSettings, layers: Int, baseModel: String) -> JSON {
-        let isUniform = settings.isUniform(layers: layers)
+    /// A canonical path as transformers has it.
+    private static func written(_ path: String, _ names: FamilyNames) -> String {
+        let root = LowRankSettings.languageRoot
+        return path.hasPrefix(root) ? "\(names.languageModule).\(path.dropFirst(root.count))" : path
+    }
+
+    private static func configuration(_ model: VisionLanguageModel<Vector>, baseModel: String) -> JSON {
+        let (settings, names) = (model.trainable.lora, model.configuration.names)
+        let isUniform = settings.isUniform(layers: model.configuration.text.layers)
         let parts = (settings.parts ?? [:]).map { path, shape in
-            (pattern: path.dropFirst("language_model.".count).replacing(".", with: "\\."), shape: shape)
+            let root = LowRankSettings.languageRoot
+            let isLanguage = path.hasPrefix(root)
+            let own = isLanguage ? Substring(path.dropFirst(root.count)) : Substring(path)
+            return (pattern: own.replacing(".", with: "\\."), isLanguage: isLanguage, shape: shape)
         }.sorted { $0.pattern < $1.pattern }
-        // A pattern, because a bare "q_proj" would match the vision tower's projections too.
-        let modules = isUniform ? settings.targets : parts.map { String($0.pattern) }
+        // Patterns, because a bare "q_proj" would match the vision tower's projections too.
+        var targets: [String] = []
+        if model.trainable.language == .lora, settings.parts.map({ !$0.isEmpty && !settings.targets.isEmpty }) ?? true {
+            let modules = isUniform ? settings.targets : parts.filter(\.isLanguage).map { String($0.pattern) }
+            targets.append(".*\(names.languageModule).*\\.(\(modules.joined(separator: "|")))")
+        }
+        if model.trainable.vision == .lora {
+            let tower = names.towerLayers.split(separator: ".").joined(separator: "\\.")
+            let modules = parts.filter { !$0.isLanguage }.map { String($0.pattern) }
+            targets.append(
+                settings.parts == nil
+                    ? ".*\(tower).*\\.(\(names.towerModules.joined(separator: "|")))"
+                    : ".*\\.(\(modules.joined(separator: "|")))")
+        }
         var config: JSON.Object = .init([
             ("base_model_name_or_path", .string(baseModel)), ("bias", "none"), ("fan_in_fan_out", false),
             ("inference_mode", true), ("lora_alpha", number(settings.alpha)), ("lora_dropout", 0.0),
             ("peft_type", "LORA"), ("r", .integer(settings.r)),
-            ("target_modules", .string(".*language_model.*\\.(\(modules.joined(separator: "|")))")),
+            ("target_modules", .string(targets.count == 1 ? targets[0] : "(\(targets.joined(separator: "|")))")),
             ("task_type", "CAUSAL_LM"),
         ])
         if settings.isRankStabilized { config["use_rslora"] = true }
-        if !isUniform {
-            let ranks = parts.filter { $0.shape.r != settings.r }
-            let alphas = parts.filter { $0.shape.alpha != settings.alpha }
+        let ranks = parts.filter { $0.shape.r != settings.r }
+        let alphas = parts.filter { $0.shape.alpha != settings.alpha }
+        if !isUniform || !ranks.isEmpty || !alphas.isEmpty {
             config["rank_pattern"] = .object(.init(ranks.map { (String($0.pattern), .integer($0.shape.r)) }))
             config["alpha_pattern"] = .object(.init(alphas.map { (String($0.pattern), number($0.shape.alpha)) }))
         }
@@ -191,15 +215,18 @@ private struct AdapterTensor {
         let prefix = "base_model.model."
         let rest = written.hasPrefix(prefix) ? written.dropFirst(prefix.count) : Substring(written)
         writtenModule = String(rest.dropLast(suffix.count))
-        guard module.hasPrefix("language_model.layers."), let last = module.split(separator: ".").last,
-            LowRankSettings.modules.contains(String(last))
-        else {
+        let last = module.split(separator: ".").last.map(String.init) ?? ""
+        let isLanguage = module.hasPrefix("language_model.layers.") && LowRankSettings.modules.contains(last)
+        let isTower = ModelConfiguration.families.map { $0.names }.contains {
+            module.hasPrefix($0.towerLayers) && $0.towerModules.contains(last)
+        }
+        guard isLanguage || isTower else {
             let part =
-                module.hasPrefix("vision_tower.")
-                ? "the vision tower" : module.hasPrefix("multi_modal_projector.") ? "the projector" : module
+                module.hasPrefix("multi_modal_projector.") || module.hasPrefix("visual.merger.")
+                    || module.hasPrefix("connector.") ? "the projector" : module
             throw MISPError(
-                "adapts \(part) (\(written)); only the language model's projections can be adapted", at: place,
-                remedy: AdapterConfiguration.mergeRemedy)
+                "adapts \(part) (\(written)); only projections of the language model's and the vision tower's layers can be adapted",
+                at: place, remedy: AdapterConfiguration.mergeRemedy)
         }
     }
 

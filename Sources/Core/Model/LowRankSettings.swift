@@ -47,9 +47,9 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
         shape.alpha / (isRankStabilized ? Double(shape.r).squareRoot() : Double(shape.r))
     }
 
-    /// Whether all targets of that many layers have adapters of one rank and α.
+    /// Whether all targets of that many layers of the language model have adapters of one rank and α.
     package func isUniform(layers: Int) -> Bool {
-        guard let parts else { return true }
+        guard let parts = parts?.filter({ $0.key.hasPrefix(Self.languageRoot) }) else { return true }
         let standard = LowRankShape(r: r, alpha: alpha)
         return parts.count == layers * targets.count && parts.values.allSatisfy { $0 == standard }
     }

@@ -36,7 +36,7 @@ extension ModelBuilder {
         return VisionTower(
             patch: patch, classToken: classToken, positions: positions, resampling: try resampling(shape, pixels),
             preNorm: preNorm, layers: layers, postNorm: postNorm, featureLayers: featureLayers,
-            dropsFirstRow: dropsFirstRow, patchSide: side)
+            dropsFirstRow: dropsFirstRow, patchSide: side, isTrained: trainable.vision != .frozen)
     }
 
     /// Of a picture whose size is not that of the checkpoint's positions: a table of patches × positions is kept.

@@ -23,12 +23,34 @@ public protocol ModelFamily: Sendable {
     static func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor
     /// What stands for a picture in a sequence.
     func place(_ shape: PictureShape, _ tokenizer: Tokenizer) throws(MISPError) -> PicturePlace
+    /// What a picture's way to rows of the language model costs.
+    func cost(_ shape: PictureShape) -> VisionCost
     /// The tower and the connector.
     ///
     /// - Parameter common: the shape of all pictures, where there is one
     func encoder<A: Arithmetic>(
         _ builder: ModelBuilder<A>, common: PictureShape?
     ) throws -> any VisionEncoder<A>
+}
+
+/// What one picture costs a vision encoder.
+public struct VisionCost: Sendable, Equatable {
+    /// Operations of a forward pass, as `OperationCount` counts them.
+    public var tower = 0.0, connector = 0.0
+    /// Bytes of activations that its backward pass needs, roughly.
+    public var towerBytes = 0.0, connectorBytes = 0.0
+
+    /// Adds `count` layers of a transformer to the tower's.
+    ///
+    /// - Parameters:
+    ///   - weights: elements of a layer's matrices
+    ///   - pairs: of rows that see one another
+    ///   - width: C
+    ///   - kept: numbers that a row keeps in a layer
+    mutating func addLayers(_ count: Int, rows: Int, weights: Int, pairs: Double, width: Int, kept: Int) {
+        tower += Double(count) * (2 * Double(rows) * Double(weights) + 4 * pairs * Double(width))
+        towerBytes += 4 * Double(count) * Double(rows) * Double(kept)
+    }
 }
 
 /// What a family calls things.
@@ -39,9 +61,11 @@ public struct FamilyNames: Sendable {
     let pictureTokens: [String]
     /// What the canonical names of the tower's and the connector's tensors begin with.
     public let tower, connector: String
-    /// The path of the language model's layers and of the tower's in transformers' module tree, as adapters name them.
-    let languagePath, towerPath: String
-    /// What follows the name of a module in a path when it stands in the tower's layers.
+    /// What transformers calls the language model in its tree of modules, as adapters name them.
+    let languageModule: String
+    /// What the canonical paths of the tower's layers begin with.
+    let towerLayers: String
+    /// The projections of the tower's layers, all of which can have an adapter.
     let towerModules: [String]
 }
 

@@ -73,6 +73,33 @@ extension ModelConfiguration {
             backward: 2 * (dense * (isFull ? 2 : 1) + adapted * 2) + 2 * attention + head * (isFull ? 2 : 1))
     }
 
+    /// What pictures add to a batch where something of the vision encoder is trained; a frozen encoder's features are
+    /// computed once and kept.
+    public func operations(_ pictures: [PictureShape], trainable: Trainable) -> OperationCount {
+        let trainsTower = trainable.vision != .frozen
+        guard trainsTower || trainable.projector == .full else { return OperationCount() }
+        return pictures.reduce(OperationCount()) { sum, shape in
+            let cost = family.cost(shape)
+            let tower = trainsTower ? cost.tower : 0
+            let (ofTower, ofConnector) = (
+                trainable.vision == .full ? 2.0 : 1, trainable.projector == .full ? 2.0 : 1
+            )
+            return sum
+                + OperationCount(
+                    forward: tower + cost.connector, backward: ofTower * tower + ofConnector * cost.connector)
+        }
+    }
+
+    /// Bytes of activations that pictures add, roughly.
+    public func activationBytes(_ pictures: [PictureShape], trainable: Trainable) -> Double {
+        let trainsTower = trainable.vision != .frozen
+        guard trainsTower || trainable.projector == .full else { return 0 }
+        return pictures.reduce(0) { sum, shape in
+            let cost = family.cost(shape)
+            return sum + cost.connectorBytes + (trainsTower ? cost.towerBytes : 0)
+        }
+    }
+
     /// Bytes of activations that a joint forward pass of the layout keeps for the backward pass, roughly.
     public func activationBytes(_ layout: SequenceLayout) -> Double {
         let perRow =

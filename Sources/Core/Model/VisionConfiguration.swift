@@ -60,6 +60,17 @@ public struct VisionConfiguration: Sendable, Equatable {
         return try field[0].size(default: value, to: SizeLimit.side)
     }
 
+    /// Of pictures of equally many patches, through the tower's first layers.
+    func cost(pictures: Int, patches: Int, tokens: Int, layers: Int) -> VisionCost {
+        var cost = VisionCost()
+        let (count, width, inner) = (Double(pictures), hiddenSize, intermediateSize)
+        cost.tower = 2 * count * Double(patches) * Double(3 * patchSide * patchSide * width)
+        cost.addLayers(
+            layers, rows: pictures * tokens, weights: 4 * width * width + 2 * width * inner,
+            pairs: count * Double(tokens) * Double(tokens), width: width, kept: 9 * width + 2 * inner)
+        return cost
+    }
+
     /// Patches along a side of the pictures for which the checkpoint has positions.
     public var grid: Int { imageSide / patchSide }
     /// Whether a token of its own stands before an image's patches.

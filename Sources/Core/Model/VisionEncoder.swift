@@ -39,6 +39,8 @@ public protocol VisionEncoder<A>: Sendable {
     func patches(_ picture: ProcessedPicture) -> Matrix<A.Element>
     /// Features of stacked patches.
     func towerForward(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> (Matrix<A.Element>, TowerActivations)
+    /// The same, keeping nothing for a backward pass.
+    func towerFeatures(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> Matrix<A.Element>
     /// Adds the gradients of the tower's weights.
     func towerBackward(_ dFeatures: Matrix<A.Element>, _ saved: TowerActivations, _ gradient: Gradient<A.Element>)
     /// Rows of the language model from stacked features.
@@ -84,14 +86,14 @@ extension VisionEncoder {
     public func input(_ picture: ProcessedPicture) -> VisionInput<A> {
         let patches = patches(picture)
         if isTowerTrained { return VisionInput(patches, shape: picture.shape) }
-        let features = towerForward(patches, [picture.shape]).0
+        let features = towerFeatures(patches, [picture.shape])
         if isConnectorTrained { return VisionInput(features, shape: picture.shape) }
         return VisionInput(connectorForward(features, [picture.shape]).0, shape: picture.shape)
     }
 
     /// The features of a picture as the tower gives them.
     public func features(_ picture: ProcessedPicture) -> Matrix<A.Element> {
-        towerForward(patches(picture), [picture.shape]).0
+        towerFeatures(patches(picture), [picture.shape])
     }
 
     /// The rest of the pictures' way to rows of the language model.

@@ -24,7 +24,7 @@ public struct VisionTower<A: Arithmetic>: Sendable {
     public let patchSide: Int
 
     /// Whether the tower is trained: all that its features come from, the adapters of its layers, or nothing.
-    public var isTrained: Bool { patch.isTrained || layers.contains { $0.attention.query.isTrained } }
+    public let isTrained: Bool
     private var extraRows: Int { classToken == nil ? 0 : 1 }
 
     /// What `backward` needs.
@@ -57,22 +57,32 @@ public struct VisionTower<A: Arithmetic>: Sendable {
     /// Features of `images` images of equally many patches, stacked: (B·N) × (3·P·P) → (B·N′) × (C·layers).
     public func forward(_ patches: Matrix<A.Element>, images: Int) -> (Matrix<A.Element>, Activations) {
         let (embedded, savedPatches) = patch.forward(patches)
-        let count = patches.rows / images
-        var x = tokens(embedded, images: images)
-        let rows = extraRows + count
-        let segments = (0..<images).map { AttentionSegment(rows: $0 * rows..<($0 + 1) * rows) }
+        var (x, segments) = tokens(embedded, images: images)
         var savedNorm: LayerNorm<A>.Activations?
         if let preNorm { (x, savedNorm) = preNorm.forward(x) }
-        var states = [x]
+        var states = [0: x]
         var saved: [VisionLayer<A>.Activations] = []
-        for layer in layers.prefix(featureLayers.max() ?? 0) {
-            let (y, activations) = layer.forward(states[saved.count], segments)
-            states.append(y)
+        for (index, layer) in layers.prefix(featureLayers.max() ?? 0).enumerated() {
+            let (y, activations) = layer.forward(x, segments)
             saved.append(activations)
+            if featureLayers.contains(index + 1) { states[index + 1] = y }
+            x = y
         }
         let activations = Activations(
             images: images, patches: savedPatches, segments: segments, preNorm: savedNorm, layers: saved)
         return (features(states, segments), activations)
+    }
+
+    /// The same features, keeping nothing for a backward pass.
+    public func features(_ patches: Matrix<A.Element>, images: Int) -> Matrix<A.Element> {
+        var (x, segments) = tokens(patch.forward(patches).0, images: images)
+        if let preNorm { x = preNorm.forward(x).0 }
+        var states = [0: x]
+        for (index, layer) in layers.prefix(featureLayers.max() ?? 0).enumerated() {
+            x = layer.forward(x, segments).0
+            if featureLayers.contains(index + 1) { states[index + 1] = x }
+        }
+        return features(states, segments)
     }
 
     /// Adds the gradients of all the tower's weights.
@@ -98,8 +108,11 @@ public struct VisionTower<A: Arithmetic>: Sendable {
 }
 
 extension VisionTower {
-    /// Puts the class token before each image's patches and adds the positions.
-    private func tokens(_ embedded: Matrix<A.Element>, images: Int) -> Matrix<A.Element> {
+    /// Puts the class token before each image's patches and adds the positions. Returns the rows, and which attend
+    /// together.
+    private func tokens(
+        _ embedded: Matrix<A.Element>, images: Int
+    ) -> (Matrix<A.Element>, [AttentionSegment]) {
         let count = embedded.rows / images
         let rows = extraRows + count
         let x = Matrix<A.Element>(uninitialized: images * rows, embedded.columns)
@@ -115,7 +128,7 @@ extension VisionTower {
             patches.copyElements(of: embedded.rows(image * count..<(image + 1) * count))
             A.add(grid ?? table.rows(extraRows..<table.rows), to: patches)
         }
-        return x
+        return (x, (0..<images).map { AttentionSegment(rows: $0 * rows..<($0 + 1) * rows) })
     }
 
     private func tokensBackward(_ d: Matrix<A.Element>, _ saved: Activations, _ gradient: Gradient<A.Element>) {
@@ -144,12 +157,13 @@ extension VisionTower {
         segments.flatMap { Array($0.rows.dropFirst(dropsFirstRow ? 1 : 0)) }
     }
 
-    private func features(_ states: [Matrix<A.Element>], _ segments: [AttentionSegment]) -> Matrix<A.Element> {
+    private func features(_ states: [Int: Matrix<A.Element>], _ segments: [AttentionSegment]) -> Matrix<A.Element> {
         let kept = keptRows(segments)
         let channels = positions.columns
         let result = Matrix<A.Element>(uninitialized: kept.count, channels * featureLayers.count)
         for (place, layer) in featureLayers.enumerated() {
-            result.columns(place * channels..<(place + 1) * channels).copyElements(of: states[layer].gathered(kept))
+            guard let state = states[layer] else { continue }
+            result.columns(place * channels..<(place + 1) * channels).copyElements(of: state.gathered(kept))
         }
         return result
     }

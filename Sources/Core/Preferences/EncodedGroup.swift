@@ -95,7 +95,7 @@ public struct GroupEncoder: Sendable {
 
     /// A picture with its rows.
     public func placed(_ image: ImageSource) throws(MISPError) -> PlacedImage {
-        PlacedImage(image, try places.place(of: image))
+        try places.placed(image)
     }
 
     private func encode(promptOf group: PreferenceGroup, at place: String) throws(MISPError) -> EncodedPrompt {

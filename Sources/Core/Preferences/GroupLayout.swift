@@ -6,7 +6,8 @@ public struct GroupLayout: Sendable {
         public var layout = SequenceLayout()
         /// What the layout's image indices stand for.
         public var images: [ImageSource] = []
-        /// Of each image, the prompt with its rows.
+        /// Of each image, its shape, and the prompt with its rows.
+        public var shapes: [PictureShape] = []
         public var prompts: [PromptTokens] = []
         /// For each response, which sequence of the group it is.
         public var sequences: [GroupSequence] = []
@@ -26,6 +27,7 @@ public struct GroupLayout: Sendable {
             let prompt = group.prompt.tokens(image.place)
             batches[last].layout.append(prompt, image: batches[last].images.count, responses: responses)
             batches[last].images.append(image.source)
+            batches[last].shapes.append(image.shape)
             batches[last].prompts.append(prompt)
             batches[last].sequences += sequences
         }

@@ -41,14 +41,13 @@ public struct PicturePlaces: Sendable {
         try image.shape(processor, size: sizes[image.path].map { ($0.height, $0.width) })
     }
 
-    /// What stands for a picture in a sequence.
+    /// What a picture becomes.
     ///
     /// - Throws: as `shape(of:)`
-    public func place(of image: ImageSource) throws(MISPError) -> PicturePlace {
-        if let common { return common }
+    public func placed(_ image: ImageSource) throws(MISPError) -> PlacedImage {
         let shape = try shape(of: image)
-        if let place = known[shape] { return place }
-        return try family.place(shape, tokenizer)
+        if let place = common ?? known[shape] { return PlacedImage(image, place, shape: shape) }
+        return PlacedImage(image, try family.place(shape, tokenizer), shape: shape)
     }
 }
 
@@ -67,7 +66,11 @@ public struct PlacedImage: Sendable, Equatable {
     public let source: ImageSource
     /// Its rows.
     public let place: PicturePlace
+    /// Its pixels before the vision tower.
+    public let shape: PictureShape
 
-    /// A place that the source's shape has.
-    public init(_ source: ImageSource, _ place: PicturePlace) { (self.source, self.place) = (source, place) }
+    /// A place that the shape has.
+    public init(_ source: ImageSource, _ place: PicturePlace, shape: PictureShape) {
+        (self.source, self.place, self.shape) = (source, place, shape)
+    }
 }

@@ -32,13 +32,7 @@ public struct PromptTemplate: Sendable, Equatable {
         BuiltIn(
             name: "chatml", text: "<|im_start|>user\n<image>\n{prompt}<|im_end|>\n<|im_start|>assistant\n",
             joint: "\n", system: ("<|im_start|>system\n", "<|im_end|>\n")),
-        BuiltIn(
-            name: "qwen2.5-vl",
-            text: "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
-                + "<|vision_start|><image><|vision_end|>{prompt}<|im_end|>\n<|im_start|>assistant\n",
-            joint: "", system: ("<|im_start|>system\n", "<|im_end|>\n"),
-            givesWay: "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n",
-            picture: ("<|vision_start|>", "<|vision_end|>")),
+        qwen("qwen2.5-vl"), qwen("qwen2-vl"),
         BuiltIn(
             name: "smolvlm", text: "<|im_start|>User:<image>{prompt}<end_of_utterance>\nAssistant:",
             joint: "", system: ("<|im_start|>System: ", "<end_of_utterance>\n"),
@@ -46,6 +40,16 @@ public struct PromptTemplate: Sendable, Equatable {
             withoutPicture: " ", responseOpening: " "),
         BuiltIn(name: "plain", text: "<image>\n{prompt}\n"),
     ]
+
+    private static func qwen(_ name: String) -> BuiltIn {
+        let system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+        return BuiltIn(
+            name: name,
+            text: system + "<|im_start|>user\n<|vision_start|><image><|vision_end|>{prompt}<|im_end|>\n"
+                + "<|im_start|>assistant\n",
+            joint: "", system: ("<|im_start|>system\n", "<|im_end|>\n"), givesWay: system,
+            picture: ("<|vision_start|>", "<|vision_end|>"))
+    }
 
     /// The names of those.
     public static let names = builtIn.map(\.name)

@@ -83,6 +83,17 @@ struct CheckReport {
         ] + [host.flatMap { memory.warning(localRanks, on: $0, streaming: streaming) }].compactMap { $0 }
     }
 
+    /// Operations of a pass of every picture; groups tell of theirs, which others may have too.
+    private var vision: Double {
+        let groups = files.flatMap(\.groups)
+        let named = groups.reduce(0) { $0 + $1.pool + 1 }
+        return groups.reduce(0) { $0 + $1.vision } * Double(pictures) / Double(max(named, 1))
+    }
+
+    private var trainsVision: Bool {
+        subject.trainable.vision != .frozen || subject.trainable.projector == .full
+    }
+
     private var timeLines: [String] {
         let groups = files[0].groups
         let perGroup = groups.reduce(0) { $0 + $1.step } / Double(groups.count)
@@ -97,7 +108,9 @@ struct CheckReport {
                 ranks == 1 ? "rank" : "ranks"),
             String(format: "  a step of %d groups: %.3g operations, ", order.groupsPerStep, step) + seconds(step),
             "  \(order.totalSteps) steps: \(seconds(training)); reference before them: \(seconds(reference))",
-            "  the language model's products alone; the vision tower adds a pass for each of \(pictures) pictures",
+            "  the language model's products"
+                + (trainsVision ? ", and those of the vision encoder" : " alone")
+                + "; before them a pass of \(pictures) pictures through the vision encoder: \(seconds(vision))",
         ]
     }
 

@@ -18,12 +18,7 @@ struct CheckSubject {
     init(_ configuration: RunConfiguration) throws {
         self.configuration = configuration
         folder = try configuration.modelFolder()
-        var trainable = configuration.trainable
-        if let adapter = configuration.model.adapter {
-            let settings = try LowRankAdapterFolder(adapter).settings
-            if trainable.language == .lora { trainable.lora = settings }
-        }
-        self.trainable = trainable
+        trainable = try configuration.resolvedTrainable()
         model = try folder.model(trainable: trainable, seed: configuration.seed, hasValues: false)
         objective = configuration.objective.function
         fileBytes = try TensorCatalog(folder: folder.url).bytes
@@ -69,18 +64,21 @@ struct CheckSubject {
         facts.prompt = encoded.prompt.before.count + facts.mostPicture + encoded.prompt.after.count
         facts.chosen = encoded.chosen.count
         facts.rejected = encoded.rejected?.count
-        let shape = model.configuration
+        facts.vision = ([data.groups[0].image] + data.groups[0].negatives).reduce(0) { sum, image in
+            let cost = model.configuration.family.cost(image.shape)
+            return sum + cost.tower + cost.connector
+        }
         func layout(isJoint: Bool) -> [GroupLayout.Batch] {
             GroupLayout(
                 data.groups[0], withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint
             ).batches
         }
-        facts.jointBytes = layout(isJoint: true).map { shape.activationBytes($0.layout) }.max() ?? 0
-        facts.streamingBytes = layout(isJoint: false).map { shape.activationBytes($0.layout) }.max() ?? 0
+        facts.jointBytes = layout(isJoint: true).map(scorer.activationBytes).max() ?? 0
+        facts.streamingBytes = layout(isJoint: false).map(scorer.activationBytes).max() ?? 0
         let batches = scorer.layout(data.groups[0], draw).batches
         facts.isJoint = batches.count == 1
         for batch in batches {
-            let operations = shape.operations(batch.layout, trainable: model.trainable)
+            let operations = scorer.operations(batch)
             facts.forward += operations.forward
             // Members one by one are run forward a second time.
             facts.step += operations.total + (facts.isJoint ? 0 : operations.forward)
@@ -112,6 +110,8 @@ struct GroupFacts: Codable {
     var streamingBytes = 0.0
     /// Which of the two the run will do.
     var isJoint = true
+    /// Operations of one pass of all of the group's pictures through the vision encoder.
+    var vision = 0.0
     /// Operations of a forward pass, and of the group's whole share of a step.
     var forward = 0.0
     var step = 0.0

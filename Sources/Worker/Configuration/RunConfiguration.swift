@@ -152,10 +152,13 @@ extension RunConfiguration {
         var resolved = trainable
         if let adapter = model.adapter, resolved.language == .lora || resolved.vision == .lora {
             resolved.lora = try LowRankAdapterFolder(adapter).settings
-            guard !resolved.lora.adaptsVision || resolved.vision == .lora else {
+            let adapts = resolved.lora.adaptsVision
+            guard adapts == (resolved.vision == .lora) else {
                 throw MISPError(
-                    "adapts the vision tower too, but trainable.vision is \(resolved.vision.rawValue)",
-                    at: adapter.relativePath, remedy: "set trainable.vision to lora")
+                    "\(adapts ? "adapts the vision tower too" : "does not adapt the vision tower"), but "
+                        + "trainable.vision is \(resolved.vision.rawValue)",
+                    at: adapter.relativePath,
+                    remedy: adapts ? "set trainable.vision to lora" : "set trainable.vision to frozen")
             }
         }
         return resolved

@@ -36,9 +36,22 @@ struct GroupGradient {
         if case .twoPass = draw.estimator { return make(false) }
         let joint = make(true)
         let fits = joint.batches.allSatisfy {
-            model.configuration.activationBytes($0.layout) <= Self.jointLimitBytes
+            activationBytes($0) <= Self.jointLimitBytes
         }
         return members == .joint || (members == .auto && fits) ? joint : make(false)
+    }
+
+    /// Of a batch's passes, with those of pictures whose way is trained.
+    func operations(_ batch: GroupLayout.Batch, withPictures: Bool = true) -> OperationCount {
+        let (shape, trainable) = (model.configuration, model.trainable)
+        let language = shape.operations(batch.layout, trainable: trainable)
+        return withPictures ? language + shape.operations(batch.shapes, trainable: trainable) : language
+    }
+
+    /// That a batch's forward pass keeps, roughly.
+    func activationBytes(_ batch: GroupLayout.Batch) -> Double {
+        model.configuration.activationBytes(batch.layout)
+            + model.configuration.activationBytes(batch.shapes, trainable: model.trainable)
     }
 
     /// β of the rewards β·h; where there is no reference there are none.

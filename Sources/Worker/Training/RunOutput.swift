@@ -84,10 +84,9 @@ final class RunOutput {
         guard isFirst else { return }
         let trainable = run.model.trainable
         var written: [String] = []
-        if trainable.language == .lora {
+        if trainable.language == .lora || trainable.vision == .lora {
             try LowRankAdapterFolder.write(
-                run.model.parameters, settings: trainable.lora, layers: run.model.configuration.text.layers,
-                baseModel: run.configuration.model.path.path, to: folder.appending(path: "adapter"))
+                run.model, baseModel: run.configuration.model.path.path, to: folder.appending(path: "adapter"))
             written.append("adapter")
         }
         if trainable.language == .full || trainable.projector == .full || trainable.vision == .full {

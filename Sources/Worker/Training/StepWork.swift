@@ -42,10 +42,10 @@ struct StepWork {
 
     init(_ indices: [Int], epoch: Int, data: PreparedData, _ gradient: GroupGradient) {
         groups = indices.map { Group($0, epoch: epoch, data: data, gradient) }
-        let model = gradient.model
         pieces = groups.enumerated().flatMap { index, group in
             group.batches.enumerated().map { batch, content in
-                let operations = model.configuration.operations(content.layout, trainable: model.trainable)
+                // Pictures of one size cost all groups the same, and decide nothing.
+                let operations = gradient.operations(content, withPictures: gradient.images.places.dependOnSize)
                 // Members one at a time are run forward twice.
                 let again = group.isSplit ? operations.forward : 0
                 return Piece(group: index, batch: batch, cost: operations.total + again)

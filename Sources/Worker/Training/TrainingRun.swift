@@ -165,7 +165,7 @@ extension TrainingRun {
         // The longest groups stand for all.
         let groups = train.groups.indices.sorted { size(train.groups[$0]) > size(train.groups[$1]) }.prefix(4)
         func bytes(_ batches: [GroupLayout.Batch]) -> Double {
-            batches.map { model.configuration.activationBytes($0.layout) }.max() ?? 0
+            batches.map(gradient.activationBytes).max() ?? 0
         }
         let draws = groups.map { ($0, train.draw($0, epoch: 0)) }
         let used = draws.map { bytes(gradient.layout(train.groups[$0], $1).batches) }.max() ?? 0

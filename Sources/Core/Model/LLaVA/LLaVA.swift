@@ -7,7 +7,7 @@ public struct LLaVA: ModelFamily {
     public static let modelTypes = ["llava"]
     public static let names = FamilyNames(
         imageMark: "<image>", pictureTokens: ["<image>"], tower: "vision_tower.", connector: "multi_modal_projector.",
-        languagePath: "model.language_model", towerPath: "model.vision_tower",
+        languageModule: "language_model", towerLayers: "vision_tower.encoder.",
         towerModules: ["q_proj", "k_proj", "v_proj", "out_proj", "o_proj", "fc1", "fc2"])
 
     /// `text_config`
@@ -120,6 +120,16 @@ extension LLaVA {
         let patches = (shape.height / vision.patchSide) * (shape.width / vision.patchSide)
         let features = patches + (vision.hasClassToken ? 1 : 0) - (dropsFirstRow ? 1 : 0)
         return VisionRows(patches: patches, features: features, language: features)
+    }
+
+    public func cost(_ shape: PictureShape) -> VisionCost {
+        let rows = rows(shape)
+        let tokens = rows.patches + (vision.hasClassToken ? 1 : 0)
+        var cost = vision.cost(pictures: 1, patches: rows.patches, tokens: tokens, layers: featureLayers.max() ?? 0)
+        let (inputs, width) = (vision.hiddenSize * featureLayers.count, text.hiddenSize)
+        cost.connector = 2 * Double(rows.language) * Double(inputs * width + width * width)
+        cost.connectorBytes = 4 * Double(rows.language) * Double(inputs + 3 * width)
+        return cost
     }
 
     public func encoder<A: Arithmetic>(

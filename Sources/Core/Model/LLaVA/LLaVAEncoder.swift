@@ -22,6 +22,10 @@ struct LLaVAEncoder<A: Arithmetic>: VisionEncoder {
         tower.forward(patches, images: shapes.count)
     }
 
+    func towerFeatures(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> Matrix<A.Element> {
+        tower.features(patches, images: shapes.count)
+    }
+
     func towerBackward(
         _ dFeatures: Matrix<A.Element>, _ saved: VisionTower<A>.Activations, _ gradient: Gradient<A.Element>
     ) {

@@ -80,6 +80,11 @@ struct CellEncoder<A: Arithmetic, Norm: RowNorm<A>, Network: RowNetwork<A>>: Vis
         return (x, TowerActivations(batch: batch, patch: savedPatch, layers: saved))
     }
 
+    func towerFeatures(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> Matrix<A.Element> {
+        let batch = batch(shapes)
+        return layers.reduce(patch.forward(patches.gathered(batch.order)).0) { $1.forward($0, batch).0 }
+    }
+
     func towerBackward(
         _ dFeatures: Matrix<A.Element>, _ saved: TowerActivations, _ gradient: Gradient<A.Element>
     ) {

@@ -9,8 +9,8 @@ public struct Qwen2VL: ModelFamily {
         pictureTokens: [
             "<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
         ],
-        tower: "visual.", connector: "visual.merger.", languagePath: "model.language_model",
-        towerPath: "model.visual.blocks",
+        tower: "visual.", connector: "visual.merger.", languageModule: "language_model",
+        towerLayers: "visual.blocks.",
         towerModules: ["qkv", "proj", "gate_proj", "up_proj", "down_proj", "fc1", "fc2"])
 
     /// `text_config`, or the same keys at the top.
@@ -169,6 +169,28 @@ extension Qwen2VL {
     func cells(_ shape: PictureShape) -> (height: Int, width: Int) {
         let side = vision.patchSide * vision.mergeSide
         return (shape.height / side, shape.width / side)
+    }
+
+    public func cost(_ shape: PictureShape) -> VisionCost {
+        let grid = CellGrid(self, shape)
+        let (cells, rows, width) = (Double(grid.count), grid.count * grid.patches, vision.width)
+        let network = (vision.activation == nil ? 3 : 2) * vision.inner
+        let windowed = grid.windows.reduce(0.0) { sum, cells in
+            let patches = Double(cells.count * grid.patches)
+            return sum + patches * patches
+        }
+        let whole = (0..<vision.depth).count { vision.windowSide == nil || vision.wholeLayers.contains($0) }
+        var cost = VisionCost()
+        cost.tower = 2 * Double(rows) * Double(6 * vision.patchSide * vision.patchSide * width)
+        for (layers, pairs) in [(whole, Double(rows) * Double(rows)), (vision.depth - whole, windowed)] {
+            cost.addLayers(
+                layers, rows: rows, weights: 4 * width * width + width * network, pairs: pairs, width: width,
+                kept: 9 * width + network)
+        }
+        let joined = width * grid.patches
+        cost.connector = 2 * cells * Double(joined * joined + joined * vision.output)
+        cost.connectorBytes = 4 * cells * Double(4 * joined)
+        return cost
     }
 
     /// A placeholder a cell. Time stands still over a picture; what follows it stands behind its longer side.

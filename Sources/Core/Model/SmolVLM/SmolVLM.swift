@@ -8,7 +8,8 @@ public struct SmolVLM: ModelFamily {
     public static let names = FamilyNames(
         imageMark: "<image>",
         pictureTokens: ["<image>", "<video>", around, whole] + places(rows: 6, columns: 6),
-        tower: "vision_model.", connector: "connector.", languagePath: "text_model", towerPath: "vision_model.encoder",
+        tower: "vision_model.", connector: "connector.", languageModule: "text_model",
+        towerLayers: "vision_model.encoder.",
         towerModules: ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"])
     private static let around = "<fake_token_around_image>"
     private static let whole = "<global-img>"
@@ -45,7 +46,19 @@ public struct SmolVLM: ModelFamily {
             throw root["scale_factor"].failure("is \(scale), which does not divide \(vision.grid) patches a side")
         }
         imageToken = try root["image_token_id"].tokenID(default: 128_257)
+        guard vision.grid <= Self.mostGrid, !Self.unevenGrids.contains(vision.grid) else {
+            throw root["vision_config"]["image_size"].failure(
+                "makes \(vision.grid) patches a side, for which transformers gives two patches one position",
+                remedy: "use a checkpoint with 26, 27 or 32, as SmolVLM and Idefics3 have")
+        }
     }
+
+    /// transformers finds a patch's position by comparing i·(1/n) with k/n in float32. For these n up to the largest
+    /// (torch 2.13) rounding sends two patches to one position, and which ones depends on the processor.
+    private static let unevenGrids: Set<Int> = [
+        19, 25, 29, 31, 38, 40, 41, 43, 47, 49, 50, 54, 55, 58, 59, 61, 62,
+    ]
+    private static let mostGrid = 64
 
     /// Rows of a tile.
     private var tileRows: Int { vision.grid / scale * (vision.grid / scale) }
@@ -76,22 +89,31 @@ public struct SmolVLM: ModelFamily {
             tokens += [Int32](repeating: Int32(clamping: imageToken), count: tileRows)
         }
         if shape.tiles > 1 {
-            let lineBreak = tokenizer.encode("\n", addSpecialTokens: false)
             for row in 1...shape.tileRows {
                 for column in 1...shape.tileColumns {
                     try append(Self.around)
                     try append("<row_\(row)_col_\(column)>")
                     appendFeatures()
                 }
-                tokens += lineBreak
+                // What stands between two special tokens is one text.
+                let text = row < shape.tileRows ? "\n" : "\n\n"
+                tokens += tokenizer.encode(text, addSpecialTokens: false)
             }
-            tokens += lineBreak
         }
         try append(Self.around)
         try append(Self.whole)
         appendFeatures()
         try append(Self.around)
         return PicturePlace(tokens: tokens, featureRows: features)
+    }
+
+    public func cost(_ shape: PictureShape) -> VisionCost {
+        let patches = vision.grid * vision.grid
+        var cost = vision.cost(pictures: shape.tiles, patches: patches, tokens: patches, layers: vision.layers)
+        let (rows, joined) = (Double(rows(shape).language), vision.hiddenSize * scale * scale)
+        cost.connector = 2 * rows * Double(joined * text.hiddenSize)
+        cost.connectorBytes = 4 * rows * Double(joined + text.hiddenSize)
+        return cost
     }
 
     public func encoder<A: Arithmetic>(
@@ -105,8 +127,7 @@ public struct SmolVLM: ModelFamily {
         let tower = try builder.visionTower(
             vision, root: "vision_model", featureLayers: [vision.layers], dropsFirstRow: false,
             pixels: (vision.imageSide, vision.imageSide), trainsPostNorm: trainsTower)
-        return TileEncoder(
-            family: self, tower: tower, connector: connector, isTowerTrained: builder.trainable.vision != .frozen)
+        return TileEncoder(family: self, tower: tower, connector: connector)
     }
 }
 

@@ -6,7 +6,6 @@ struct TileEncoder<A: Arithmetic>: VisionEncoder {
     let tower: VisionTower<A>
     /// From s²·C to the language model's width.
     let connector: Linear<A>
-    let isTowerTrained: Bool
 
     /// What the tower's backward pass needs.
     struct TowerActivations {
@@ -14,6 +13,7 @@ struct TileEncoder<A: Arithmetic>: VisionEncoder {
         let norm: LayerNorm<A>.Activations
     }
 
+    var isTowerTrained: Bool { tower.isTrained }
     var isConnectorTrained: Bool { connector.isTrained }
     var patchWidth: Int { tower.patch.weight.columns }
     var featureWidth: Int { family.vision.hiddenSize }
@@ -37,6 +37,10 @@ struct TileEncoder<A: Arithmetic>: VisionEncoder {
         let (states, saved) = tower.forward(patches, images: shapes.reduce(0) { $0 + $1.tiles })
         let (features, savedNorm) = tower.postNorm.forward(states)
         return (features, TowerActivations(tower: saved, norm: savedNorm))
+    }
+
+    func towerFeatures(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> Matrix<A.Element> {
+        tower.postNorm.forward(tower.features(patches, images: shapes.reduce(0) { $0 + $1.tiles })).0
     }
 
     func towerBackward(
