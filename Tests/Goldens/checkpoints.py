@@ -48,7 +48,7 @@ def randomize(model: torch.nn.Module, seed: int) -> None:
         if parameter.dim() == 0:
             continue
         noise = torch.from_numpy(random.standard_normal(parameter.shape)).float()
-        if "norm" in name and name.endswith("weight") or "lambda1" in name:
+        if re.search(r"(norm|ln_q).*weight$", name) or "lambda1" in name:
             value = 1 + 0.2 * noise
         elif name.endswith("bias"):
             value = 0.1 * noise
@@ -208,7 +208,7 @@ def gradients(reference: Reference, key_of, group_index: int = 1) -> dict:
         (coefficients[name] * reference.log_probability(*sequence)).backward()
     tensors = {}
     for name, p in reference.model.named_parameters():
-        exact = p.grad is not None and "vision_tower" in name and name.endswith("k_proj.bias")
+        exact = p.grad is not None and re.search(r"vision_(tower|model)\..*k_proj\.bias$", name)
         tensors[key_of(name)] = None if p.grad is None else summary(torch.zeros_like(p) if exact else p.grad, 3)
     reference.model.zero_grad()
     return dict(group=group["id"], coefficients=coefficients, tensors=tensors)

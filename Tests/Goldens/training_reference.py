@@ -20,10 +20,16 @@ PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "
 SETTINGS = dict(betas=[0.9, 0.999], eps=1e-8, max_grad_norm=1.0, groups_per_step=2, shuffle=False)
 
 
-def initial_adapter(reference: Reference, folder: pathlib.Path, seed: int) -> None:
-    """r = 4, alpha = 8 on the language model alone; A ~ N(0, 1/fan_in) and B = 0, as a run starts."""
+def targets(part: str, modules: list[str]) -> str:
+    """A pattern, since a bare `q_proj` would match the vision tower's modules too."""
+    return rf".*{part}.*\.({'|'.join(modules)})"
+
+
+def initial_adapter(reference: Reference, folder: pathlib.Path, seed: int,
+                    pattern: str = targets("language_model", PROJECTIONS)) -> None:
+    """r = 4, alpha = 8, by default on the language model alone; A ~ N(0, 1/fan_in) and B = 0, as a run starts."""
     config = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, bias="none", task_type="CAUSAL_LM",
-                        target_modules=rf".*language_model.*\.({'|'.join(PROJECTIONS)})")
+                        target_modules=pattern)
     model = get_peft_model(copy.deepcopy(reference.model), config)
     generator = torch.Generator().manual_seed(seed)
     for name, parameter in sorted(model.named_parameters()):
