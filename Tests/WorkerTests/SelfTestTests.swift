@@ -52,7 +52,7 @@ import Worker
         for (body, part) in [
             ({ try SelfTest.checkLoss(0.7, expected: 0.6931, tolerance: 1e-4, at: "g7") }, "0.7"),
             ({ try SelfTest.checkLoss(.nan, expected: 0.6931, tolerance: 1e-4, at: "g7") }, "nan"),
-            ({ try SelfTest.checkFeatures(577, placeholders: 576, at: "g7") }, "577 features for 576"),
+            ({ try SelfTest.checkFeatures(577, expected: 576, at: "g7") }, "577 features for 576"),
             ({ try SelfTest.checkScored(targets: 0, at: "g7") }, "no token"),
         ] as [(() throws -> Void, String)] {
             let error = #expect(throws: MISPError.self) { try body() }

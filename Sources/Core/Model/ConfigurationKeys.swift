@@ -88,7 +88,7 @@ extension KeyTable {
         read: ["rope_theta", "rope_type", "type"], fixed: ["factor": [1], "partial_rotary_factor": [1]])
 
     /// The same with three positions a row.
-    static let sectionedRotary = KeyTable(read: ["mrope_section"]).adding(rotary)
+    package static let sectionedRotary = KeyTable(read: ["mrope_section"]).adding(rotary)
 
     /// What every vision tower's configuration has.
     static let tower = KeyTable(read: [

@@ -8,12 +8,11 @@ import Testing
     private func requests<A: Arithmetic>(
         _ checkpoint: CheckpointGolden, _ model: VisionLanguageModel<A>
     ) throws -> [Generator<A>.Request] {
-        let (height, width) = checkpoint.folder.pixels
-        return try checkpoint.groups().map { group in
-            let pixels = try checkpoint.pixels(group.image.path)
+        try checkpoint.groups().map { group in
+            let picture = try checkpoint.picture(group.image.source.path)
             return .init(
-                key: group.id, prompt: group.prompt,
-                features: model.fixedPart(of: pixels, height: height, width: width))
+                key: group.id, prompt: group.prompt.tokens(group.image.place),
+                features: model.encoder.input(picture).fixedPart)
         }
     }
 

@@ -42,12 +42,12 @@ import Testing
 
                 var unscaled = configuration
                 (unscaled.rescaleFactor, unscaled.mean, unscaled.standardDeviation) = (nil, nil, nil)
-                let bytes = try ImageProcessor(unscaled)(image).map { UInt8($0) }
+                let bytes = try ImageProcessor(unscaled).process(image).map { UInt8($0) }
                 #expect(ImageGoldens.checksum(bytes) == expected.checksum, label)
 
                 let processor = try ImageProcessor(configuration)
                 #expect([3, processor.height, processor.width] == expected.shape, label)
-                let values = processor(image)
+                let values = processor.process(image)
                 let indices = ImageGoldens.sampleIndices(of: values.count, count: expected.samples.count)
                 for (index, sample) in zip(indices, expected.samples) {
                     #expect(values[index] == Float(sample), label)

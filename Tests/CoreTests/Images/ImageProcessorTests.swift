@@ -91,7 +91,7 @@ import Testing
     @Test func extremeAspectRatiosStaySmall() throws {
         let processor = try ImageProcessor(configuration(#"{"image_processor_type": "CLIPImageProcessor"}"#))
         let image = RGBImage(width: 1, height: 40_000, pixels: Array(repeating: 255, count: 120_000))
-        let values = processor(image)
+        let values = processor.process(image)
         #expect(values.count == 3 * 224 * 224)
         #expect(values.allSatisfy { $0 > 1.9 && $0 < 2.2 })
     }

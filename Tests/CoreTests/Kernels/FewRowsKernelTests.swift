@@ -76,18 +76,18 @@ import Testing
         let checkpoint = try CheckpointGolden(name)
         let model = try checkpoint.model(CheckpointGolden.frozen)
         let groups = try checkpoint.groups()
-        let (height, width) = checkpoint.folder.pixels
+        let prompts = groups.map { $0.prompt.tokens($0.image.place) }
         func logits(_ count: Int, threads: Int) throws -> Matrix<Float> {
-            let tokens = groups[0].prompt.tokens.filter { Int($0) < model.language.embedding.rows }
+            let tokens = prompts[0].tokens.filter { Int($0) < model.language.embedding.rows }
             let inputs = model.language.embed(Array(tokens.prefix(count)))
             let cache = model.language.makeCache(capacity: count)
             return model.language.decode(inputs, [.init(rows: 0..<count, cache: cache)], threads: threads)
         }
         for count in [1, 6] { #expect(try sameBits(logits(count, threads: 1), logits(count, threads: 3))) }
-        let requests = try groups.map { group in
+        let requests = try zip(groups, prompts).map { group, prompt in
             Generator<Vector>.Request(
-                key: group.id, prompt: group.prompt,
-                features: model.fixedPart(of: try checkpoint.pixels(group.image.path), height: height, width: width))
+                key: group.id, prompt: prompt,
+                features: model.encoder.input(try checkpoint.picture(group.image.source.path)).fixedPart)
         }
         let answers = try [1, 3].map { threads in
             try Generator(model, sampler: TokenSampler(), stops: [], limit: 20, threads: threads).answers(requests)

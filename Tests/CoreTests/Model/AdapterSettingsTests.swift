@@ -78,7 +78,7 @@ import Testing
         ("layers.0.mlp.up_proj.lora_A.weight", "layers.0.mlp.up_proj.lora_magnitude_vector", "is DoRA"),
         ("layers.0.mlp.up_proj.lora_A.weight", "embed_tokens.lora_embedding_A", "is adapted embeddings"),
         ("layers.0.mlp.up_proj.lora_A.weight", "layers.0.mlp.up_proj.base_layer.bias", "is no part of plain LoRA"),
-        ("model.language_model.", "model.vision_tower.", "adapts the vision tower"),
+        ("model.language_model.", "model.vision_tower.", "adapts vision_tower.layers."),
         ("model.language_model.layers.0.mlp.up_proj", "model.multi_modal_projector.linear_1", "adapts the projector"),
         ("model.model.language_model.layers.0.mlp.up_proj", "model.lm_head", "adapts lm_head"),
     ])

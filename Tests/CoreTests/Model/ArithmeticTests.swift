@@ -27,15 +27,12 @@ import Testing
     where A.Element == Float {
         let shape = try SmallModels.configuration(
             vision: one.vision, layers: one.layers, select: one.select, tied: one.tied, text: one.text, more: one.more)
+        let square = PictureShape(height: one.side, width: one.side)
         let model = try VisionLanguageModel<A>(
-            shape, from: RandomTensors(seed: 3, deviation: 0.5), pixels: (one.side, one.side),
-            trainable: one.trainable, seed: 5)
+            shape, from: RandomTensors(seed: 3, deviation: 0.5), common: square, trainable: one.trainable, seed: 5)
         let (store, count) = (model.parameters, model.parameters.count)
-        let images = (0..<2).map {
-            model.fixedPart(
-                of: SmallModels.pixels($0, height: one.side, width: one.side), height: one.side, width: one.side)
-        }
-        let layout = SmallModels.layout(imageRows: model.imageRows(height: one.side, width: one.side))
+        let images = (0..<2).map { model.encoder.input(SmallModels.picture($0, square)) }
+        let layout = SmallModels.layout(imageRows: model.encoder.rows(square).language)
         let moments = Matrix<Float>(zeros: 2, count)
         var training = Training(initial: Array(UnsafeBufferPointer(start: store.values, count: count)))
         for step in 1...Self.steps {

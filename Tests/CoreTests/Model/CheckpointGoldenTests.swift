@@ -14,7 +14,7 @@ import Testing
         #expect(groups.map(\.id) == (try expected.map { try $0["id"].string() }))
         for (group, golden) in zip(groups, expected) {
             func ids(_ key: String) throws -> [Int32] { try golden[key].array().map { Int32(try $0.int()) } }
-            #expect(group.prompt.tokens == (try ids("prompt")), "\(group.id)")
+            #expect(group.prompt.tokens(group.image.place).tokens == (try ids("prompt")), "\(group.id)")
             #expect(group.chosen.tokens == (try ids("chosen")), "\(group.id)")
             #expect((group.rejected != nil) == golden["rejected"].isPresent, "\(group.id)")
             if let rejected = group.rejected { #expect(rejected.tokens == (try ids("rejected")), "\(group.id)") }
@@ -24,13 +24,14 @@ import Testing
     @Test(arguments: CheckpointGolden.names) func picturesAndFeatures(name: String) throws {
         let checkpoint = try CheckpointGolden(name)
         let model = try checkpoint.model(CheckpointGolden.frozen)
-        let (height, width) = checkpoint.folder.pixels
-        #expect(model.imageRows(height: height, width: width) == (try checkpoint.json["image_tokens"].int()))
+        let shape = try #require(checkpoint.folder.processor.commonShape)
+        #expect(model.encoder.rows(shape).language == (try checkpoint.json["image_tokens"].int()))
         for (path, _) in try checkpoint.json["images"].object().members {
             let golden = checkpoint.json["images"][path]
-            let pixels = try checkpoint.pixels(checkpoint.url.appending(path: path).path)
-            #expect(try TensorSummary(golden["pixels"]).difference(pixels) < 1e-6, "\(path)")
-            let features = model.fixedPart(of: pixels, height: height, width: width).elements
+            let picture = try checkpoint.picture(checkpoint.url.appending(path: path).path)
+            #expect(picture.shape == shape)
+            #expect(try TensorSummary(golden["pixels"]).difference(picture.values) < 1e-6, "\(path)")
+            let features = model.encoder.input(picture).fixedPart.elements
             #expect(try TensorSummary(golden["features"]).difference(features) < 1e-4, "\(path)")
         }
     }
@@ -129,8 +130,8 @@ import Testing
             var (image, response) = (group.image, group.chosen)
             if case .negative(let index) = sequence { image = group.negatives[index] }
             if case .rejected = sequence { response = group.rejected ?? WeightedTokens([]) }
-            var batch = Batch(images: [image], sequences: [sequence])
-            batch.layout.append(group.prompt, image: 0, responses: [response])
+            var batch = Batch(images: [image.source], sequences: [sequence])
+            batch.layout.append(group.prompt.tokens(image.place), image: 0, responses: [response])
             return batch
         }
     }

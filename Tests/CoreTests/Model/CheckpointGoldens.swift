@@ -22,28 +22,25 @@ struct CheckpointGolden {
 
     func model<A: Arithmetic>(_ trainable: Trainable, as: A.Type = Vector.self) throws -> VisionLanguageModel<A> {
         try VisionLanguageModel(
-            folder.configuration, from: TensorCatalog(folder: url), pixels: folder.pixels, trainable: trainable, seed: 0
-        )
+            folder.configuration, from: TensorCatalog(folder: url), common: folder.processor.commonShape,
+            trainable: trainable, seed: 0)
     }
 
     func groups() throws -> [EncodedGroup] {
-        let encoder = try GroupEncoder(
-            folder, template: PromptTemplate(json["template_name"].string()), imageRows: json["image_tokens"].int())
+        let encoder = try GroupEncoder(folder, template: PromptTemplate(json["template_name"].string()))
         return try PreferenceGroup.read(contentsOf: url.appending(path: "groups.jsonl"), images: url).map {
             try encoder.encode($0, at: "groups.jsonl")
         }
     }
 
-    func pixels(_ path: String) throws -> [Float] {
-        folder.imageProcessor.process(try RGBImage(contentsOf: URL(filePath: path), transparency: .drop))
+    func picture(_ path: String) throws -> ProcessedPicture {
+        try folder.processor.picture(RGBImage(contentsOf: URL(filePath: path), transparency: .drop))
     }
 
     func run<A: Arithmetic>(
         _ layout: SequenceLayout, images sources: [ImageSource], _ model: VisionLanguageModel<A>
     ) throws -> ([Double], VisionLanguageModel<A>.Activations) {
-        let images = try sources.map {
-            model.fixedPart(of: try pixels($0.path), height: folder.pixels.height, width: folder.pixels.width)
-        }
+        let images = try sources.map { model.encoder.input(try picture($0.path)) }
         return model.forward(layout, images: images)
     }
 

@@ -11,7 +11,8 @@ struct ConfigurationObject: Sendable, CustomTestStringConvertible {
     var path: [String] = []
     let root: JSON
     let read: @Sendable (JSONField) throws -> Void
-    /// Keys that are read only where another one is absent, so that a wrong value may pass.
+    /// Keys that are read only where another one is absent, or in other objects of the table, so that a wrong value may
+    /// pass.
     var unread: Set<String> = []
 
     var testDescription: String { name }
@@ -38,7 +39,7 @@ struct ConfigurationObject: Sendable, CustomTestStringConvertible {
             Self(
                 name: "LLaVA", table: .llava, root: Self.model(text: "llama", vision: "clip_vision_model"), read: model)
         ]
-        for (type, table) in KeyTable.text.sorted(by: { $0.key < $1.key }) {
+        for (type, table) in [("llama", KeyTable.llama), ("mistral", .mistral), ("qwen2", .qwen2)] {
             all.append(
                 Self(
                     name: type, table: table, path: ["text_config"],
@@ -77,8 +78,77 @@ struct ConfigurationObject: Sendable, CustomTestStringConvertible {
                 name: "processor", table: .processor, root: ["image_processor": pictures],
                 read: { _ = try ImageProcessorConfiguration(ofProcessor: $0) }),
         ]
-        return all
+        return all + Self.qwen2VL + Self.smolVLM
     }()
+}
+
+/// The families beside LLaVA.
+extension ConfigurationObject {
+    /// The decoder's class has heads of 128 channels, and C = 8192.
+    private static let sections: JSON = ["mrope_section": [16, 24, 24]]
+
+    fileprivate static let qwen2VL: [ConfigurationObject] = {
+        let model: @Sendable (JSONField) throws -> Void = { _ = try ModelConfiguration($0) }
+        let flat: JSON = [
+            "model_type": "qwen2_vl", "rope_scaling": Self.sections, "vision_config": ["hidden_size": 8192],
+        ]
+        let nested: JSON = [
+            "model_type": "qwen2_5_vl", "text_config": ["rope_parameters": Self.sections],
+            "vision_config": ["out_hidden_size": 8192, "rope_parameters": ["rope_theta": 10000]],
+        ]
+        return [
+            Self(name: "Qwen2-VL", table: .qwen2VLFlat, root: flat, read: model),
+            Self(name: "Qwen2.5-VL", table: .qwen2VLNested, root: nested, read: model),
+            Self(
+                name: "Qwen2.5-VL's text", table: .qwen2VLText, path: ["text_config"], root: nested, read: model,
+                unread: ["model_type"]),
+            Self(
+                name: "mrope_section", table: .sectionedRotary, path: ["text_config", "rope_parameters"], root: nested,
+                read: model),
+            Self(
+                name: "Qwen2-VL's tower", table: .qwen2Vision, path: ["vision_config"], root: flat, read: model,
+                unread: ["model_type"]),
+            Self(
+                name: "Qwen2.5-VL's tower", table: .qwen25Vision, path: ["vision_config"], root: nested, read: model,
+                unread: ["model_type"]),
+            Self(
+                name: "axial positions", table: .axialRotary, path: ["vision_config", "rope_parameters"], root: nested,
+                read: model),
+            Self(
+                name: "cells", table: .cellProcessor, root: ["image_processor_type": "Qwen2VLImageProcessor"],
+                read: Self.reading { try Qwen2VL.processor($0, PictureSettings()) },
+                unread: ["feature_extractor_type"]),
+        ]
+    }()
+
+    fileprivate static let smolVLM: [ConfigurationObject] = [
+        Self(
+            name: "SmolVLM", table: .smolVLM,
+            root: [
+                "model_type": "smolvlm", "text_config": ["rms_norm_eps": 1e-5], "vision_config": ["image_size": 256],
+            ],
+            read: { _ = try ModelConfiguration($0) }),
+        Self(
+            name: "tiles", table: .tileProcessor, root: ["image_processor_type": "SmolVLMImageProcessor"],
+            read: Self.reading { try SmolVLM.processor($0, PictureSettings()) }, unread: ["feature_extractor_type"]),
+    ]
+
+    /// Reads a preprocessor_config.json as processors do, from a model's folder.
+    private static func reading(
+        _ processor: @escaping @Sendable (URL) throws -> any PictureProcessor
+    ) -> @Sendable (JSONField) throws -> Void {
+        { field in
+            let folder = try TemporaryFolder()
+            let file = folder["preprocessor_config.json"]
+            try Data((field.value ?? .null).description.utf8).write(to: file)
+            do {
+                _ = try processor(folder.url)
+            } catch let error as MISPError {
+                throw MISPError(
+                    error.what, at: error.place?.replacing(file.relativePath, with: field.file), remedy: error.remedy)
+            }
+        }
+    }
 }
 
 extension JSON {

@@ -9,6 +9,10 @@ import Testing
         try ModelConfiguration(JSONField(JSON(parsing: text), file: "config.json"))
     }
 
+    private func llava(_ configuration: ModelConfiguration) throws -> LLaVA {
+        try #require(configuration.family as? LLaVA)
+    }
+
     /// As the published checkpoints and both generations of transformers write them.
     @Test(arguments: [
         // LLaVA-1.5, first conversion
@@ -69,16 +73,17 @@ import Testing
     ])
     func publishedConfigurationsAreAccepted(text: String) throws {
         let configuration = try read(text)
-        #expect(configuration.vision.layers >= 24)
+        #expect(try llava(configuration).vision.layers >= 24)
         #expect(configuration.text.windows.count == configuration.text.layers)
     }
 
     @Test func aModelWithoutAVisionConfigurationHasLLaVAs() throws {
-        let vision = try read(#"{"model_type": "llava", "text_config": {}}"#).vision
+        let vision = try llava(read(#"{"model_type": "llava", "text_config": {}}"#)).vision
         #expect(vision.architecture == .clip && vision.hiddenSize == 1024 && vision.intermediateSize == 4096)
         #expect(vision.layers == 24 && vision.heads == 16 && vision.imageSide == 336 && vision.patchSide == 14)
         // An empty one has its own class's defaults.
-        #expect(try read(#"{"model_type": "llava", "text_config": {}, "vision_config": {}}"#).vision.hiddenSize == 768)
+        let empty = try llava(read(#"{"model_type": "llava", "text_config": {}, "vision_config": {}}"#)).vision
+        #expect(empty.hiddenSize == 768)
     }
 
     private func text(_ settings: String) throws -> TextConfiguration {

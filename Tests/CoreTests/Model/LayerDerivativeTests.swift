@@ -105,7 +105,7 @@ import Testing
 
     @Test(arguments: Activation.allCases.filter { $0 != .relu }) func projector(activation: Activation) throws {
         let model = try LayerModel(projector: activation.rawValue).build()
-        model.projectorProbe().checkDerivatives(at: input(4, 8), "projector with \(activation)")
+        try model.projectorProbe().checkDerivatives(at: input(4, 8), "projector with \(activation)")
     }
 
     @Test func tokenLogProbability() throws {

@@ -111,12 +111,17 @@ struct LayerModel {
                "layer_norm_eps": \(visionNormEpsilon)}}
             """
         return try VisionLanguageModel(
-            ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json")), from: tensors, pixels: (4, 4),
+            ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json")), from: tensors,
+            common: PictureShape(height: 4, width: 4),
             trainable: Trainable(language: .full, projector: .full, vision: .full), seed: 0)
     }
 }
 
 extension VisionLanguageModel where A == DoublePrecision {
+    private var llava: LLaVAEncoder<DoublePrecision> {
+        get throws { try #require(encoder as? LLaVAEncoder<DoublePrecision>) }
+    }
+
     private func slots(_ prefix: String) -> [ParameterSlot] { parameters.slots.filter { $0.name.hasPrefix(prefix) } }
 
     func gatedNetworkProbe() -> LayerProbe {
@@ -155,8 +160,8 @@ extension VisionLanguageModel where A == DoublePrecision {
         }
     }
 
-    func visionLayerProbe(_ segments: [AttentionSegment]) -> LayerProbe {
-        let part = tower.layers[0]
+    func visionLayerProbe(_ segments: [AttentionSegment]) throws -> LayerProbe {
+        let part = try llava.tower.layers[0]
         return LayerProbe(parameters, slots: slots("vision_tower.encoder.")) { x in
             let (y, saved) = part.forward(x, segments)
             return (
@@ -169,8 +174,8 @@ extension VisionLanguageModel where A == DoublePrecision {
         }
     }
 
-    func projectorProbe() -> LayerProbe {
-        let part = projector
+    func projectorProbe() throws -> LayerProbe {
+        let part = try llava.projector
         return LayerProbe(parameters, slots: slots("multi_modal_projector.")) { x in
             let (y, saved) = part.forward(x)
             return (

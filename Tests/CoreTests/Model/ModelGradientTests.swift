@@ -51,17 +51,14 @@ import Testing
         let shape = try SmallModels.configuration(
             vision: one.vision, layers: one.layers, select: one.select, tied: one.tied, text: one.text,
             more: one.more)
+        let square = PictureShape(height: one.side, width: one.side)
         let model = try VisionLanguageModel<DoublePrecision>(
-            shape, from: RandomTensors(seed: 3, deviation: 0.5), pixels: (one.side, one.side),
-            trainable: one.trainable, seed: 5)
+            shape, from: RandomTensors(seed: 3, deviation: 0.5), common: square, trainable: one.trainable, seed: 5)
         let store = model.parameters
         var random = KeyedRandom(7, "test")
         for i in 0..<store.count { store.values[i] += 0.1 * random.normal() }
-        let images = (0..<2).map {
-            model.fixedPart(
-                of: SmallModels.pixels($0, height: one.side, width: one.side), height: one.side, width: one.side)
-        }
-        let layout = SmallModels.layout(imageRows: model.imageRows(height: one.side, width: one.side))
+        let images = (0..<2).map { model.encoder.input(SmallModels.picture($0, square)) }
+        let layout = SmallModels.layout(imageRows: model.encoder.rows(square).language)
         let coefficients = [0.7, -1.1, 0.4]
         func objective() -> Double {
             zip(model.forward(layout, images: images).0, coefficients).reduce(0) { $0 + $1.0 * $1.1 }
@@ -88,19 +85,19 @@ import Testing
     /// Token weights and the divergence from another model's distributions, as CHiP has them.
     @Test func weightsAndDivergence() throws {
         let shape = try SmallModels.configuration(vision: "clip_vision_model")
+        let square = PictureShape(height: 6, width: 6)
         func model(_ seed: UInt64) throws -> VisionLanguageModel<DoublePrecision> {
             try VisionLanguageModel<DoublePrecision>(
-                shape, from: RandomTensors(seed: seed, deviation: 0.5), pixels: (6, 6),
+                shape, from: RandomTensors(seed: seed, deviation: 0.5), common: square,
                 trainable: Trainable(language: .full), seed: 5)
         }
         let (policy, reference) = (try model(3), try model(4))
-        let pixels = SmallModels.pixels(0, height: 6, width: 6)
-        func images(_ model: VisionLanguageModel<DoublePrecision>) -> [Matrix<Double>] {
-            [model.fixedPart(of: pixels, height: 6, width: 6)]
+        let picture = SmallModels.picture(0, square)
+        func images(_ model: VisionLanguageModel<DoublePrecision>) -> [VisionInput<DoublePrecision>] {
+            [model.encoder.input(picture)]
         }
-        let rows = policy.imageRows(height: 6, width: 6)
-        let prompt = PromptTokens(
-            tokens: [1, 3] + [Int32](repeating: 9, count: rows) + [4], imageRows: 2..<2 + rows)
+        let rows = policy.encoder.rows(square).language
+        let prompt = PromptTokens(before: [1, 3], PicturePlace(rows: rows, token: 9), after: [4])
         func layout(_ responses: [WeightedTokens]) -> SequenceLayout {
             var layout = SequenceLayout()
             layout.append(prompt, image: 0, responses: responses)

@@ -19,16 +19,15 @@ enum SmallModels {
         return try ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json"))
     }
 
-    static func pixels(_ seed: UInt64, height: Int, width: Int) -> [Float] {
+    static func picture(_ seed: UInt64, _ shape: PictureShape) -> ProcessedPicture {
         var random = KeyedRandom(seed, "pixels")
-        return (0..<3 * height * width).map { _ in Float(random.normal()) }
+        return ProcessedPicture((0..<shape.count).map { _ in Float(random.normal()) }, shape: shape)
     }
 
     /// Two images; one prompt with two responses, one with one.
     static func layout(imageRows: Int) -> SequenceLayout {
         var layout = SequenceLayout()
-        let prompt = PromptTokens(
-            tokens: [1, 3] + [Int32](repeating: 9, count: imageRows) + [4, 5], imageRows: 2..<2 + imageRows)
+        let prompt = PromptTokens(before: [1, 3], PicturePlace(rows: imageRows, token: 9), after: [4, 5])
         layout.append(prompt, image: 0, responses: [[6, 7, 2], [8, 2]])
         layout.append(prompt, image: 1, responses: [[6, 7, 2]])
         return layout

@@ -29,7 +29,7 @@ import Testing
     ) throws -> VisionLanguageModel<A> {
         try VisionLanguageModel(
             configuration(checkpoint, changes), from: TensorCatalog(folder: checkpoint.url),
-            pixels: checkpoint.folder.pixels, trainable: CheckpointGolden.frozen, seed: 0)
+            common: checkpoint.folder.processor.commonShape, trainable: CheckpointGolden.frozen, seed: 0)
     }
 
     @Test func slidingWindows() throws {
@@ -49,11 +49,11 @@ import Testing
         try each("windows") { checkpoint, one in
             let model: VisionLanguageModel<Vector> = try model(checkpoint, one["settings"])
             let group = try #require(try checkpoint.groups().first)
-            let (height, width) = checkpoint.folder.pixels
-            let features = model.fixedPart(of: try checkpoint.pixels(group.image.path), height: height, width: width)
+            let features = model.encoder.input(try checkpoint.picture(group.image.source.path)).fixedPart
+            let prompt = group.prompt.tokens(group.image.place)
             let cache = model.language.makeCache(capacity: 4)
-            var inputs = model.language.embed(group.prompt.tokens)
-            inputs.rows(group.prompt.imageRows).copyElements(of: features)
+            var inputs = model.language.embed(prompt.tokens)
+            inputs.rows(try #require(prompt.imageRows.first)).copyElements(of: features)
             var tokens: [Int32] = []
             for _ in 0..<24 {
                 let logits = model.language.decode(inputs, [.init(rows: 0..<inputs.rows, cache: cache)])
@@ -116,8 +116,7 @@ import Testing
             let adapter = try LowRankAdapterFolder(read.url)
             let model = try checkpoint.model(Trainable(lora: adapter.settings))
             try adapter.load(into: model)
-            try LowRankAdapterFolder.write(
-                model.parameters, settings: adapter.settings, layers: 2, baseModel: "..", to: written.url)
+            try LowRankAdapterFolder.write(model, baseModel: "..", to: written.url)
             let again = try LowRankAdapterFolder(written.url)
             for (path, shape) in try #require(adapter.settings.parts) {
                 let other = try #require(again.settings.shape(of: path))

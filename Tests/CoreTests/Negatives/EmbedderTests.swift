@@ -112,11 +112,12 @@ import Testing
         let embedder = try VisionEmbedder(folder: url)
         let checkpoint = try CheckpointGolden(name)
         let model = try checkpoint.model(CheckpointGolden.frozen)
-        let (height, width) = checkpoint.folder.pixels
         let file = url.appending(path: "images/wide.jpg")
-        let patches = model.tower.patches(of: try checkpoint.pixels(file.path), height: height, width: width)
-        let features = model.tower.forward(patches, images: 1).0
-        let embedding = embedder.embed(try RGBImage(contentsOf: file))
+        let picture = try checkpoint.picture(file.path)
+        let features = model.encoder.features(picture)
+        #expect(features.columns == model.encoder.featureWidth)
+        #expect(features.rows == model.encoder.rows(picture.shape).features)
+        let embedding = try embedder.embed(RGBImage(contentsOf: file))
         #expect(embedding.columns == embedder.imageWidth && embedding.columns == features.columns)
         check(embedding, isMeanOf: features)
 

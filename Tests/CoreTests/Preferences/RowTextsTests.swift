@@ -164,7 +164,7 @@ import Testing
     func oneEndOfSequence(name: String, end: String) throws {
         let checkpoint = try CheckpointGolden(name)
         let encoder = try GroupEncoder(
-            checkpoint.folder, template: PromptTemplate(checkpoint.json["template_name"].string()), imageRows: 4)
+            checkpoint.folder, template: PromptTemplate(checkpoint.json["template_name"].string()))
         let plain = try encoder.encode(response: "A red apple.", at: "rows")
         #expect(plain.last == checkpoint.folder.endOfSequence)
         #expect(try encoder.encode(response: "A red apple.\(end)", at: "rows") == plain)

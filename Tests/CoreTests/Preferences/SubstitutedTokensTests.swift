@@ -20,10 +20,11 @@ import Testing
     /// too.
     @Test func responsesAreComparedWithTheirPrompt() {
         var group = EncodedGroup(
-            id: "g", prompt: PromptTokens(tokens: [1, 9, 9, 9, 4, 5], imageRows: 1..<4),
+            id: "g", prompt: EncodedPrompt(before: [1], after: [4, 5]),
             chosen: WeightedTokens([20, 21, 22, 30, 31, 32, 2]),
             rejected: WeightedTokens([20, 25, 26, 27, 30, 31, 32, 2]),
-            image: ImageSource(path: "a.png"))
+            image: PlacedImage(
+                ImageSource(path: "a.png"), PicturePlace(rows: 3, token: 9), shape: PictureShape(height: 6, width: 2)))
         group.weightSubstitutedTokens(by: 4)
         #expect(group.chosen.weights == [1, 4, 4, 1, 1, 1, 1])
         #expect(group.rejected?.weights == [1, 4, 4, 4, 1, 1, 1, 1])

@@ -16,7 +16,7 @@ import Testing
     private func key(_ index: Int) -> Digest { SHA256.digest("row \(index)") }
 
     private func write(_ indices: Range<Int>, width: Int = 3, bytes: Int = 16 << 20) throws -> [String] {
-        let writer = RowStore.Writer(place, width: width, bytes: bytes)
+        let writer = RowStore.Writer(place, bytes: bytes)
         for index in indices { try writer.add(row(index, width: width), for: key(index)) }
         try writer.flush()
         return writer.names
@@ -50,6 +50,27 @@ import Testing
         #expect(try files == before && before.count == 2)
     }
 
+    /// Pictures of different shapes have features of different widths.
+    @Test func aWriterPutsRowsOfEachWidthIntoFilesOfTheirOwn() throws {
+        let writer = RowStore.Writer(place)
+        for index in 0..<6 { try writer.add(row(index, width: 2 + index % 3), for: key(index)) }
+        try writer.flush()
+        #expect(writer.names.count == 3)
+        #expect(try files == writer.names.sorted())
+        let store = try RowStore(place)
+        #expect(store.count == 6 && store.damaged.isEmpty)
+        for index in 0..<6 { #expect(store[key(index)]?.elements == row(index, width: 2 + index % 3).elements) }
+        // The limit is on all widths together.
+        let small = RowStore.Writer(folder["small"], bytes: 4 * 9)
+        for (index, width) in [2, 3, 4, 5].enumerated() { try small.add(row(index, width: width), for: key(index)) }
+        #expect(small.names.count == 3)
+        try small.flush()
+        #expect(small.names.count == 4)
+        // Nothing is left to write.
+        try small.flush()
+        #expect(small.names.count == 4)
+    }
+
     /// What an abrupt end or a bad disk leaves is absent, and everything else is still there.
     @Test func damagedFilesCountAsAbsent() throws {
         let (whole, cut) = (try write(0..<2)[0], try write(2..<4)[0])
@@ -75,7 +96,7 @@ import Testing
         try await withThrowingTaskGroup(of: Void.self) { group in
             for start in [0, 40, 20, 0, 60, 40] {
                 group.addTask {
-                    let writer = RowStore.Writer(place, width: 4, bytes: 100)
+                    let writer = RowStore.Writer(place, bytes: 100)
                     for index in start..<start + 40 {
                         let row = Matrix<Float>(1, 4, [Float](repeating: Float(index), count: 4))
                         try writer.add(row, for: SHA256.digest("row \(index)"))
@@ -153,7 +174,7 @@ import Testing
 
     /// What was added before work fails or is stopped is on the disk.
     @Test func failedWorkKeepsItsRows() throws {
-        let writer = RowStore.Writer(place, width: 3)
+        let writer = RowStore.Writer(place)
         #expect(throws: MISPError.self) {
             try writer.flushing {
                 for index in 0..<5 {

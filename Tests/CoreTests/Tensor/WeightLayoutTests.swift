@@ -153,7 +153,7 @@ import Testing
         root["tie_word_embeddings"] = top
         return try VisionLanguageModel(
             ModelConfiguration(JSONField(.object(root), file: "config.json")), from: TensorCatalog(folder: folder.url),
-            pixels: source.folder.pixels, trainable: CheckpointGolden.full, seed: 0)
+            common: source.folder.processor.commonShape, trainable: CheckpointGolden.full, seed: 0)
     }
 
     private func renamed(_ entry: SafetensorsWriter.Entry?, _ name: String) -> SafetensorsWriter.Entry? {

@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("llava-1.6", "did you mean llava-1.5?"), ("", "known: llava-1.5, chatml, plain"),
+        ("llava-1.6", "did you mean llava-1.5?"), ("", "known: \(PromptTemplate.names.joined(separator: ", "))"),
         ("vicuna", "<image> and {prompt}"), ("<image>", "<image> 1 times and {prompt} 0 times"),
         ("{prompt}", "<image> 0 times"), ("<image>{prompt}{prompt}", "{prompt} 2 times"),
         ("<image><image>{prompt}", "<image> 2 times"),

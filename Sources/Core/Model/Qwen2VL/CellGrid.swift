@@ -2,25 +2,25 @@
 ///
 /// A cell is m × m patches, which become one row of the language model. Pixels come cell after cell in raster order, the
 /// patches of a cell together. The tower's rows are in the order of the windows.
-struct CellGrid {
+package struct CellGrid {
     /// Cells down and across.
-    let height, width: Int
+    package let height, width: Int
     /// Cells along a window's side; nil: one window for all.
-    let windowSide: Int?
+    package let windowSide: Int?
     /// Patches of a cell.
     let patches: Int
 
-    init(_ family: Qwen2VL, _ shape: PictureShape) {
+    package init(_ family: Qwen2VL, _ shape: PictureShape) {
         (height, width) = family.cells(shape)
         windowSide = family.vision.windowSide
         patches = family.vision.mergeSide * family.vision.mergeSide
     }
 
     /// Cells in all.
-    var count: Int { height * width }
+    package var count: Int { height * width }
 
     /// Windows in raster order, of each its cells in raster order; those at the right and lower edge are cut.
-    var windows: [[Int]] {
+    package var windows: [[Int]] {
         guard let side = windowSide else { return [Array(0..<count)] }
         var windows: [[Int]] = []
         for top in stride(from: 0, to: height, by: side) {

@@ -156,7 +156,7 @@ extension KeyTable {
         "depth", "embed_dim", "hidden_size", "hidden_act", "mlp_ratio", "num_heads", "in_chans", "in_channels",
         "patch_size", "spatial_patch_size", "spatial_merge_size", "temporal_patch_size", "rope_parameters",
     ]).adding(anyModel)
-    static let axialRotary = KeyTable(
+    package static let axialRotary = KeyTable(
         read: [], fixed: ["rope_type": ["axial", "default"], "rope_theta": [10000], "partial_rotary_factor": [1]])
 }
 
