@@ -72,7 +72,8 @@ import Worker
 
     @Test(arguments: [
         "first.yaml", "emoji/sft.yaml", "emoji/misp.yaml", "easy-vqa/sft.yaml", "easy-vqa/misp.yaml",
-        "easy-vqa/mined.yaml", "easy-vqa/dpo.yaml", "easy-vqa/mdpo.yaml", "easy-vqa/more.yaml",
+        "easy-vqa/mined.yaml", "easy-vqa/dpo.yaml", "easy-vqa/mdpo.yaml", "easy-vqa/more.yaml", "as-the-paper.yaml",
+        "qwen2.5-vl.yaml", "smolvlm.yaml",
     ])
     func examplesAreRead(name: String) throws {
         #expect(throws: Never.self) {
