@@ -3,7 +3,7 @@ import Foundation
 
 /// A mining of negatives as `mine.yaml` describes it; what a file leaves out has the value that stands here.
 package struct MineConfiguration: Sendable, Equatable {
-    /// What makes vectors of pictures and prompts: a CLIP checkpoint, or a LLaVA one's own vision tower.
+    /// What makes vectors of pictures and prompts: a CLIP checkpoint, or a model's own vision tower.
     package enum Embedder: String, Sendable, CaseIterable { case clip, vision }
     /// How negatives are chosen; `NegativeStrategies` has one of each name.
     package enum Strategy: String, Sendable, CaseIterable { case misp, random, nearest, perturb, logdet }
@@ -84,7 +84,7 @@ extension MineConfiguration {
             .seed(\.seed, "keys every random choice"),
             .path("output", \.output, standard: "`runs/<config name>`", "where results go"),
             .path("store", \.store, standard: "`runs/embeddings`", "where embeddings are kept for later runs"),
-            .choice("embedder", \.embedder, "a CLIP checkpoint, or a LLaVA one's own vision tower"),
+            .choice("embedder", \.embedder, "a CLIP checkpoint, or a model's own vision tower"),
             ConfigurationKey(
                 "centered", "true, false", "whether embeddings are taken less the gallery's mean",
                 standard: "true for `vision`",
@@ -94,7 +94,7 @@ extension MineConfiguration {
                 },
                 write: { root in root.centered.map { .bool($0) } ?? .null }),
             ConfigurationKey<Self>.required(
-                "path", \.model, remedy: "give the folder of a CLIP or LLaVA checkpoint",
+                "path", \.model, remedy: "give the folder of a CLIP or vision-language checkpoint",
                 "folder of a Hugging Face checkpoint"
             ).within("model", \.self),
         ]
