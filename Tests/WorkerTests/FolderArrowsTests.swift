@@ -13,8 +13,9 @@ import Testing
         var files: [(folder: String, text: String)] = []
         for case let file as URL in FileManager.default.enumerator(at: root, includingPropertiesForKeys: nil) ?? .init()
         where file.pathExtension == "swift" {
-            let folder = file.deletingLastPathComponent().lastPathComponent
-            files.append((folder == target ? "." : folder, try code(of: file)))
+            // A folder within a folder is a part of it.
+            let path = file.standardizedFileURL.pathComponents.dropFirst(root.standardizedFileURL.pathComponents.count)
+            files.append((path.count > 1 ? path.first ?? "." : ".", try code(of: file)))
         }
         #expect(files.count > 50)
         var (homes, nested) = ([String: Set<String>](), Set<String>())

@@ -27,6 +27,7 @@ struct CellProcessor: PictureProcessor {
         let patch = try field["patch_size"].size(default: 14, to: SizeLimit.side)
         side = patch * (try field["merge_size"].size(default: 2, to: 64))
         let size = field["size"]
+        try KeyTable.cellLimits.check(size)
         func limit(_ own: Int?, _ key: String, _ edge: String, default value: Int) throws(MISPError) -> Int {
             if let own { return own }
             for place in [field[key], size[edge], size[key]] where place.isPresent {

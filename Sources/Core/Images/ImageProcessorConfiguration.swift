@@ -239,8 +239,11 @@ extension KeyTable {
     /// All tiles are of one size, so that nothing is padded.
     package static let tileProcessor = KeyTable(
         read: ["max_image_size", "do_image_splitting"],
-        harmless: ["default_to_square", "do_pad", "pad_size", "return_row_col_info"]
+        harmless: ["default_to_square", "do_pad", "pad_size", "return_row_col_info", "video_sampling"]
     ).adding(pixelValues)
+    /// Within `size` of the two.
+    static let cellLimits = KeyTable(read: ["shortest_edge", "longest_edge", "min_pixels", "max_pixels"])
+    static let tileSide = KeyTable(read: ["longest_edge"])
 
     /// processor_config.json around its `image_processor`. How many rows a picture takes follows from the model.
     package static let processor = KeyTable(

@@ -27,6 +27,7 @@ struct TileProcessor: PictureProcessor {
         guard settings.least == nil, settings.most == nil else {
             throw PictureSettings.refusal(settings.least == nil ? "max_pixels" : "min_pixels", "SmolVLM")
         }
+        for key in ["size", "max_image_size"] { try KeyTable.tileSide.check(field[key]) }
         side = try field["max_image_size"]["longest_edge"].size(default: 364, to: Self.mostSide)
         longest = try field["size"]["longest_edge"].size(default: 4 * 364, to: SizeLimit.side)
         let splitting = try field["do_image_splitting"].bool(default: true)

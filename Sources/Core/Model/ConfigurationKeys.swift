@@ -124,4 +124,14 @@ extension JSONField {
         }
         try table.check(self)
     }
+
+    func activation(default value: Activation) throws(MISPError) -> Activation {
+        guard isPresent else { return value }
+        let name = try string()
+        guard let activation = Activation(configured: name) else {
+            let known = Activation.allCases.map(\.rawValue).joined(separator: ", ")
+            throw failure("is \(name), which is not supported", remedy: "use one of \(known)")
+        }
+        return activation
+    }
 }

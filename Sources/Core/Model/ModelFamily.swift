@@ -69,26 +69,6 @@ public struct FamilyNames: Sendable {
     let towerModules: [String]
 }
 
-/// What a run sets of its pictures; nil: as the model's folder says.
-public struct PictureSettings: Sendable, Equatable {
-    /// The largest number of pixels that can be set.
-    package static let mostPixels = 100_000_000
-    /// Of height · width, for families whose pictures are about as large as they come.
-    public var least, most: Int?
-    /// Whether pictures are cut into tiles, for families that can.
-    public var splits: Bool?
-
-    /// Unless told otherwise, the folder's own.
-    public init(least: Int? = nil, most: Int? = nil, splits: Bool? = nil) {
-        (self.least, self.most, self.splits) = (least, most, splits)
-    }
-
-    /// What tells that a family has no such setting.
-    static func refusal(_ key: String, _ family: String) -> MISPError {
-        MISPError("is set, but models of the \(family) family have no such setting", at: "model.\(key)", remedy: "leave it out")
-    }
-}
-
 /// The shape of a vision-language model, as config.json of a Hugging Face checkpoint states it.
 public struct ModelConfiguration: Sendable {
     /// Those that are read, by what config.json calls them.
@@ -123,13 +103,4 @@ public struct ModelConfiguration: Sendable {
         }
         self.family = try family.init(root)
     }
-}
-
-/// The largest numbers that configurations may hold. Products of them fit 64 bits, and so no shape overflows before it
-/// is compared with a file's.
-enum SizeLimit {
-    static let width = 1 << 20
-    static let layers = 4096
-    static let vocabulary = 1 << 28
-    static let side = 16_384
 }

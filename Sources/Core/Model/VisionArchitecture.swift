@@ -3,7 +3,7 @@
 /// An architecture is one file and one line of `all`.
 public struct VisionArchitecture: Sendable, Equatable {
     /// Those that can be read.
-    public static let all: [VisionArchitecture] = [.clip, .siglip, .dinov2, .smolVLM, .idefics3]
+    public static let all: [VisionArchitecture] = [.clip, .siglip, .dinov2]
 
     /// As config.json names it.
     public let modelType: String

@@ -18,14 +18,18 @@ public struct VisionConfiguration: Sendable, Equatable {
     /// ε of every LayerNorm.
     public var normEpsilon: Double
 
-    /// - Parameter standard: the kind where the section names none
-    init(_ field: JSONField, standard: String = "clip_vision_model") throws(MISPError) {
-        let type = try field["model_type"].string(default: standard)
+    /// The tower of a model that may have one of several kinds.
+    init(_ field: JSONField) throws(MISPError) {
+        let type = try field["model_type"].string(default: "clip_vision_model")
         guard let architecture = VisionArchitecture.all.first(where: { $0.modelType == type }) else {
             throw field["model_type"].failure(
                 "is \(type), which is not supported",
                 remedy: "use one of \(VisionArchitecture.all.map(\.modelType).joined(separator: ", "))")
         }
+        try self.init(field, as: architecture)
+    }
+
+    init(_ field: JSONField, as architecture: VisionArchitecture) throws(MISPError) {
         self.architecture = architecture
         let defaults = architecture.defaults
         try field.check(architecture.keys)

@@ -107,10 +107,10 @@ struct CheckReport {
                 format: "time: at least, at %.0f GFLOP/s (%d %@, measured)", machineRate / 1e9, ranks,
                 ranks == 1 ? "rank" : "ranks"),
             String(format: "  a step of %d groups: %.3g operations, ", order.groupsPerStep, step) + seconds(step),
-            "  \(order.totalSteps) steps: \(seconds(training)); reference before them: \(seconds(reference))",
-            "  the language model's products"
-                + (trainsVision ? ", and those of the vision encoder" : " alone")
-                + "; before them a pass of \(pictures) pictures through the vision encoder: \(seconds(vision))",
+            "  \(order.totalSteps) steps: \(seconds(training)); before them reference: \(seconds(reference)), vision "
+                + "encoder: \(seconds(vision))",
+            "  the language model's products\(trainsVision ? " and the vision encoder's" : "") alone; before the steps a "
+                + "pass of \(pictures) pictures through the vision encoder",
         ]
     }
 

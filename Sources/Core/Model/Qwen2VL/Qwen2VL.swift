@@ -141,7 +141,10 @@ extension KeyTable {
     package static let qwen2VLFlat = qwen2VLTop.adding(qwen2VLText)
     /// With `text_config`; what stands beside it of the decoder's is compared or passed over, as transformers does.
     package static let qwen2VLNested = qwen2VLTop.adding(
-        KeyTable(read: [], harmless: qwen2VLText.read.union(qwen2VLText.harmless).union(qwen2VLText.fixed.keys)))
+        KeyTable(
+            read: [],
+            harmless: qwen2VLText.read.union(qwen2VLText.harmless).union(qwen2VLText.fixed.keys)
+                .subtracting(anyModel.fixed.keys)))
 
     /// A still picture has no use of `tokens_per_second`.
     package static let qwen25Vision = KeyTable(

@@ -39,8 +39,11 @@ public struct SmolVLM: ModelFamily {
         text = try TextConfiguration(root["text_config"])
         // As transformers: a flag on either level ties.
         if try root["tie_word_embeddings"].bool(default: false) { text.isTied = true }
-        let type = try root["model_type"].string()
-        vision = try VisionConfiguration(root["vision_config"], standard: "\(type)_vision")
+        let kind = root["vision_config"]["model_type"]
+        guard try VisionArchitecture.tiledTypes.contains(kind.string(default: "smolvlm_vision")) else {
+            throw kind.failure("is no tower of this family", remedy: "take the config.json of the checkpoint")
+        }
+        vision = try VisionConfiguration(root["vision_config"], as: .smolVLM)
         scale = try root["scale_factor"].size(default: 2, to: 64)
         guard vision.grid % scale == 0 else {
             throw root["scale_factor"].failure("is \(scale), which does not divide \(vision.grid) patches a side")
@@ -75,35 +78,29 @@ public struct SmolVLM: ModelFamily {
         try TileProcessor(modelDirectory: folder, settings)
     }
 
-    /// A line for each row of tiles, then, after an empty line, the whole picture.
+    /// A line for each row of tiles, then, after an empty line, the whole picture. What stands between two blocks of
+    /// features is one text: smaller tokenizers have no tokens of their own for the tiles' names.
     public func place(_ shape: PictureShape, _ tokenizer: Tokenizer) throws(MISPError) -> PicturePlace {
+        for name in [Self.around, "<image>"] where tokenizer.id(of: name) == nil {
+            throw MISPError("has no token \(name)", at: "tokenizer.json", remedy: "take the model's own tokenizer")
+        }
         var (tokens, features) = ([Int32](), [Range<Int>]())
-        func append(_ name: String) throws(MISPError) {
-            guard let id = tokenizer.id(of: name) else {
-                throw MISPError("has no token \(name)", at: "tokenizer.json", remedy: "take the model's own tokenizer")
-            }
-            tokens.append(id)
+        func append(_ text: String) {
+            tokens += tokenizer.encode(text, addSpecialTokens: false)
         }
-        func appendFeatures() {
-            features.append(tokens.count..<tokens.count + tileRows)
-            tokens += [Int32](repeating: Int32(clamping: imageToken), count: tileRows)
-        }
-        if shape.tiles > 1 {
-            for row in 1...shape.tileRows {
-                for column in 1...shape.tileColumns {
-                    try append(Self.around)
-                    try append("<row_\(row)_col_\(column)>")
-                    appendFeatures()
-                }
-                // What stands between two special tokens is one text.
-                let text = row < shape.tileRows ? "\n" : "\n\n"
-                tokens += tokenizer.encode(text, addSpecialTokens: false)
+        var opening = ""
+        for row in 1...shape.tileRows where shape.tiles > 1 {
+            for column in 1...shape.tileColumns {
+                append("\(opening)\(Self.around)<row_\(row)_col_\(column)>")
+                features.append(tokens.count..<tokens.count + tileRows)
+                tokens += [Int32](repeating: Int32(clamping: imageToken), count: tileRows)
+                opening = column < shape.tileColumns ? "" : "\n"
             }
         }
-        try append(Self.around)
-        try append(Self.whole)
-        appendFeatures()
-        try append(Self.around)
+        append("\(opening)\(shape.tiles > 1 ? "\n" : "")\(Self.around)\(Self.whole)")
+        features.append(tokens.count..<tokens.count + tileRows)
+        tokens += [Int32](repeating: Int32(clamping: imageToken), count: tileRows)
+        append(Self.around)
         return PicturePlace(tokens: tokens, featureRows: features)
     }
 
@@ -140,20 +137,19 @@ extension KeyTable {
 }
 
 extension VisionArchitecture {
-    /// SigLIP's parts under the names of SmolVLM and Idefics3.
-    package static let smolVLM = tiled("smolvlm_vision")
-    package static let idefics3 = tiled("idefics3_vision")
-
-    private static func tiled(_ modelType: String) -> VisionArchitecture {
-        VisionArchitecture(
-            modelType: modelType,
-            keys: KeyTable(
-                read: ["intermediate_size"],
-                harmless: ["max_image_size", "size", "tie_word_embeddings", "use_base_siglip"],
-                fixed: ["attention_dropout": [0]]
-            ).adding(.tower),
-            defaults: Defaults(
-                hiddenSize: 1152, heads: 16, patchSide: 32, activation: .geluTanh, epsilon: 1e-6),
-            width: ("intermediate_size", false), parts: siglip.parts, names: siglip.names)
-    }
+    /// SigLIP's parts, with what the classes of SmolVLM and Idefics3 have where their files say nothing. The family
+    /// decides which class it is: files call it `smolvlm_vision`, `idefics3_vision`, or as the family.
+    package static let smolVLM = VisionArchitecture(
+        modelType: "smolvlm_vision",
+        keys: KeyTable(
+            read: ["intermediate_size"],
+            harmless: ["max_image_size", "size", "tie_word_embeddings", "use_base_siglip"],
+            fixed: ["attention_dropout": [0]]
+        ).adding(.tower),
+        defaults: Defaults(hiddenSize: 1152, heads: 16, patchSide: 32, activation: .geluTanh, epsilon: 1e-6),
+        width: ("intermediate_size", false), parts: siglip.parts, names: siglip.names)
+    /// What files name it.
+    static let tiledTypes = [
+        "smolvlm_vision", "idefics3_vision", "smolvlm", "idefics3", "siglip_vision_model",
+    ]
 }

@@ -1,3 +1,12 @@
+/// The largest numbers that configurations may hold. Products of them fit 64 bits, and so no shape overflows before it
+/// is compared with a file's.
+enum SizeLimit {
+    static let width = 1 << 20
+    static let layers = 4096
+    static let vocabulary = 1 << 28
+    static let side = 16_384
+}
+
 extension JSONField {
     /// A whole number from 1 to `limit`.
     func size(default value: Int, to limit: Int = SizeLimit.width) throws(MISPError) -> Int {
@@ -17,15 +26,5 @@ extension JSONField {
         let number = try int(default: value)
         guard 0...Int(Int32.max) ~= number else { throw failure("is \(number), which is no token id") }
         return number
-    }
-
-    func activation(default value: Activation) throws(MISPError) -> Activation {
-        guard isPresent else { return value }
-        let name = try string()
-        guard let activation = Activation(configured: name) else {
-            let known = Activation.allCases.map(\.rawValue).joined(separator: ", ")
-            throw failure("is \(name), which is not supported", remedy: "use one of \(known)")
-        }
-        return activation
     }
 }
