@@ -44,6 +44,13 @@ extension JSON {
                 """) as? Qwen2VL)
         #expect(qwen.text.isTied && qwen.text.headSize == 128 && qwen.text.rotarySections == [16, 24, 24])
         #expect(qwen.vision.windowSide == 4 && qwen.vision.wholeLayers == [7, 15, 23, 31])
+        // What 448 × 448 pixels cost: 1024 patches, in 16 windows of 64.
+        let cost = qwen.cost(PictureShape(height: 448, width: 448))
+        let (n, c, inner, out) = (1024.0, 1280.0, 3420.0, 2048.0)
+        let products = 2 * n * (1176 * c + 32 * (4 * c * c + 3 * c * inner))
+        let attention = 4 * c * (28 * 16 * 64 * 64 + 4 * n * n)
+        #expect(abs(cost.tower - products - attention) < 1)
+        #expect(abs(cost.connector - 2 * n / 4 * (16 * c * c + 4 * c * out)) < 1)
     }
 
     /// transformers 4.52 to 4.56 write both layouts at once, ids of tokens in text_config too, and the model's own name

@@ -81,6 +81,8 @@ import Testing
         ("smolvlm-tiles", #"{"text_config": {"rope_interleaved": true}}"#, "text_config.rope_interleaved: is true"),
         ("smolvlm-tiles", #"{"text_config": {"model_type": "gemma"}}"#, "text_config.model_type: is gemma"),
         ("smolvlm-tiles", #"{"vision_config": {"model_type": "clip"}}"#, "vision_config.model_type: is clip"),
+        // A tower with a class token, whose rows are no grid.
+        ("idefics3-whole", #"{"vision_config": {"model_type": "clip_vision_model"}}"#, "model_type: is clip_vision"),
         ("smolvlm-tiles", #"{"text_config": null}"#, "text_config: is missing"),
         ("smolvlm-tiles", #"{"image_token_id": -1}"#, "image_token_id: is -1, which is no token id"),
     ])
