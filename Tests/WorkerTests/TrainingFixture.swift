@@ -7,20 +7,31 @@ import Testing
 struct TrainingFixture {
     let folder: TemporaryFolder
     let checkpoint: URL
+    /// Where groups.jsonl and the pictures lie.
+    let data: URL
 
-    /// The goldens' pictures were read without their alpha.
-    ///
     /// - Parameter settings: what the configuration has besides model, data and output.
     init(_ checkpoint: String, settings: String, adapter: Bool = true) throws {
+        let url = golden("checkpoints/\(checkpoint)")
+        try self.init(url, data: url, settings: settings, adapter: adapter ? "adapter-init" : nil)
+    }
+
+    /// - Parameter adapter: of the checkpoint, to continue from
+    init(family: String, settings: String, adapter: String? = nil) throws {
+        try self.init(
+            golden("families/\(family)"), data: golden("families"), settings: settings, adapter: adapter)
+    }
+
+    /// The goldens' pictures were read without their alpha.
+    private init(_ checkpoint: URL, data: URL, settings: String, adapter: String?) throws {
         folder = try TemporaryFolder()
-        self.checkpoint = golden("checkpoints/\(checkpoint)")
-        let template = try JSONField(contentsOf: self.checkpoint.appending(path: "golden.json"))["template_name"]
-            .string()
-        let adapterLine = adapter ? "adapter: '\(self.checkpoint.path)/adapter-init', " : ""
+        (self.checkpoint, self.data) = (checkpoint, data)
+        let template = try JSONField(contentsOf: checkpoint.appending(path: "golden.json"))["template_name"].string()
+        let adapterLine = adapter.map { "adapter: '\(checkpoint.path)/\($0)', " } ?? ""
         try write(
             """
-            model: {path: '\(self.checkpoint.path)', \(adapterLine)prompt: \(template)}
-            data: {train: '\(self.checkpoint.path)/groups.jsonl', images: '\(self.checkpoint.path)', transparency: drop}
+            model: {path: '\(checkpoint.path)', \(adapterLine)prompt: \(template)}
+            data: {train: '\(data.path)/groups.jsonl', images: '\(data.path)', transparency: drop}
             \(settings)
 
             """, to: "run.yaml")
@@ -68,6 +79,20 @@ struct TrainingFixture {
                 tensor.widened(Float.self, rows: 1, columns: tensor.count).elements
         }
         return result
+    }
+
+    /// The names of a file's tensors as they stand there.
+    static func names(_ file: URL) throws -> Set<String> { Set(try SafetensorsFile(contentsOf: file).tensors.keys) }
+
+    /// The mean difference between elements of tensors of the same names and sizes.
+    static func meanDifference(_ a: [String: [Float]], _ b: [String: [Float]]) -> Double {
+        var (sum, count) = (0.0, 0)
+        for (name, values) in a {
+            guard let other = b[name], other.count == values.count else { return .infinity }
+            for (x, y) in zip(values, other) { sum += abs(Double(x) - Double(y)) }
+            count += values.count
+        }
+        return sum / Double(max(count, 1))
     }
 
     /// The largest difference between tensors of the same names; infinite where names or sizes differ.

@@ -5,7 +5,8 @@ import Testing
 
 /// The program, started as a user starts it, against PyTorch and PEFT (Tests/Goldens/checkpoints.py, training.json).
 @Suite(.serialized) struct TrainingGoldenTests {
-    private func settings(_ golden: JSONField) throws -> String {
+    /// Of a run as a golden's `settings` describe it.
+    static func settings(_ golden: JSONField) throws -> String {
         func number(_ key: String) throws -> Double { try golden[key].double() }
         let betas = try golden["betas"].array().map { try $0.double() }
         let kind = try golden["kind"].string()
@@ -30,7 +31,7 @@ import Testing
         ["misp", "dpo", "sft", "mdpo", "chip", "full"])
     func stepsAndResult(name: String, kind: String) throws {
         let json = try JSONField(contentsOf: golden("checkpoints/\(name)/training.json"))[kind]
-        var settings = try settings(json["settings"])
+        var settings = try Self.settings(json["settings"])
         if kind == "full" { settings += "\ntrainable: {language: full, projector: full, vision: full}" }
         let fixture = try TrainingFixture(name, settings: settings, adapter: kind != "full")
         let run = try fixture.train(["data.shuffle=false"])
@@ -57,11 +58,11 @@ import Testing
                 fixture.checkpoint.appending(path: "adapter-final/adapter_model.safetensors"))
             #expect(try TrainingFixture.difference(fixture.adapter(), expected) < 1e-4)
         }
-        if kind == "full" { try checkModel(fixture, json["final"]) }
+        if kind == "full" { try Self.checkModel(fixture, json["final"]) }
     }
 
     /// The written model: the golden's tensors after the last step, by the names of the checkpoint that was read.
-    private func checkModel(_ fixture: TrainingFixture, _ golden: JSONField) throws {
+    static func checkModel(_ fixture: TrainingFixture, _ golden: JSONField) throws {
         let file = fixture.folder["out/model/model.safetensors"]
         let tensors = try SafetensorsFile(contentsOf: file).tensors
         for (name, _) in try golden.object().members {

@@ -46,44 +46,11 @@ import Testing
     }
 
     @Test(arguments: CheckpointGolden.names) func logits(name: String) throws {
-        let checkpoint = try CheckpointGolden(name)
-        let model = try checkpoint.model(CheckpointGolden.frozen)
-        let golden = checkpoint.json["logits"]
-        let group = try #require(try checkpoint.groups().first { try $0.id == golden["group"].string() })
-        let layout = GroupLayout(group, withRejected: false, negatives: [], isJoint: true)
-        let scores = try checkpoint.run(layout.batches[0].layout, images: layout.batches[0].images, model).1.scores
-        #expect(scores.logits.rows == group.chosen.count)
-        for row in try golden["rows"].array() {
-            for (token, value) in try TensorSummary.samples(row["samples"]) {
-                #expect(abs(Double(scores.logits[try row["token"].int(), token]) - value) < 2e-5)
-            }
-        }
+        try CheckpointGolden(name).checkLogits(within: 2e-5)
     }
 
-    /// d(Σ c·log π) / d(every tensor of the file), relative to the tensor's norm.
     @Test(arguments: CheckpointGolden.names.dropLast()) func gradients(name: String) throws {
-        let checkpoint = try CheckpointGolden(name)
-        let golden = try JSONField(contentsOf: checkpoint.url.appending(path: "gradients.json"))
-        let model = try checkpoint.model(CheckpointGolden.full)
-        let group = try #require(try checkpoint.groups().first { try $0.id == golden["group"].string() })
-        let layout = GroupLayout(
-            group, withRejected: true, negatives: Array(group.negatives.indices), isJoint: true)
-        let batch = layout.batches[0]
-        let coefficients = try batch.sequences.map { try golden["coefficients"][$0.name].double() }
-        let gradient = Gradient(zerosFor: model.parameters)
-        model.backward(coefficients, try checkpoint.run(batch.layout, images: batch.images, model).1, gradient)
-
-        let slots = Dictionary(uniqueKeysWithValues: model.parameters.slots.map { ($0.name, $0) })
-        let tensors = try golden["tensors"].object().members
-        #expect(Set(slots.keys) == Set(tensors.filter { !$0.value.isNull }.map(\.key)))
-        for (key, value) in tensors where !value.isNull {
-            let expected = try TensorSummary(golden["tensors"][key])
-            let slot = try #require(slots[key])
-            #expect(slot.shape == expected.shape, "\(key)")
-            // Exact zeros (key biases) are met to rounding.
-            let scale = expected.norm > 0 ? expected.norm : 1
-            #expect(expected.difference(gradient[slot].elements) < 1e-4 * scale, "\(key)")
-        }
+        try CheckpointGolden(name).checkGradients()
     }
 
     /// Adapters as PEFT writes them for either generation of module names.

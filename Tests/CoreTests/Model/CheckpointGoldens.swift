@@ -3,19 +3,31 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A checkpoint of Tests/Goldens/checkpoints with what PyTorch computes for it.
+/// A checkpoint of Tests/Goldens/checkpoints or Tests/Goldens/families with what PyTorch computes for it.
 struct CheckpointGolden {
     static let names = ["llama-clip-spm", "smol-dinov2-bytelevel", "qwen2-siglip", "llama-clip-sharded"]
+    static let families = [
+        "qwen2.5-vl-flat", "qwen2.5-vl-nested", "qwen2-vl", "smolvlm-tiles", "idefics3-whole", "llava-interleave",
+    ]
     static let frozen = Trainable(language: .frozen, projector: .frozen, vision: .frozen)
     static let full = Trainable(language: .full, projector: .full, vision: .full)
 
     let url: URL
+    /// Where groups.jsonl and the pictures lie.
+    let data: URL
     let folder: ModelFolder
     /// golden.json
     let json: JSONField
 
     init(_ name: String) throws {
-        url = golden("checkpoints/\(name)")
+        let url = golden("checkpoints/\(name)")
+        try self.init(url, data: url)
+    }
+
+    init(family name: String) throws { try self.init(golden("families/\(name)"), data: golden("families")) }
+
+    private init(_ url: URL, data: URL) throws {
+        (self.url, self.data) = (url, data)
         folder = try ModelFolder(url)
         json = try JSONField(contentsOf: url.appending(path: "golden.json"))
     }
@@ -28,7 +40,7 @@ struct CheckpointGolden {
 
     func groups() throws -> [EncodedGroup] {
         let encoder = try GroupEncoder(folder, template: PromptTemplate(json["template_name"].string()))
-        return try PreferenceGroup.read(contentsOf: url.appending(path: "groups.jsonl"), images: url).map {
+        return try PreferenceGroup.read(contentsOf: data.appending(path: "groups.jsonl"), images: data).map {
             try encoder.encode($0, at: "groups.jsonl")
         }
     }
@@ -57,6 +69,48 @@ struct CheckpointGolden {
             }
         }
         return values
+    }
+}
+
+extension CheckpointGolden {
+    /// Holds d(Σ c·log π) / d(every tensor of the file) to gradients.json, relative to the tensor's norm.
+    func checkGradients() throws {
+        let golden = try JSONField(contentsOf: url.appending(path: "gradients.json"))
+        let model = try model(Self.full)
+        let group = try #require(try groups().first { try $0.id == golden["group"].string() })
+        let layout = GroupLayout(
+            group, withRejected: true, negatives: Array(group.negatives.indices), isJoint: true)
+        let batch = layout.batches[0]
+        let coefficients = try batch.sequences.map { try golden["coefficients"][$0.name].double() }
+        let gradient = Gradient(zerosFor: model.parameters)
+        model.backward(coefficients, try run(batch.layout, images: batch.images, model).1, gradient)
+
+        let slots = Dictionary(uniqueKeysWithValues: model.parameters.slots.map { ($0.name, $0) })
+        let tensors = try golden["tensors"].object().members
+        #expect(Set(slots.keys) == Set(tensors.filter { !$0.value.isNull }.map(\.key)))
+        for (key, value) in tensors where !value.isNull {
+            let expected = try TensorSummary(golden["tensors"][key])
+            let slot = try #require(slots[key])
+            #expect(slot.shape == expected.shape, "\(key)")
+            // Exact zeros (key biases) are met to rounding.
+            let scale = expected.norm > 0 ? expected.norm : 1
+            #expect(expected.difference(gradient[slot].elements) < 1e-4 * scale, "\(key)")
+        }
+    }
+
+    /// Holds logits of a chosen response to golden.json; row t predicts token t.
+    func checkLogits(within tolerance: Double) throws {
+        let model = try model(Self.frozen)
+        let golden = json["logits"]
+        let group = try #require(try groups().first { try $0.id == golden["group"].string() })
+        let layout = GroupLayout(group, withRejected: false, negatives: [], isJoint: true)
+        let scores = try run(layout.batches[0].layout, images: layout.batches[0].images, model).1.scores
+        #expect(scores.logits.rows == group.chosen.count)
+        for row in try golden["rows"].array() {
+            for (token, value) in try TensorSummary.samples(row["samples"]) {
+                #expect(abs(Double(scores.logits[try row["token"].int(), token]) - value) < tolerance, "\(token)")
+            }
+        }
     }
 }
 

@@ -131,6 +131,22 @@ import Testing
         check(embedder.embed(tokens: tokens), isMeanOf: rows)
     }
 
+    /// A picture's mean is over as many features as its size gives it; a size that a family refuses is an error.
+    @Test(arguments: CheckpointGolden.families) func picturesOfEveryFamily(name: String) throws {
+        let checkpoint = try CheckpointGolden(family: name)
+        let embedder = try VisionEmbedder(folder: checkpoint.url)
+        let model = try checkpoint.model(CheckpointGolden.frozen)
+        for path in ["images/strip.png", "images/large.png"] {
+            let file = checkpoint.data.appending(path: path)
+            let embedding = try embedder.embed(RGBImage(contentsOf: file))
+            #expect(embedding.columns == embedder.imageWidth)
+            check(embedding, isMeanOf: model.encoder.features(try checkpoint.picture(file.path)))
+        }
+        guard checkpoint.folder.configuration.family is Qwen2VL else { return }
+        let long = RGBImage(width: 201, height: 1, pixels: [UInt8](repeating: 7, count: 603))
+        #expect(throws: MISPError.self) { _ = try embedder.embed(long) }
+    }
+
     /// By the plain formula, in Double.
     private func check(_ embedding: Matrix<Float>, isMeanOf rows: Matrix<Float>) {
         let means = (0..<rows.columns).map { c in (0..<rows.rows).reduce(0.0) { $0 + Double(rows[$1, c]) } }
