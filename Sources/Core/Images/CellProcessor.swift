@@ -15,17 +15,28 @@ struct CellProcessor: PictureProcessor {
     private static let mostAspect = 200.0
 
     /// Reads preprocessor_config.json or processor_config.json.
-    init(modelDirectory folder: URL, _ settings: PictureSettings) throws(MISPError) {
+    ///
+    /// - Parameters:
+    ///   - patch: a patch's side in the tower, in pixels
+    ///   - merge: patches along a cell's side there
+    init(modelDirectory folder: URL, _ settings: PictureSettings, patch: Int, merge: Int) throws(MISPError) {
         let field = try ImageProcessorConfiguration.section(of: folder)
         let name = try ImageProcessorConfiguration.className(field)
-        guard name == "Qwen2VLImageProcessor" else {
+        // The second stood for the same class in the first release of Qwen2.5-VL.
+        guard ["Qwen2VLImageProcessor", "Qwen2_5_VLImageProcessor"].contains(name) else {
             throw field["image_processor_type"].failure(
                 "is \(name), but models of this family need Qwen2VLImageProcessor")
         }
         try KeyTable.cellProcessor.check(field)
         guard settings.splits == nil else { throw PictureSettings.refusal("image_splitting", "Qwen2-VL") }
-        let patch = try field["patch_size"].size(default: 14, to: SizeLimit.side)
-        side = patch * (try field["merge_size"].size(default: 2, to: 64))
+        for (key, own, standard) in [("patch_size", patch, 14), ("merge_size", merge, 2)] {
+            let value = try field[key].size(default: standard, to: SizeLimit.side)
+            guard value == own else {
+                throw field[key].failure(
+                    "is \(value), but the tower's is \(own)", remedy: "take both files from one checkpoint")
+            }
+        }
+        side = patch * merge
         let size = field["size"]
         try KeyTable.cellLimits.check(size)
         func limit(_ own: Int?, _ key: String, _ edge: String, default value: Int) throws(MISPError) -> Int {

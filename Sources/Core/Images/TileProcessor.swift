@@ -16,7 +16,9 @@ struct TileProcessor: PictureProcessor {
     private static let mostSide = 4096
 
     /// Reads preprocessor_config.json or processor_config.json.
-    init(modelDirectory folder: URL, _ settings: PictureSettings) throws(MISPError) {
+    ///
+    /// - Parameter tile: the side of the pictures that the tower has positions for
+    init(modelDirectory folder: URL, _ settings: PictureSettings, tile: Int) throws(MISPError) {
         let field = try ImageProcessorConfiguration.section(of: folder)
         let name = try ImageProcessorConfiguration.className(field)
         guard ["Idefics3ImageProcessor", "SmolVLMImageProcessor"].contains(name) else {
@@ -29,6 +31,11 @@ struct TileProcessor: PictureProcessor {
         }
         for key in ["size", "max_image_size"] { try KeyTable.tileSide.check(field[key]) }
         side = try field["max_image_size"]["longest_edge"].size(default: 364, to: Self.mostSide)
+        guard side == tile else {
+            throw field["max_image_size"].failure(
+                "makes tiles of \(side) pixels, but the tower has positions for \(tile)",
+                remedy: "take both files from one checkpoint")
+        }
         longest = try field["size"]["longest_edge"].size(default: 4 * 364, to: SizeLimit.side)
         let splitting = try field["do_image_splitting"].bool(default: true)
         splits = settings.splits ?? splitting

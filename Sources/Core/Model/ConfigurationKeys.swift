@@ -64,7 +64,11 @@ extension KeyTable {
     ).adding(decoder)
     /// Without `use_sliding_window` the other keys of windows mean nothing.
     package static let qwen2VLText = KeyTable(
-        read: [], harmless: ["attention_bias", "max_window_layers", "sliding_window"],
+        read: [],
+        harmless: [
+            "attention_bias", "max_window_layers", "sliding_window", "vision_end_token_id", "vision_start_token_id",
+            "vision_token_id",
+        ],
         fixed: ["use_sliding_window": [false]]
     ).adding(decoder)
 

@@ -86,25 +86,34 @@ public struct LowRankAdapterFolder {
     /// counterpart.
     public func load<A: Arithmetic>(into model: VisionLanguageModel<A>) throws {
         let targets = try AdapterTargets(config)
-        let own = tensors.filter { $0.key.hasPrefix(LowRankSettings.languageRoot) }
-        guard let example = own.values.map(\.name).min() else { return try load(into: model.parameters) }
-        let prefix = example.range(of: "layers.").map { String(example[..<$0.lowerBound]) } ?? ""
-        let root = prefix.hasPrefix("base_model.model.") ? String(prefix.dropFirst("base_model.model.".count)) : prefix
-        for layer in 0..<model.configuration.text.layers {
-            for module in LowRankSettings.modules {
-                let part =
-                    "layers.\(layer).\(["gate_proj", "up_proj", "down_proj"].contains(module) ? "mlp" : "self_attn")"
-                let path = "\(part).\(module)"
-                guard settings.parts?["language_model.\(path)"] == nil, targets.contain(root + path) == true else {
-                    continue
-                }
-                throw MISPError(
-                    "the tensor \(prefix)\(path).lora_A.weight is missing, and adapter_config.json adapts its module "
-                        + "(target_modules)", at: place,
-                    remedy: "take both files from one place, and the model that the adapter was trained on")
-            }
+        let roots = writtenRoots(model.configuration.names)
+        for path in model.projections where settings.parts?[path] == nil {
+            guard let root = roots.first(where: { path.hasPrefix($0.canonical) }) else { continue }
+            let written = root.written + path.dropFirst(root.canonical.count)
+            guard targets.contain(written) == true else { continue }
+            throw MISPError(
+                "the tensor \(root.prefix)\(written).lora_A.weight is missing, and adapter_config.json adapts its module "
+                    + "(target_modules)", at: place,
+                remedy: "take both files from one place, and the model that the adapter was trained on")
         }
         try load(into: model.parameters)
+    }
+
+    /// How the file writes the paths of the language model's layers and of the tower's, as a tensor of each shows; as
+    /// transformers does today where there is none.
+    private func writtenRoots(
+        _ names: FamilyNames
+    ) -> [(canonical: String, written: String, prefix: String)] {
+        let peft = "base_model.model."
+        let standard = ["language_model.layers.": "model.\(names.languageModule).layers."]
+        return ["language_model.layers.", names.towerLayers].map { root in
+            let example = tensors.filter { $0.key.hasPrefix(root) }.min { $0.key < $1.key }
+            guard let (name, tensor) = example else { return (root, standard[root] ?? "model.\(root)", peft) }
+            let rest = name.dropFirst(root.count)
+            let head = tensor.name.dropLast(rest.count)
+            let prefix = head.hasPrefix(peft) ? peft : ""
+            return (root, String(head.dropFirst(prefix.count)), prefix)
+        }
     }
 
     private func load<Element: Scalar>(into parameters: ParameterStore<Element>) throws {
@@ -162,6 +171,11 @@ public struct LowRankAdapterFolder {
             let own = isLanguage ? Substring(path.dropFirst(root.count)) : Substring(path)
             return (pattern: own.replacing(".", with: "\\."), isLanguage: isLanguage, shape: shape)
         }.sorted { $0.pattern < $1.pattern }
+        // The tower's layers may have the same names.
+        func key(_ part: (pattern: Substring, isLanguage: Bool, shape: LowRankShape)) -> String {
+            part.isLanguage && model.trainable.vision == .lora
+                ? "\(names.languageModule)\\.\(part.pattern)" : String(part.pattern)
+        }
         // Patterns, because a bare "q_proj" would match the vision tower's projections too.
         var targets: [String] = []
         if model.trainable.language == .lora, settings.parts.map({ !$0.isEmpty && !settings.targets.isEmpty }) ?? true {
@@ -187,8 +201,8 @@ public struct LowRankAdapterFolder {
         let ranks = parts.filter { $0.shape.r != settings.r }
         let alphas = parts.filter { $0.shape.alpha != settings.alpha }
         if !isUniform || !ranks.isEmpty || !alphas.isEmpty {
-            config["rank_pattern"] = .object(.init(ranks.map { (String($0.pattern), .integer($0.shape.r)) }))
-            config["alpha_pattern"] = .object(.init(alphas.map { (String($0.pattern), number($0.shape.alpha)) }))
+            config["rank_pattern"] = .object(.init(ranks.map { (key($0), .integer($0.shape.r)) }))
+            config["alpha_pattern"] = .object(.init(alphas.map { (key($0), number($0.shape.alpha)) }))
         }
         return .object(config)
     }

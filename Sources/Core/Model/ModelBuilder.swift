@@ -55,6 +55,8 @@ public final class ModelBuilder<A: Arithmetic> {
     let trainable: Trainable
     let seed: UInt64
     private(set) var tensors: [NamedWeight<A>] = []
+    /// Paths of modules that can have an adapter.
+    private(set) var projections: [String] = []
 
     init(source: any TensorSource, trainable: Trainable, seed: UInt64) {
         self.source = source
@@ -86,6 +88,7 @@ public final class ModelBuilder<A: Arithmetic> {
     func adapted(
         _ name: String, out: Int, in inputs: Int, bias: Bool, trained: Bool
     ) throws -> Linear<A> {
+        projections.append(name)
         var linear = try linear(name, out: out, in: inputs, bias: bias, trained: trained)
         linear.adapter = adapter(name, out: out, in: inputs)
         let written = source.writtenName("\(name).weight")

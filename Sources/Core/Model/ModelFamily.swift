@@ -17,10 +17,10 @@ public protocol ModelFamily: Sendable {
     var imageToken: Int { get }
     /// Names of things in its files and texts.
     static var names: FamilyNames { get }
-    /// The way of pictures to pixel values, from the folder's files.
+    /// The way of pictures to pixel values, from the folder's files, which must fit the tower.
     ///
     /// - Parameter settings: what a run sets of its pictures
-    static func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor
+    func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor
     /// What stands for a picture in a sequence.
     func place(_ shape: PictureShape, _ tokenizer: Tokenizer) throws(MISPError) -> PicturePlace
     /// What a picture's way to rows of the language model costs.

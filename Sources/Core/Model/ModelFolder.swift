@@ -24,7 +24,7 @@ public struct ModelFolder {
         try Self.checkHasConfiguration(url)
         configuration = try ModelConfiguration(contentsOf: url.appending(path: "config.json"))
         tokenizer = try Tokenizer(folder: url)
-        processor = try type(of: configuration.family).processor(url, pictures)
+        processor = try configuration.family.processor(url, pictures)
         endOfSequence = try Self.endOfSequence(url, tokenizer, configuration)
     }
 

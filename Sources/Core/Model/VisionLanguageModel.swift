@@ -15,6 +15,8 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
     public var language: LanguageModel<A>
     /// From pictures to rows of the language model.
     public let encoder: any VisionEncoder<A>
+    /// Canonical paths of the modules that can have an adapter.
+    let projections: [String]
     /// Every tensor of the checkpoint with its values now; low-rank adapters stand apart.
     public let tensors: [NamedWeight<A>]
 
@@ -35,7 +37,7 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
         try (source as? TensorCatalog)?.checkAllUsed()
         if hasValues { try builder.store.seal() }
         parameters = builder.store
-        tensors = builder.tensors
+        (tensors, projections) = (builder.tensors, builder.projections)
     }
 
     /// What the backward pass needs.

@@ -102,7 +102,7 @@ public struct LLaVA: ModelFamily {
 
 extension LLaVA {
     /// Of any size a picture becomes one of the processor's.
-    public static func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor {
+    public func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor {
         for (key, isSet) in [
             ("min_pixels", settings.least != nil), ("max_pixels", settings.most != nil),
             ("image_splitting", settings.splits != nil),

@@ -102,7 +102,7 @@ struct CellEncoder<A: Arithmetic, Norm: RowNorm<A>, Network: RowNetwork<A>>: Vis
         let width = merger.first.weight.columns
         let (merged, savedMerger) = merger.forward(
             normal.reshaped(normal.count / width, width))
-        let order = batch(shapes).cellOrder
+        let order = shapes.map { CellGrid(family, $0) }.cellOrder
         let rows = Matrix<A.Element>(uninitialized: merged.rows, merged.columns)
         for (from, to) in order.enumerated() {
             rows.row(to).update(from: merged.row(from), count: rows.columns)

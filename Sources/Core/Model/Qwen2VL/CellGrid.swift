@@ -43,12 +43,21 @@ package struct CellGrid {
     }
 }
 
+extension [CellGrid] {
+    /// Where each cell, in the order of the tower, stands among the cells of stacked pictures as they come.
+    var cellOrder: [Int] {
+        var first = 0
+        return flatMap { grid in
+            defer { first += grid.count }
+            return grid.windows.joined().map { first + $0 }
+        }
+    }
+}
+
 /// Stacked pictures as the tower's layers need them.
 struct CellBatch<Element: Scalar> {
     /// Where each row of the tower stands among the patches as they come.
     let order: [Int]
-    /// Where each cell, in the order of the tower, stands among the cells as they come.
-    let cellOrder: [Int]
     /// A segment per picture, and one per window.
     let pictures, windows: [AttentionSegment]
     /// Of each of the tower's rows, D/2 angles: half of them by its row among the patches, half by its column.
@@ -57,7 +66,7 @@ struct CellBatch<Element: Scalar> {
     /// Angle j of a patch at row y and column x is y·θ_j for j < D/4 and x·θ_(j − D/4) otherwise, with
     /// θ_i = 10000^(−4i/D) (Heo et al., arXiv 2403.13298, axial).
     init(_ grids: [CellGrid], mergeSide: Int, headSize: Int) {
-        var (order, cellOrder) = ([Int](), [Int]())
+        var order: [Int] = []
         var (pictures, windows) = ([AttentionSegment](), [AttentionSegment]())
         var places: [(y: Int, x: Int)] = []
         var first = 0
@@ -66,7 +75,6 @@ struct CellBatch<Element: Scalar> {
             for window in grid.windows {
                 let own = order.count
                 for cell in window {
-                    cellOrder.append(first + cell)
                     for patch in 0..<grid.patches {
                         order.append((first + cell) * grid.patches + patch)
                         places.append(grid.place(cell: cell, patch: patch, mergeSide: mergeSide))
@@ -77,7 +85,7 @@ struct CellBatch<Element: Scalar> {
             pictures.append(AttentionSegment(rows: start..<order.count))
             first += grid.count
         }
-        (self.order, self.cellOrder, self.pictures, self.windows) = (order, cellOrder, pictures, windows)
+        (self.order, self.pictures, self.windows) = (order, pictures, windows)
         let quarter = headSize / 4
         let frequencies = (0..<quarter).map { i in
             Double.exponential(-Double(4 * i) / Double(headSize) * Double.naturalLogarithm(10000))

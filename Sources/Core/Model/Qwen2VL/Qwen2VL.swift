@@ -164,8 +164,8 @@ extension KeyTable {
 }
 
 extension Qwen2VL {
-    public static func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor {
-        try CellProcessor(modelDirectory: folder, settings)
+    public func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor {
+        try CellProcessor(modelDirectory: folder, settings, patch: vision.patchSide, merge: vision.mergeSide)
     }
 
     /// Cells across and down of a picture.

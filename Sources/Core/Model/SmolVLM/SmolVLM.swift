@@ -72,10 +72,10 @@ public struct SmolVLM: ModelFamily {
         return VisionRows(patches: patches, features: patches, language: shape.tiles * tileRows)
     }
 
-    public static func processor(
+    public func processor(
         _ folder: URL, _ settings: PictureSettings
     ) throws(MISPError) -> any PictureProcessor {
-        try TileProcessor(modelDirectory: folder, settings)
+        try TileProcessor(modelDirectory: folder, settings, tile: vision.imageSide)
     }
 
     /// A line for each row of tiles, then, after an empty line, the whole picture. What stands between two blocks of
@@ -132,7 +132,7 @@ extension KeyTable {
     /// The top of config.json. Sizes there repeat those of `text_config`.
     package static let smolVLM = KeyTable(
         read: ["text_config", "vision_config", "image_token_id", "scale_factor", "tie_word_embeddings"],
-        harmless: ["_pad_token_id", "image_seq_len", "vocab_size"]
+        harmless: ["_pad_token_id", "hidden_size", "image_seq_len", "vocab_size"]
     ).adding(anyModel)
 }
 
