@@ -2,8 +2,8 @@
 
     python Tests/Goldens/round_trip.py .build/release/misp-worker
 
-For each checkpoint of checkpoints/ with an adapter: a short LoRA run from fresh adapters; PEFT loads the run's adapter
-and must give the log-probabilities that `score` gives; the exported folder, in shards and loaded without PEFT, must
+For each checkpoint of checkpoints/ with an adapter, and for each of families/: a short LoRA run from fresh adapters, with
+families/ on the vision tower too; PEFT loads the run's adapter and must give the log-probabilities that `score` gives; the exported folder, in shards and loaded without PEFT, must
 give the same logits as base and adapter together, and an export in bfloat16 must load as such with those weights
 rounded. Ends with status 1 at the first difference.
 """
@@ -18,11 +18,12 @@ import tempfile
 import torch
 import transformers
 from peft import PeftModel
-from transformers import LlavaForConditionalGeneration
+from transformers import AutoModelForImageTextToText
 
+from family_reference import FamilyReference
 from llava_reference import Reference
 
-ROOT = pathlib.Path(__file__).resolve().parent / "checkpoints"
+ROOT = pathlib.Path(__file__).resolve().parent
 TOLERANCE = 2e-4
 
 
@@ -35,12 +36,15 @@ def largest(*differences: torch.Tensor) -> float:
 
 
 def check(program: str, folder: pathlib.Path, scratch: pathlib.Path) -> None:
+    is_family = folder.parent.name == "families"
+    data, kind = (folder.parent, FamilyReference) if is_family else (folder, Reference)
     template = json.loads((folder / "golden.json").read_text())["template_name"]
     config = scratch / "run.yaml"
     config.write_text(f"""
 model: {{path: {folder}, prompt: {template}}}
-data: {{train: {folder / 'groups.jsonl'}, images: {folder}}}
+data: {{train: {data / 'groups.jsonl'}, images: {data}, transparency: drop}}
 output: run
+trainable: {{vision: {'lora' if is_family else 'frozen'}}}
 lora: {{r: 3, alpha: 12}}
 optimizer: {{learning_rate: 1.0e-2, groups_per_step: 4, steps: 3, warmup_ratio: 0, schedule: constant}}
 """)
@@ -51,7 +55,7 @@ optimizer: {{learning_rate: 1.0e-2, groups_per_step: 4, steps: 3, warmup_ratio: 
     worker(program, "export", "--config", str(config), "--out", str(scratch / "halves"), "--dtype", "bfloat16")
     assert len(list((scratch / "merged").glob("model-*-of-*.safetensors"))) > 1
 
-    reference = Reference(folder, template)
+    reference = kind(folder, template)
     plain = {g["id"]: {n: float(reference.log_probability(*s)) for n, s in reference.sequences(g).items()}
              for g in reference.groups()}
     model = PeftModel.from_pretrained(reference.model, scratch / "run" / "adapter").eval()
@@ -63,11 +67,12 @@ optimizer: {{learning_rate: 1.0e-2, groups_per_step: 4, steps: 3, warmup_ratio: 
             errors.append(abs(value - scores[group["id"]][name]))
             moved.append(abs(value - plain[group["id"]][name]))
     assert max(moved) > 0.1, "the adapter changes nothing"
-    merged = Reference(scratch / "merged", template)
-    merged.folder = folder  # the pictures lie beside the groups
+    merged = kind(scratch / "merged", template)
+    # The pictures lie beside the groups.
+    merged.folder, merged.data = folder, data
     logits = [merged.logits(*s) - reference.logits(*s, model=model)
               for g in reference.groups() for s in reference.sequences(g).values()]
-    halves = LlavaForConditionalGeneration.from_pretrained(scratch / "halves").state_dict()
+    halves = AutoModelForImageTextToText.from_pretrained(scratch / "halves").state_dict()
     for name, tensor in merged.model.state_dict().items():
         assert torch.equal(halves[name], tensor.bfloat16()), name
     print(f"{folder.name}: log-probabilities within {max(errors):.1e} of PEFT's, having moved by up to "
@@ -80,7 +85,7 @@ def main(program: str) -> None:
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     with torch.no_grad():
-        for folder in sorted(p.parent for p in ROOT.glob("*/adapter-init")):
+        for folder in sorted(p.parent for p in ROOT.glob("*/*/adapter-init")):
             with tempfile.TemporaryDirectory() as scratch:
                 check(os.path.abspath(program), folder, pathlib.Path(scratch))
 

@@ -58,6 +58,10 @@ public struct TextConfiguration: Sendable, Equatable {
         let isListed = field["num_key_value_heads"].value != nil
         keyHeads = try field["num_key_value_heads"].size(default: isListed ? heads : kind.keyHeads ?? heads)
         headSize = try field["head_dim"].size(default: hiddenSize / heads)
+        // transformers takes it for the angles alone.
+        guard !kind.hasSections || headSize == hiddenSize / heads else {
+            throw field["head_dim"].failure("is \(headSize), but \(hiddenSize) channels in \(heads) heads are not")
+        }
         guard heads % keyHeads == 0 else {
             throw field["num_key_value_heads"].failure("is \(keyHeads), which does not divide \(heads) heads")
         }
