@@ -2,10 +2,10 @@
 
     python Tests/Goldens/round_trip.py .build/release/misp-worker
 
-For each checkpoint of checkpoints/ with an adapter, and for each of families/: a short LoRA run from fresh adapters, with
-families/ on the vision tower too; PEFT loads the run's adapter and must give the log-probabilities that `score` gives; the exported folder, in shards and loaded without PEFT, must
-give the same logits as base and adapter together, and an export in bfloat16 must load as such with those weights
-rounded. Ends with status 1 at the first difference.
+For each checkpoint of checkpoints/ with an adapter, and for each of families/: a short LoRA run from fresh adapters,
+with families/ on the vision tower too. PEFT loads the run's adapter and must give the log-probabilities that `score`
+gives. The exported folder, in shards and loaded without PEFT, must give the same logits as base and adapter together,
+and an export in bfloat16 must load as such with those weights rounded. Ends with status 1 at the first difference.
 """
 
 import json

@@ -14,7 +14,7 @@ public struct Generator<A: Arithmetic> {
         public let key: String
         /// Its tokens, with the rows that the features take.
         public let prompt: PromptTokens
-        /// As the vision encoder gives them: a row for each of the prompt's image rows; nil for a prompt without a picture.
+        /// A row of the language model for each of the prompt's image rows; nil for a prompt without a picture.
         public let features: Matrix<A.Element>?
         /// Tokens of its answer at the most; nil: as many as the generator allows.
         public var limit: Int?

@@ -2,8 +2,8 @@ import Foundation
 
 /// The way of pictures in the Qwen2-VL family: about as large as they are, with sides that are multiples of a cell, as
 /// `Qwen2VLImageProcessorPil` of transformers does it.
-struct CellProcessor: PictureProcessor {
-    var transparency = Transparency.white
+package struct CellProcessor: PictureProcessor {
+    package var transparency = Transparency.white
     /// A cell's side, in pixels.
     private let side: Int
     /// Pixels that a picture has at least and at most.
@@ -19,7 +19,7 @@ struct CellProcessor: PictureProcessor {
     /// - Parameters:
     ///   - patch: a patch's side in the tower, in pixels
     ///   - merge: patches along a cell's side there
-    init(modelDirectory folder: URL, _ settings: PictureSettings, patch: Int, merge: Int) throws(MISPError) {
+    package init(modelDirectory folder: URL, _ settings: PictureSettings, patch: Int, merge: Int) throws(MISPError) {
         let field = try ImageProcessorConfiguration.section(of: folder)
         let name = try ImageProcessorConfiguration.className(field)
         // The second stood for the same class in the first release of Qwen2.5-VL.
@@ -28,7 +28,6 @@ struct CellProcessor: PictureProcessor {
                 "is \(name), but models of this family need Qwen2VLImageProcessor")
         }
         try KeyTable.cellProcessor.check(field)
-        guard settings.splits == nil else { throw PictureSettings.refusal("image_splitting", "Qwen2-VL") }
         for (key, own, standard) in [("patch_size", patch, 14), ("merge_size", merge, 2)] {
             let value = try field[key].size(default: standard, to: SizeLimit.side)
             guard value == own else {
@@ -58,12 +57,12 @@ struct CellProcessor: PictureProcessor {
             field, mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711])
     }
 
-    var commonShape: PictureShape? { nil }
-    var settings: String { "cells of \(side), \(least) to \(most) pixels" }
+    package var commonShape: PictureShape? { nil }
+    package var settings: String { "cells of \(side), \(least) to \(most) pixels" }
 
     /// `smart_resize`: the nearest multiples of a cell, made smaller or larger where these are too many pixels or too
     /// few.
-    func shape(height: Int, width: Int) throws(MISPError) -> PictureShape {
+    package func shape(height: Int, width: Int) throws(MISPError) -> PictureShape {
         let (tall, wide, cell) = (Double(height), Double(width), Double(side))
         guard max(tall, wide) / min(tall, wide) <= Self.mostAspect else {
             throw MISPError(
@@ -85,7 +84,7 @@ struct CellProcessor: PictureProcessor {
         return PictureShape(height: Int(rows) * side, width: Int(columns) * side)
     }
 
-    func picture(_ image: RGBImage) throws(MISPError) -> ProcessedPicture {
+    package func picture(_ image: RGBImage) throws(MISPError) -> ProcessedPicture {
         let shape = try shape(height: image.height, width: image.width)
         var values: [Float] = []
         values.reserveCapacity(shape.count)

@@ -50,9 +50,11 @@ private struct ProcessorClass {
     init(of configuration: JSONField) throws(MISPError) {
         let stem = try ImageProcessorConfiguration.className(configuration)
         guard let found = Self.named[stem] else {
-            let key = configuration["image_processor_type"].isPresent ? "image_processor_type" : "feature_extractor_type"
+            let key =
+                configuration["image_processor_type"].isPresent ? "image_processor_type" : "feature_extractor_type"
             throw configuration[key].failure(
-                "\((try? configuration[key].string()) ?? stem) is not supported", remedy: "supported are " + Self.named.keys.sorted().joined(separator: ", "))
+                "\((try? configuration[key].string()) ?? stem) is not supported",
+                remedy: "supported are " + Self.named.keys.sorted().joined(separator: ", "))
         }
         self = found
     }

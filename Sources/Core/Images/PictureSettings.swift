@@ -14,6 +14,8 @@ public struct PictureSettings: Sendable, Equatable {
 
     /// What tells that a family has no such setting.
     static func refusal(_ key: String, _ family: String) -> MISPError {
-        MISPError("is set, but models of the \(family) family have no such setting", at: "model.\(key)", remedy: "leave it out")
+        MISPError(
+            "is set, but models of the \(family) family have no such setting", at: "model.\(key)",
+            remedy: "leave it out")
     }
 }

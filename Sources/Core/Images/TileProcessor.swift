@@ -2,8 +2,8 @@ import Foundation
 
 /// The way of pictures in the Idefics3 family, SmolVLM included: square tiles and the whole picture behind them, as
 /// `Idefics3ImageProcessorPil` of transformers does it. Every step starts from the 8-bit picture of the step before.
-struct TileProcessor: PictureProcessor {
-    var transparency = Transparency.white
+package struct TileProcessor: PictureProcessor {
+    package var transparency = Transparency.white
     /// L: what the longest side becomes first.
     private let longest: Int
     /// M: a tile's side.
@@ -18,7 +18,7 @@ struct TileProcessor: PictureProcessor {
     /// Reads preprocessor_config.json or processor_config.json.
     ///
     /// - Parameter tile: the side of the pictures that the tower has positions for
-    init(modelDirectory folder: URL, _ settings: PictureSettings, tile: Int) throws(MISPError) {
+    package init(modelDirectory folder: URL, _ settings: PictureSettings, tile: Int) throws(MISPError) {
         let field = try ImageProcessorConfiguration.section(of: folder)
         let name = try ImageProcessorConfiguration.className(field)
         guard ["Idefics3ImageProcessor", "SmolVLMImageProcessor"].contains(name) else {
@@ -26,9 +26,6 @@ struct TileProcessor: PictureProcessor {
                 "is \(name), but models of this family need SmolVLMImageProcessor or Idefics3ImageProcessor")
         }
         try KeyTable.tileProcessor.check(field)
-        guard settings.least == nil, settings.most == nil else {
-            throw PictureSettings.refusal(settings.least == nil ? "max_pixels" : "min_pixels", "SmolVLM")
-        }
         for key in ["size", "max_image_size"] { try KeyTable.tileSide.check(field[key]) }
         side = try field["max_image_size"]["longest_edge"].size(default: 364, to: Self.mostSide)
         guard side == tile else {
@@ -45,8 +42,8 @@ struct TileProcessor: PictureProcessor {
     }
 
     /// Without splitting every picture is one tile.
-    var commonShape: PictureShape? { splits ? nil : PictureShape(height: side, width: side) }
-    var settings: String { "tiles of \(side), \(splits ? "split" : "whole")" }
+    package var commonShape: PictureShape? { splits ? nil : PictureShape(height: side, width: side) }
+    package var settings: String { "tiles of \(side), \(splits ? "split" : "whole")" }
 
     /// The longest side at L, the other in proportion and even.
     private func first(height: Int, width: Int) -> (height: Int, width: Int) {
@@ -81,7 +78,7 @@ struct TileProcessor: PictureProcessor {
         return (rows, count(Int(Double(rows * side) * aspect)))
     }
 
-    func shape(height: Int, width: Int) throws(MISPError) -> PictureShape {
+    package func shape(height: Int, width: Int) throws(MISPError) -> PictureShape {
         guard splits else { return PictureShape(height: side, width: side) }
         let size = first(height: height, width: width)
         let (rows, columns) = tiles(height: size.height, width: size.width)
@@ -93,7 +90,7 @@ struct TileProcessor: PictureProcessor {
         return PictureShape(height: side, width: side, tileRows: rows, tileColumns: columns)
     }
 
-    func picture(_ image: RGBImage) throws(MISPError) -> ProcessedPicture {
+    package func picture(_ image: RGBImage) throws(MISPError) -> ProcessedPicture {
         let shape = try shape(height: image.height, width: image.width)
         let size = first(height: image.height, width: image.width)
         var whole = image.resized(width: size.width, height: size.height, filter: resampling)

@@ -51,8 +51,10 @@ extension KeyTable {
     /// `text_config` of each kind of decoder.
     package static let llama = KeyTable(
         read: ["attention_bias"], harmless: loaderKeys.union(["max_window_layers"]),
-        fixed: ["sliding_window": [], "use_sliding_window": [false], "qk_layer_norms": [false],
-            "rope_interleaved": [false], "use_resampler": [false]]
+        fixed: [
+            "sliding_window": [], "use_sliding_window": [false], "qk_layer_norms": [false],
+            "rope_interleaved": [false], "use_resampler": [false],
+        ]
     ).adding(decoder)
     package static let mistral = KeyTable(
         read: ["sliding_window"], harmless: ["max_window_layers"],

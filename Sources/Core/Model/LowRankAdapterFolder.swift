@@ -92,8 +92,8 @@ public struct LowRankAdapterFolder {
             let written = root.written + path.dropFirst(root.canonical.count)
             guard targets.contain(written) == true else { continue }
             throw MISPError(
-                "the tensor \(root.prefix)\(written).lora_A.weight is missing, and adapter_config.json adapts its module "
-                    + "(target_modules)", at: place,
+                "the tensor \(root.prefix)\(written).lora_A.weight "
+                    + "is missing, and adapter_config.json adapts its module (target_modules)", at: place,
                 remedy: "take both files from one place, and the model that the adapter was trained on")
         }
         try load(into: model.parameters)
@@ -239,8 +239,8 @@ private struct AdapterTensor {
                 module.hasPrefix("multi_modal_projector.") || module.hasPrefix("visual.merger.")
                     || module.hasPrefix("connector.") ? "the projector" : module
             throw MISPError(
-                "adapts \(part) (\(written)); only projections of the language model's and the vision tower's layers can be adapted",
-                at: place, remedy: AdapterConfiguration.mergeRemedy)
+                "adapts \(part) (\(written)); only projections of the language model's and the vision tower's layers "
+                    + "can be adapted", at: place, remedy: AdapterConfiguration.mergeRemedy)
         }
     }
 

@@ -35,7 +35,8 @@ public struct ModelFolder {
         trainable: Trainable, seed: UInt64, hasValues: Bool = true
     ) throws -> VisionLanguageModel<Vector> {
         try VisionLanguageModel(
-            configuration, from: TensorCatalog(folder: url), common: processor.commonShape, trainable: trainable, seed: seed,
+            configuration, from: TensorCatalog(folder: url), common: processor.commonShape, trainable: trainable,
+            seed: seed,
             hasValues: hasValues)
     }
 

@@ -103,7 +103,9 @@ public struct PromptTemplate: Sendable, Equatable {
             guard let known, known.joint != nil else {
                 throw MISPError(
                     "there is a system message, for which the prompt template has no place",
-                    remedy: "write its text into model.prompt and leave the message out, or use the built-in one of the model")
+                    remedy:
+                        "write its text into model.prompt and leave the message out, or use the model's built-in one"
+                )
             }
             opening = known.system.before + system + known.system.after
             if start.hasPrefix(known.givesWay) { start.removeFirst(known.givesWay.count) }

@@ -116,11 +116,13 @@ package struct StepBenchmark: ParsableCommand {
             let folder = URL(filePath: model)
             return try VisionLanguageModel(
                 ModelConfiguration(contentsOf: folder.appending(path: "config.json")),
-                from: TensorCatalog(folder: folder), common: PictureShape(height: 28, width: 28), trainable: trainable, seed: 1)
+                from: TensorCatalog(folder: folder), common: PictureShape(height: 28, width: 28), trainable: trainable,
+                seed: 1)
         }
         let json = (BenchmarkShape(rawValue: shape) ?? .smol).configuration
         let configuration = try ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json"))
         return try VisionLanguageModel(
-            configuration, from: RandomTensors(seed: 1), common: PictureShape(height: 28, width: 28), trainable: trainable, seed: 1)
+            configuration, from: RandomTensors(seed: 1), common: PictureShape(height: 28, width: 28),
+            trainable: trainable, seed: 1)
     }
 }

@@ -109,8 +109,8 @@ struct CheckReport {
             String(format: "  a step of %d groups: %.3g operations, ", order.groupsPerStep, step) + seconds(step),
             "  \(order.totalSteps) steps: \(seconds(training)); before them reference: \(seconds(reference)), vision "
                 + "encoder: \(seconds(vision))",
-            "  the language model's products\(trainsVision ? " and the vision encoder's" : "") alone; before the steps a "
-                + "pass of \(pictures) pictures through the vision encoder",
+            "  the language model's products\(trainsVision ? " and the vision encoder's" : "") alone; before the steps "
+                + "a pass of \(pictures) pictures through the vision encoder",
         ]
     }
 

@@ -34,7 +34,9 @@ package struct Score: ParsableCommand {
                 try communicator.agree { if communicator.rank == 0 { try checkPlace() } }
                 let run = try TrainingRun(configuration, communicator: communicator)
                 // Every sequence of every group is asked for.
-                _ = try RunInput(run, pictures: run.train.groups.flatMap { group in ([group.image] + group.negatives).map(\.source) })
+                _ = try RunInput(
+                    run, pictures: run.train.groups.flatMap { group in ([group.image] + group.negatives).map(\.source) }
+                )
                 let reference = try Self.scores(run)
                 var policy = reference
                 if let adapter = configuration.model.adapter {

@@ -82,12 +82,15 @@ import Testing
             "size": ["shortest_edge": .integer(least), "longest_edge": .integer(most)],
         ])
         let bare = try folder(["image_processor_type": "Qwen2VLImageProcessorPil"])
-        let processors = [
-            try Qwen2VL.processor(older.url, PictureSettings()), try Qwen2VL.processor(newer.url, PictureSettings()),
-            try Qwen2VL.processor(bare.url, PictureSettings(least: least, most: most)),
+        let processors: [any PictureProcessor] = [
+            try CellProcessor(modelDirectory: older.url, PictureSettings(), patch: 14, merge: 2),
+            try CellProcessor(modelDirectory: newer.url, PictureSettings(), patch: 14, merge: 2),
+            try CellProcessor(modelDirectory: bare.url, PictureSettings(least: least, most: most), patch: 14, merge: 2),
         ]
         #expect(Set(processors.map(\.settings)).count == 1)
-        #expect(try Qwen2VL.processor(bare.url, PictureSettings()).settings != processors[0].settings)
+        #expect(
+            try CellProcessor(modelDirectory: bare.url, PictureSettings(), patch: 14, merge: 2).settings
+                != processors[0].settings)
         for (index, processor) in processors.enumerated() {
             // The others have the same settings: a few shapes will do.
             guard index == 0 else {
@@ -98,7 +101,9 @@ import Testing
                 continue
             }
             #expect(processor.commonShape == nil)
-            try check(name, processor, count: count) { [$0.height / 14, $0.width / 14] } digest: { picture in
+            try check(name, processor, count: count) {
+                [$0.height / 14, $0.width / 14]
+            } digest: { picture in
                 let patches = encoder.patches(picture)
                 return SHA256.digest(UnsafeRawBufferPointer(start: patches.base, count: 4 * patches.count))
             }
@@ -118,7 +123,8 @@ import Testing
                 "size": ["longest_edge": .integer(try settings["longest_edge"].int())],
                 "max_image_size": ["longest_edge": .integer(try settings["tile"].int())],
             ])
-            return try SmolVLM.processor(folder.url, PictureSettings(splits: run))
+            return try TileProcessor(
+                modelDirectory: folder.url, PictureSettings(splits: run), tile: settings["tile"].int())
         }
         let own = try processor("SmolVLMImageProcessor", file: splits, run: nil)
         #expect((own.commonShape == nil) == splits)
@@ -143,7 +149,7 @@ import Testing
     /// A picture that has its target size already goes through unchanged.
     @Test func aPictureOfItsTargetSizeIsNotResized() throws {
         let folder = try folder(["image_processor_type": "Qwen2VLImageProcessor", "do_normalize": false])
-        let processor = try Qwen2VL.processor(folder.url, PictureSettings())
+        let processor = try CellProcessor(modelDirectory: folder.url, PictureSettings(), patch: 14, merge: 2)
         let image = Self.picture(width: 84, height: 56, place: 0)
         let picture = try processor.picture(image)
         #expect(picture.shape == PictureShape(height: 56, width: 84))
@@ -158,7 +164,7 @@ import Testing
     /// One side may be 200 times the other, and no more; the message names the picture.
     @Test func picturesThatAreTooLongAreRefused() throws {
         let folder = try folder(["image_processor_type": "Qwen2VLImageProcessor"])
-        let processor = try Qwen2VL.processor(folder.url, PictureSettings())
+        let processor = try CellProcessor(modelDirectory: folder.url, PictureSettings(), patch: 14, merge: 2)
         #expect(try processor.shape(height: 1, width: 200).width > 200)
         #expect(try processor.shape(height: 400, width: 2).height > 400)
         for (height, width) in [(1, 201), (402, 2), (3, 601)] {

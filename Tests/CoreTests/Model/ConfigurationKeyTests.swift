@@ -116,7 +116,7 @@ extension ConfigurationObject {
                 read: model),
             Self(
                 name: "cells", table: .cellProcessor, root: ["image_processor_type": "Qwen2VLImageProcessor"],
-                read: Self.reading { try Qwen2VL.processor($0, PictureSettings()) },
+                read: Self.reading { try CellProcessor(modelDirectory: $0, PictureSettings(), patch: 14, merge: 2) },
                 unread: ["feature_extractor_type"]),
         ]
     }()
@@ -130,7 +130,8 @@ extension ConfigurationObject {
             read: { _ = try ModelConfiguration($0) }),
         Self(
             name: "tiles", table: .tileProcessor, root: ["image_processor_type": "SmolVLMImageProcessor"],
-            read: Self.reading { try SmolVLM.processor($0, PictureSettings()) }, unread: ["feature_extractor_type"]),
+            read: Self.reading { try TileProcessor(modelDirectory: $0, PictureSettings(), tile: 364) },
+            unread: ["feature_extractor_type"]),
     ]
 
     /// Reads a preprocessor_config.json as processors do, from a model's folder.

@@ -8,31 +8,32 @@ import Testing
 @Suite struct FamilyTemplateTests {
     private static let helpful = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 
-    @Test(arguments: [
-        (
-            "qwen2.5-vl", nil,
-            "\(helpful)<|im_start|>user\n<|vision_start|><image><|vision_end|>What?<|im_end|>\n"
-                + "<|im_start|>assistant\n"
-        ),
-        // A system message stands in place of the usual one.
-        (
-            "qwen2.5-vl", "Be brief.",
-            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<|vision_start|><image><|vision_end|>What?"
-                + "<|im_end|>\n<|im_start|>assistant\n"
-        ),
-        ("smolvlm", nil, "<|im_start|>User:<image>What?<end_of_utterance>\nAssistant:"),
-        // One mark begins the whole conversation, whoever speaks first.
-        (
-            "smolvlm", "Be brief.",
-            "<|im_start|>System: Be brief.<end_of_utterance>\nUser:<image>What?<end_of_utterance>\nAssistant:"
-        ),
-        ("chatml", nil, "<|im_start|>user\n<image>\nWhat?<|im_end|>\n<|im_start|>assistant\n"),
-        (
-            "chatml", "Be brief.",
-            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<image>\nWhat?<|im_end|>\n"
-                + "<|im_start|>assistant\n"
-        ),
-    ] as [(String, String?, String)])
+    @Test(
+        arguments: [
+            (
+                "qwen2.5-vl", nil,
+                "\(helpful)<|im_start|>user\n<|vision_start|><image><|vision_end|>What?<|im_end|>\n"
+                    + "<|im_start|>assistant\n"
+            ),
+            // A system message stands in place of the usual one.
+            (
+                "qwen2.5-vl", "Be brief.",
+                "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<|vision_start|><image><|vision_end|>What?"
+                    + "<|im_end|>\n<|im_start|>assistant\n"
+            ),
+            ("smolvlm", nil, "<|im_start|>User:<image>What?<end_of_utterance>\nAssistant:"),
+            // One mark begins the whole conversation, whoever speaks first.
+            (
+                "smolvlm", "Be brief.",
+                "<|im_start|>System: Be brief.<end_of_utterance>\nUser:<image>What?<end_of_utterance>\nAssistant:"
+            ),
+            ("chatml", nil, "<|im_start|>user\n<image>\nWhat?<|im_end|>\n<|im_start|>assistant\n"),
+            (
+                "chatml", "Be brief.",
+                "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<image>\nWhat?<|im_end|>\n"
+                    + "<|im_start|>assistant\n"
+            ),
+        ] as [(String, String?, String)])
     func aPictureAndAText(name: String, system: String?, expected: String) throws {
         let (before, after) = try PromptTemplate(name).render("What?", system: system)
         #expect("\(before)<image>\(after)" == expected)

@@ -1,7 +1,7 @@
 /// How a tower of the Qwen2-VL family sees one picture: its cells in windows, and the rotary angles of its patches.
 ///
-/// A cell is m × m patches, which become one row of the language model. Pixels come cell after cell in raster order, the
-/// patches of a cell together. The tower's rows are in the order of the windows.
+/// A cell is m × m patches, which become one row of the language model. Pixels come cell after cell in raster order,
+/// the patches of a cell together. The tower's rows are in the order of the windows.
 package struct CellGrid {
     /// Cells down and across.
     package let height, width: Int

@@ -1,7 +1,8 @@
 import Foundation
 
 /// Qwen2-VL and Qwen2.5-VL: a tower that takes pictures as large as they are, a merger that makes one row of four
-/// patches, and a decoder whose rows have three positions (Wang et al., arXiv 2409.12191; Bai et al., arXiv 2502.13923).
+/// patches, and a decoder whose rows have three positions (Wang et al., arXiv 2409.12191; Bai et al., arXiv
+/// 2502.13923).
 public struct Qwen2VL: ModelFamily {
     public static let modelTypes = ["qwen2_vl", "qwen2_5_vl"]
     public static let names = FamilyNames(
@@ -165,7 +166,8 @@ extension KeyTable {
 
 extension Qwen2VL {
     public func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor {
-        try CellProcessor(modelDirectory: folder, settings, patch: vision.patchSide, merge: vision.mergeSide)
+        guard settings.splits == nil else { throw PictureSettings.refusal("image_splitting", "Qwen2-VL") }
+        return try CellProcessor(modelDirectory: folder, settings, patch: vision.patchSide, merge: vision.mergeSide)
     }
 
     /// Cells across and down of a picture.

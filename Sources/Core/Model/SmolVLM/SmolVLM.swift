@@ -41,7 +41,8 @@ public struct SmolVLM: ModelFamily {
         if try root["tie_word_embeddings"].bool(default: false) { text.isTied = true }
         let kind = root["vision_config"]["model_type"]
         guard try VisionArchitecture.tiledTypes.contains(kind.string(default: "smolvlm_vision")) else {
-            throw kind.failure("is no tower of this family", remedy: "take the config.json of the checkpoint")
+            let name = kind.value?.string ?? ""
+            throw kind.failure("is \(name), no tower of this family", remedy: "take the config.json of the checkpoint")
         }
         vision = try VisionConfiguration(root["vision_config"], as: .smolVLM)
         scale = try root["scale_factor"].size(default: 2, to: 64)
@@ -75,7 +76,10 @@ public struct SmolVLM: ModelFamily {
     public func processor(
         _ folder: URL, _ settings: PictureSettings
     ) throws(MISPError) -> any PictureProcessor {
-        try TileProcessor(modelDirectory: folder, settings, tile: vision.imageSide)
+        for (key, isSet) in [("min_pixels", settings.least != nil), ("max_pixels", settings.most != nil)] where isSet {
+            throw PictureSettings.refusal(key, "SmolVLM")
+        }
+        return try TileProcessor(modelDirectory: folder, settings, tile: vision.imageSide)
     }
 
     /// A line for each row of tiles, then, after an empty line, the whole picture. What stands between two blocks of

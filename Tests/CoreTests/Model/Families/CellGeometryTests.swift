@@ -169,9 +169,13 @@ import Testing
         #expect(prompt.imageRows == [4..<8] && prompt.positions == (0..<10).map { RotaryPosition($0) })
     }
 
-    /// A tokenizer that does not have the tokens of so many tiles.
-    @Test func tilesWithoutATokenAreRefused() throws {
-        let error = #expect(throws: MISPError.self) { _ = try place(tileRows: 7, tileColumns: 1) }
-        #expect(error?.kind == .input && error?.description.contains("has no token <row_7_col_1>") == true)
+    /// Some tokenizers have no token of their own for a tile's name, which is then text like any other.
+    @Test func aTileWithoutATokenIsNamedInText() throws {
+        let (place, tokenizer) = try place(tileRows: 7, tileColumns: 1)
+        #expect(tokenizer.id(of: "<row_7_col_1>") == nil)
+        let text = tokenizer.encode("\n<fake_token_around_image><row_7_col_1>", addSpecialTokens: false)
+        #expect(text.count > 3)
+        let rows = place.featureRows
+        #expect(Array(place.tokens[rows[5].upperBound..<rows[6].lowerBound]) == text)
     }
 }

@@ -127,7 +127,8 @@ extension JSON {
                 """
                 {"model_type": "qwen2_vl", "vision_config": {"hidden_size": 8192},
                  "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]}}
-                """) as? Qwen2VL).vision
+                """) as? Qwen2VL
+        ).vision
         #expect(older.depth == 32 && older.width == 1280 && older.heads == 16 && older.inner == 5120)
         #expect(older.output == 8192 && older.windowSide == nil && older.activation == .quickGelu)
 

@@ -129,20 +129,22 @@ import Testing
         #expect(text.contains("preprocessor_config.json: image_processor_type: \(expected)"), "\(text)")
     }
 
-    @Test(arguments: [
-        ("qwen2-vl", "min_pixels", JSON.integer(30_000), "at least 30000 and at most 28224 pixels cannot be"),
-        ("qwen2-vl", "max_pixels", 783, "at most 783 pixels cannot be"),
-        ("qwen2-vl", "max_pixels", 0, "max_pixels: is 0"), ("qwen2-vl", "patch_size", "14", "patch_size: is a string"),
-        ("qwen2-vl", "do_resize", false, "do_resize: is false"),
-        ("qwen2-vl", "temporal_patch_size", 1, "temporal_patch_size: is 1, which is not implemented"),
-        ("qwen2-vl", "resample", 9, "resample: 9 is no filter"),
-        ("qwen2-vl", "image_std", [1, 0, 1], "image_std: holds 0"),
-        ("qwen2-vl", "pad_to", 8, "pad_to: is 8"), ("qwen2-vl", "do_center_crop", true, "do_center_crop: is true"),
-        ("smolvlm-tiles", "do_image_splitting", "yes", "do_image_splitting: is a string"),
-        ("smolvlm-tiles", "max_image_size", ["longest_edge": 0], "max_image_size.longest_edge: is 0"),
-        ("smolvlm-tiles", "size", ["longest_edge": 100_000], "size.longest_edge: is 100000"),
-        ("smolvlm-tiles", "do_resize", false, "do_resize: is false"),
-    ] as [(String, String, JSON, String)])
+    @Test(
+        arguments: [
+            ("qwen2-vl", "min_pixels", JSON.integer(30_000), "at least 30000 and at most 28224 pixels cannot be"),
+            ("qwen2-vl", "max_pixels", 783, "at most 783 pixels cannot be"),
+            ("qwen2-vl", "max_pixels", 0, "max_pixels: is 0"),
+            ("qwen2-vl", "patch_size", "14", "patch_size: is a string"),
+            ("qwen2-vl", "do_resize", false, "do_resize: is false"),
+            ("qwen2-vl", "temporal_patch_size", 1, "temporal_patch_size: is 1, which is not implemented"),
+            ("qwen2-vl", "resample", 9, "resample: 9 is no filter"),
+            ("qwen2-vl", "image_std", [1, 0, 1], "image_std: holds 0"),
+            ("qwen2-vl", "pad_to", 8, "pad_to: is 8"), ("qwen2-vl", "do_center_crop", true, "do_center_crop: is true"),
+            ("smolvlm-tiles", "do_image_splitting", "yes", "do_image_splitting: is a string"),
+            ("smolvlm-tiles", "max_image_size", ["longest_edge": 0], "max_image_size.longest_edge: is 0"),
+            ("smolvlm-tiles", "size", ["longest_edge": 100_000], "size.longest_edge: is 100000"),
+            ("smolvlm-tiles", "do_resize", false, "do_resize: is false"),
+        ] as [(String, String, JSON, String)])
     func settingsOfAnImageProcessorThatAreRefused(name: String, key: String, value: JSON, expected: String) throws {
         let folder = try copy(name)
         try set([(key, value)], in: folder["preprocessor_config.json"])
@@ -151,11 +153,12 @@ import Testing
     }
 
     /// Pictures in cells or tiles of another size than the tower's would be cut up wrongly.
-    @Test(arguments: [
-        ("qwen2.5-vl-flat", "patch_size", JSON.integer(16)), ("qwen2-vl", "merge_size", 3),
-        ("smolvlm-tiles", "max_image_size", ["longest_edge": 48]),
-        ("idefics3-whole", "max_image_size", ["longest_edge": 64]),
-    ] as [(String, String, JSON)])
+    @Test(
+        arguments: [
+            ("qwen2.5-vl-flat", "patch_size", JSON.integer(16)), ("qwen2-vl", "merge_size", 3),
+            ("smolvlm-tiles", "max_image_size", ["longest_edge": 48]),
+            ("idefics3-whole", "max_image_size", ["longest_edge": 64]),
+        ] as [(String, String, JSON)])
     func anImageProcessorThatDoesNotFitTheTower(name: String, key: String, value: JSON) throws {
         let folder = try copy(name)
         try FileManager.default.copyItem(

@@ -1,6 +1,7 @@
 import Core
 import Foundation
 import TestSupport
+import Testing
 
 /// Models of the families beside LLaVA, small enough to differentiate numerically, each with pictures of two shapes.
 struct SmallFamily: Sendable, CustomTestStringConvertible {
@@ -102,7 +103,8 @@ struct SmallFamily: Sendable, CustomTestStringConvertible {
         var layout = SequenceLayout()
         let responses: [[[Int32]]] = [[[6, 7, 2], [8, 2]], [[6, 7, 2]]]
         for (index, place) in try places.enumerated() {
-            layout.append(PromptTokens(before: [1, 3], place, after: [4, 5]), image: index, responses: responses[index])
+            layout.append(
+                PromptTokens(before: [1, 3], place, after: [4, 5]), image: index, responses: responses[index])
         }
         return layout
     }
