@@ -42,6 +42,8 @@ import Testing
                     ranks: ranks, output: output, ["data.train=many.jsonl", setting], meanwhile: meanwhile)
             } after: {
                 there("\(output)/config.yaml")
+                // Features of pictures come first, and are kept too.
+                if setting.hasPrefix("cache.folder") { there("store/features") }
                 sleep(seconds)
             }
         }

@@ -239,8 +239,9 @@ private struct AdapterTensor {
                 module.hasPrefix("multi_modal_projector.") || module.hasPrefix("visual.merger.")
                     || module.hasPrefix("connector.") ? "the projector" : module
             throw MISPError(
-                "adapts \(part) (\(written)); only projections of the language model's and the vision tower's layers "
-                    + "can be adapted", at: place, remedy: AdapterConfiguration.mergeRemedy)
+                "adapts \(part) (\(written)); "
+                    + "only projections of the language model's and the vision tower's layers can be adapted",
+                at: place, remedy: AdapterConfiguration.mergeRemedy)
         }
     }
 
