@@ -27,8 +27,52 @@ public final class Storage<Element: Scalar>: @unchecked Sendable {
 }
 
 /// Free blocks by size. Sizes are rounded up so that nearly equal requests share blocks.
+///
+/// Groups of different lengths ask for different sizes. So that blocks of all of them do not pile up, what is in use
+/// and what is free together stay near the most that was ever in use: blocks of the size that was asked for longest ago
+/// go back to the system first.
 enum MemoryPool {
-    private static let free = Mutex<[Int: [UInt]]>([:])
+    private struct Blocks {
+        var free: [UInt] = []
+        /// When one was last asked for.
+        var lastUse = 0
+    }
+
+    private struct State {
+        var blocks: [Int: Blocks] = [:]
+        /// Bytes in use, the most that ever were, and bytes of free blocks.
+        var (used, mostUsed, free) = (0, 0, 0)
+        var clock = 0
+
+        /// A free block of that size, which is in use from now on.
+        mutating func take(_ bytes: Int) -> UInt? {
+            clock += 1
+            used += bytes
+            mostUsed = max(mostUsed, used)
+            blocks[bytes, default: Blocks()].lastUse = clock
+            guard let block = blocks[bytes]?.free.popLast() else { return nil }
+            free -= bytes
+            return block
+        }
+
+        /// Free blocks that are too many.
+        mutating func excess() -> [UInt] {
+            var excess: [UInt] = []
+            while used + free > mostUsed + mostUsed / 8 + MemoryPool.slack,
+                let size = blocks.filter({ !$0.value.free.isEmpty }).min(by: { $0.value.lastUse < $1.value.lastUse })?
+                    .key,
+                let block = blocks[size]?.free.popLast()
+            {
+                free -= size
+                excess.append(block)
+            }
+            return excess
+        }
+    }
+
+    /// Free bytes that are always kept.
+    private static let slack = 16 << 20
+    private static let state = Mutex(State())
 
     /// Multiples of 64 bytes below 4 KiB, of an eighth of the leading power of two above.
     static func roundedSize(_ bytes: Int) -> Int {
@@ -37,7 +81,11 @@ enum MemoryPool {
     }
 
     static func take(_ bytes: Int) -> UnsafeMutableRawPointer {
-        let reused = free.withLock { $0[bytes]?.popLast() }
+        let (reused, excess) = state.withLock { state -> (UInt?, [UInt]) in
+            let block = state.take(bytes)
+            return (block, block == nil ? state.excess() : [])
+        }
+        for block in excess { UnsafeMutableRawPointer(bitPattern: block)?.deallocate() }
         if let reused, let pointer = UnsafeMutableRawPointer(bitPattern: reused) { return pointer }
         return allocate(bytes)
     }
@@ -54,15 +102,10 @@ enum MemoryPool {
     }
 
     static func giveBack(_ pointer: UnsafeMutableRawPointer, _ bytes: Int) {
-        free.withLock { $0[bytes, default: []].append(UInt(bitPattern: pointer)) }
-    }
-
-    /// Returns every free block to the system: between phases whose shapes have nothing in common.
-    static func drain() {
-        let blocks = free.withLock { pool in
-            defer { pool = [:] }
-            return pool.values.flatMap { $0 }
+        state.withLock { state in
+            state.used -= bytes
+            state.free += bytes
+            state.blocks[bytes, default: Blocks()].free.append(UInt(bitPattern: pointer))
         }
-        for block in blocks { UnsafeMutableRawPointer(bitPattern: block)?.deallocate() }
     }
 }
