@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import pathlib
+import statistics
 import subprocess
 import tempfile
 
@@ -379,7 +380,8 @@ def arm_results(folder: pathlib.Path) -> dict:
         steps = [json.loads(line) for line in (place.parent / arm / "metrics.jsonl").read_text().splitlines()]
         found.setdefault(seed, {})[arm] = dict(
             {name: m["value"] for name, m in measures(place).items()}, steps=len(steps),
-            seconds=round(sum(step["time/step"] for step in steps), 1), machine=machine(place.parent / arm))
+            # Of the median step: a run may have been halted in between.
+            seconds=round(statistics.median(step["time/step"] for step in steps) * len(steps), 1), machine=machine(place.parent / arm))
     kept.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     return found
 
@@ -399,7 +401,7 @@ def arms(folder: pathlib.Path) -> str:
     rows = []
     for arm in present:
         minutes = [seconds / 60 for seconds in values(arm, "seconds")]
-        rows.append([ARMS[arm], str(len(minutes)), *(text(values(arm, name)) for name in MEASURES), text(minutes, 1)])
+        rows.append([ARMS[arm], str(len(minutes)), *(text(values(arm, name)) for name in MEASURES), f"{sum(minutes) / len(minutes):.1f}"])
     pairs = []
     for own, other, what in ARM_PAIRS:
         both = [seed for seed in seeds if own in found[seed] and other in found[seed]]
