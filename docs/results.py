@@ -381,7 +381,8 @@ def arm_results(folder: pathlib.Path) -> dict:
         found.setdefault(seed, {})[arm] = dict(
             {name: m["value"] for name, m in measures(place).items()}, steps=len(steps),
             # Of the median step: a run may have been halted in between.
-            seconds=round(statistics.median(step["time/step"] for step in steps) * len(steps), 1), machine=machine(place.parent / arm))
+            seconds=round(statistics.median(step["time/step"] for step in steps) * len(steps), 1),
+            machine=machine(place.parent / arm))
     kept.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     return found
 
@@ -401,7 +402,8 @@ def arms(folder: pathlib.Path) -> str:
     rows = []
     for arm in present:
         minutes = [seconds / 60 for seconds in values(arm, "seconds")]
-        rows.append([ARMS[arm], str(len(minutes)), *(text(values(arm, name)) for name in MEASURES), f"{sum(minutes) / len(minutes):.1f}"])
+        rows.append([ARMS[arm], str(len(minutes)), *(text(values(arm, name)) for name in MEASURES),
+                     f"{sum(minutes) / len(minutes):.1f}"])
     pairs = []
     for own, other, what in ARM_PAIRS:
         both = [seed for seed in seeds if own in found[seed] and other in found[seed]]
