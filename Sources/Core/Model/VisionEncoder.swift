@@ -14,8 +14,8 @@ public struct VisionInput<A: Arithmetic>: Sendable {
 
 /// From pictures to rows of the language model: a vision tower, and a connector that makes such rows of its features.
 ///
-/// Pictures are stacked row under row; those of a batch may differ in shape. Each has a type of its own
-/// for a family's parts, with `forward` and `backward` side by side; `pass` joins the two for the model.
+/// Pictures are stacked row under row; those of a batch may differ in shape. A family's encoder is a type of its own,
+/// with the forward and backward passes of both parts side by side; `pass` joins them for the model.
 public protocol VisionEncoder<A>: Sendable {
     associatedtype A: Arithmetic
     /// What the tower's backward pass needs.
