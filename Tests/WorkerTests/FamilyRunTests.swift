@@ -113,8 +113,8 @@ import Testing
         #expect(try fixture.bytes("part/\(Self.adapter)") == fixture.bytes("whole/\(Self.adapter)"))
     }
 
-    /// `check` tells how many rows pictures take: 2 × 2 cells at the least, 5 × 7 at the most. A long picture has more
-    /// than one cell however few pixels it may have.
+    /// `check` tells how many rows pictures take: 2 × 2 cells at the least, 5 × 7 at the most. A long picture has
+    /// more than one cell however few pixels it may have.
     @Test func checkTellsOfPicturesRows() throws {
         let fixture = try TrainingFixture(family: "qwen2.5-vl-flat", settings: Self.settings)
         for ranks in [nil, 3] {

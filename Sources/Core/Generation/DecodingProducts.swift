@@ -15,8 +15,8 @@ extension Linear {
     /// Up to so many rows of x go through the weights as these lie in memory; copying them first would not pay.
     private static var fewRows: Int { 16 }
 
-    /// x·Wᵀ for several weights W. x: n × C; each result: n × rows of W. Every element is a sum over the columns in an
-    /// order that depends neither on the threads nor, up to `fewRows`, on the other rows of x.
+    /// x·Wᵀ for several weights W. x: n × C; each result: n × rows of W. Every element is a sum over the columns
+    /// in an order that depends neither on the threads nor, up to `fewRows`, on the other rows of x.
     static func products(
         _ x: Matrix<A.Element>, _ weights: [Weight<A.Element>], _ threads: Int
     ) -> [Matrix<A.Element>] {

@@ -51,8 +51,8 @@ public final class KeyValueCache<Element: Scalar>: @unchecked Sendable {
 extension SegmentAttention {
     /// Causal attention of `q`, the last rows of a sequence, to all its keys and values.
     ///
-    /// q, output: n × (H·D); k, v: t × (H_kv·D), n ≤ t; row i sees the first t − n + i + 1 keys, or of these the
-    /// window.
+    /// q, output: n × (H·D); k, v: t × (H_kv·D), n ≤ t; row i sees the first t − n + i + 1 keys, or of these
+    /// the window.
     func decode(q: Matrix<A.Element>, k: Matrix<A.Element>, v: Matrix<A.Element>, into output: Matrix<A.Element>) {
         for start in stride(from: 0, to: q.rows, by: Self.blockRows) {
             let rows = start..<min(start + Self.blockRows, q.rows)

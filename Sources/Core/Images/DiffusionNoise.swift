@@ -1,7 +1,8 @@
-/// The forward process of a diffusion model: x ← √ᾱ·x + √(1−ᾱ)·ε on preprocessed pixels, ε standard normal.
+/// The forward process of a diffusion model: x ← √ᾱ·x + √(1−ᾱ)·ε on preprocessed pixels, ε standard
+/// normal.
 ///
-/// The schedule is the one that CHiP takes over from VCD: 1,000 steps, β_t = 10⁻⁵ + σ(t′)·(5·10⁻³ − 10⁻⁵) with t′
-/// evenly spaced from −6 to 6, ᾱ_t the product of 1 − β up to and including t.
+/// The schedule is the one that CHiP takes over from VCD: 1,000 steps, β_t = 10⁻⁵ + σ(t′)·(5·10⁻³ −
+/// 10⁻⁵) with t′ evenly spaced from −6 to 6, ᾱ_t the product of 1 − β up to and including t.
 public struct DiffusionNoise: Hashable, Sendable {
     /// With the group's id the key of ε.
     public let seed: UInt64

@@ -73,8 +73,8 @@ public struct CropRegion: Hashable, Sendable {
         (self.area, self.aspect, self.x, self.y) = (area, aspect, x, y)
     }
 
-    /// mDPO's crop: 1–20 % of the area, aspect ratio log-uniform in 3/4…4/3; a pure function of (seed, group id), so
-    /// that policy and reference see the same one in every epoch.
+    /// mDPO's crop: 1–20 % of the area, aspect ratio log-uniform in 3/4…4/3; a pure function of (seed, group id),
+    /// so that policy and reference see the same one in every epoch.
     public static func random(seed: UInt64, group: String) -> CropRegion {
         var random = KeyedRandom(seed, "crop", group)
         let area = 0.01 + 0.19 * random.uniform()

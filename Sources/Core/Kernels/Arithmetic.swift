@@ -23,8 +23,8 @@ public protocol Arithmetic: Sendable {
     typealias Pointer = UnsafeMutablePointer<Element>
 
     // Matrix products; all may be strided views
-    /// c ← Σ terms + keep·c, where `keep` 0 overwrites whatever was there, NaN included. Called by `setSum`, which has
-    /// checked the shapes: there is at least one term, and nothing is empty.
+    /// c ← Σ terms + keep·c, where `keep` 0 overwrites whatever was there, NaN included. Called by `setSum`, which
+    /// has checked the shapes: there is at least one term, and nothing is empty.
     static func setCheckedSum(_ c: Matrix<Element>, _ terms: [ProductTerm<Element>], keep: Element)
     /// cᵢ ← aᵢ·op(b) + keep·cᵢ, the shapes of all aᵢ being the same.
     static func setProducts(
@@ -62,8 +62,8 @@ public protocol Arithmetic: Sendable {
     static func addColumnSums(ofProduct x: Matrix<Element>, _ y: Matrix<Element>, to sums: Pointer)
 
     // Normalization
-    /// y ← x·r·weight with r = 1/√(mean x² + ε) of each row (Zhang and Sennrich, arXiv 1910.07467). x, y: T × C;
-    /// `inverseRMS` takes the T values r.
+    /// y ← x·r·weight with r = 1/√(mean x² + ε) of each row (Zhang and Sennrich, arXiv 1910.07467). x, y: T ×
+    /// C; `inverseRMS` takes the T values r.
     static func rmsNorm(
         _ x: Matrix<Element>, weight: Pointer, epsilon: Double, into y: Matrix<Element>, inverseRMS: Pointer)
     /// Adds to dx: T × C and, where it is given, to the C values of `weightGradient`. `inverseRMS` is what `rmsNorm`
@@ -71,13 +71,13 @@ public protocol Arithmetic: Sendable {
     static func rmsNormBackward(
         _ dy: Matrix<Element>, x: Matrix<Element>, weight: Pointer, inverseRMS: Pointer, to dx: Matrix<Element>,
         weightGradient: Pointer?)
-    /// y ← (x − μ)·r·weight + bias with r = 1/√(var x + ε) of each row (Ba et al., arXiv 1607.06450). x, y: T × C;
-    /// `mean` and `inverseDeviation` take the T values μ and r.
+    /// y ← (x − μ)·r·weight + bias with r = 1/√(var x + ε) of each row (Ba et al., arXiv 1607.06450). x, y: T
+    /// × C; `mean` and `inverseDeviation` take the T values μ and r.
     static func layerNorm(
         _ x: Matrix<Element>, weight: Pointer, bias: Pointer, epsilon: Double, into y: Matrix<Element>, mean: Pointer,
         inverseDeviation: Pointer)
-    /// Adds to dx: T × C and, where they are given, to the C values of each gradient. `mean` and `inverseDeviation` are
-    /// what `layerNorm` left.
+    /// Adds to dx: T × C and, where they are given, to the C values of each gradient. `mean` and `inverseDeviation`
+    /// are what `layerNorm` left.
     static func layerNormBackward(
         _ dy: Matrix<Element>, x: Matrix<Element>, weight: Pointer, mean: Pointer, inverseDeviation: Pointer,
         to dx: Matrix<Element>, weightGradient: Pointer?, biasGradient: Pointer?)
@@ -104,8 +104,8 @@ public protocol Arithmetic: Sendable {
     static func sigmoid(_ x: Matrix<Element>, bias: Pointer)
 
     // Attention
-    /// In place: the scores of queries (rows) and keys (columns) become probabilities of scale·score over the keys that
-    /// a row sees, 0 elsewhere. `logSumExp` takes a value per row.
+    /// In place: the scores of queries (rows) and keys (columns) become probabilities of scale·score over the keys
+    /// that a row sees, 0 elsewhere. `logSumExp` takes a value per row.
     ///
     /// Row i sees its first `visible + i` keys, at most all; of these the last `window` alone where there is one.
     static func softmax(_ scores: Matrix<Element>, scale: Element, visible: Int, window: Int?, logSumExp: Pointer)
@@ -113,7 +113,8 @@ public protocol Arithmetic: Sendable {
     static func softmaxAgain(_ scores: Matrix<Element>, scale: Element, visible: Int, window: Int?, logSumExp: Pointer)
     /// Rows may be strided views.
     static func rowDots(_ x: Matrix<Element>, _ y: Matrix<Element>, into dots: Pointer)
-    /// dP ← scale·p·(dP − δ), the scores' gradient, in place. The caller gives δ_i = Σ_j p_ij·dP_ij of each row.
+    /// dP ← scale·p·(dP − δ), the scores' gradient, in place. The caller gives δ_i = Σ_j p_ij·dP_ij of each
+    /// row.
     static func softmaxBackward(
         _ probabilities: Matrix<Element>, dP: Matrix<Element>, delta: Pointer, scale: Element)
 
@@ -122,17 +123,17 @@ public protocol Arithmetic: Sendable {
     static func tokenLogProbability(
         _ logits: Matrix<Element>, targets: [Int32], into logProbabilities: UnsafeMutablePointer<Double>,
         logSumExp: Pointer)
-    /// logits ← coefficient·(1[target] − softmax(logits)): the gradient of Σ_t coefficients[t]·log p(targets[t]), in
-    /// place.
+    /// logits ← coefficient·(1[target] − softmax(logits)): the gradient of Σ_t coefficients[t]·log
+    /// p(targets[t]), in place.
     static func tokenLogProbabilityBackward(
         _ logits: Matrix<Element>, targets: [Int32], logSumExp: Pointer, coefficients: [Double])
-    /// KL(reference‖policy) of each row into `divergences` (docs/method.md, CHiP). logits, which are the policy's, and
-    /// reference: T × V.
+    /// KL(reference‖policy) of each row into `divergences` (docs/method.md, CHiP). logits, which are the policy's,
+    /// and reference: T × V.
     static func tokenDivergence(
         _ logits: Matrix<Element>, logSumExp: Pointer, reference: Matrix<Element>, referenceLogSumExp: Pointer,
         into divergences: UnsafeMutablePointer<Double>)
-    /// reference ← coefficient·(p − p_ref): the gradient of Σ_t coefficients[t]·KL_t by the policy's logits, written
-    /// over the reference's.
+    /// reference ← coefficient·(p − p_ref): the gradient of Σ_t coefficients[t]·KL_t by the policy's logits,
+    /// written over the reference's.
     static func tokenDivergenceBackward(
         _ logits: Matrix<Element>, logSumExp: Pointer, reference: Matrix<Element>, referenceLogSumExp: Pointer,
         coefficients: [Double])

@@ -3,7 +3,8 @@ import CVector
 extension SIMD8<Float> {
     /// eˣ to one unit in the last place; results below the normal range are 0, e^−∞ = 0, e^NaN = NaN.
     ///
-    /// eˣ = 2ⁿ·eʳ with n = round(x/ln 2), |r| ≤ ln 2 / 2; ln 2 in two parts, the first of which n multiplies exactly.
+    /// eˣ = 2ⁿ·eʳ with n = round(x/ln 2), |r| ≤ ln 2 / 2; ln 2 in two parts, the first of which n multiplies
+    /// exactly.
     @inline(__always)
     static func exponential(_ x: Float8) -> Float8 {
         // Adding 1.5·2²³ rounds to an integer and leaves its two's complement in the low bits.

@@ -47,7 +47,8 @@ extension Arithmetic {
         }
     }
 
-    /// With x̂ = (x − μ)·r and g = w·dy: dx += r·(g − mean g − x̂·mean(g·x̂)); dw += Σ_t dy·x̂; db += Σ_t dy
+    /// With x̂ = (x − μ)·r and g = w·dy: dx += r·(g − mean g − x̂·mean(g·x̂)); dw += Σ_t dy·x̂; db +=
+    /// Σ_t dy
     public static func layerNormBackward(
         _ dy: Matrix<Element>, x: Matrix<Element>, weight: Pointer, mean: Pointer, inverseDeviation: Pointer,
         to dx: Matrix<Element>, weightGradient: Pointer?, biasGradient: Pointer?

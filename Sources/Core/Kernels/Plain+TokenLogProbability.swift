@@ -16,7 +16,8 @@ extension Arithmetic {
         }
     }
 
-    /// logits ← coefficient·(1[target] − softmax(logits)): the gradient of Σ_t coefficient_t·log p(target_t), in place.
+    /// logits ← coefficient·(1[target] − softmax(logits)): the gradient of Σ_t coefficient_t·log p(target_t), in
+    /// place.
     public static func tokenLogProbabilityBackward(
         _ logits: Matrix<Element>, targets: [Int32], logSumExp: Pointer, coefficients: [Double]
     ) {

@@ -32,11 +32,12 @@ extension [AttentionSegment] {
     }
 }
 
-/// Scaled dot-product attention over a batch of segments, with grouped keys: query heads h·H/H_kv … share a key head.
+/// Scaled dot-product attention over a batch of segments, with grouped keys: query heads h·H/H_kv … share a key
+/// head.
 ///
-/// q: Q × (H·D) with a row for each row that asks; k, v: T × (H_kv·D). Scores exist for one block of query rows and one
-/// head at a time; the backward pass makes them again from the stored log-sum-exp (Dao et al., FlashAttention, arXiv
-/// 2205.14135, §3.1).
+/// q: Q × (H·D) with a row for each row that asks; k, v: T × (H_kv·D). Scores exist for one block of query rows and
+/// one head at a time; the backward pass makes them again from the stored log-sum-exp (Dao et al., FlashAttention,
+/// arXiv 2205.14135, §3.1).
 public struct SegmentAttention<A: Arithmetic>: Sendable {
     /// H, heads of the queries.
     public let heads: Int
@@ -98,7 +99,8 @@ public struct SegmentAttention<A: Arithmetic>: Sendable {
         return (output, Activations(q: q, k: k, v: v, output: output, logSumExp: logSumExp))
     }
 
-    /// With P the probabilities and δ = rowsum(dO∘O): dV = Pᵀ·dO, dS = P∘(dO·Vᵀ − δ), dQ = dS·K, dK = dSᵀ·Q.
+    /// With P the probabilities and δ = rowsum(dO∘O): dV = Pᵀ·dO, dS = P∘(dO·Vᵀ − δ), dQ = dS·K, dK =
+    /// dSᵀ·Q.
     public func backward(
         _ dOutput: Matrix<A.Element>, _ saved: Activations, _ segments: [AttentionSegment]
     ) -> (dq: Matrix<A.Element>, dk: Matrix<A.Element>, dv: Matrix<A.Element>) {

@@ -69,7 +69,8 @@ extension VectorArithmetic {
         }
     }
 
-    /// With x̂ = (x − μ)·r and g = w·dy: dx += r·(g − mean g − x̂·mean(g·x̂)); dw += Σ_t dy·x̂; db += Σ_t dy
+    /// With x̂ = (x − μ)·r and g = w·dy: dx += r·(g − mean g − x̂·mean(g·x̂)); dw += Σ_t dy·x̂; db +=
+    /// Σ_t dy
     public static func layerNormBackward(
         _ dy: Matrix<Float>, x: Matrix<Float>, weight: Pointer, mean: Pointer, inverseDeviation: Pointer,
         to dx: Matrix<Float>, weightGradient: Pointer?, biasGradient: Pointer?

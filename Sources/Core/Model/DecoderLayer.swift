@@ -133,8 +133,8 @@ public struct RotaryAttention<A: Arithmetic>: Sendable {
     }
 }
 
-/// h = x + attention(norm(x)); y = h + network(norm(h)): one layer of a LLaMA decoder. x: T × C; y: a row for each kept
-/// one.
+/// h = x + attention(norm(x)); y = h + network(norm(h)): one layer of a LLaMA decoder. x: T × C; y: a row for each
+/// kept one.
 public struct DecoderLayer<A: Arithmetic>: Sendable {
     /// Before the attention.
     public let attentionNorm: RMSNorm<A>

@@ -89,8 +89,8 @@ public struct LanguageModel<A: Arithmetic>: Sendable {
         return layers.indices.map { $0 == layers.count - 1 ? last : whole }
     }
 
-    /// cos and sin of position·base^(−2i/D) (Su et al., RoFormer, arXiv 2104.09864, eq. 15), in Double: T × D/2 each.
-    /// Which of a row's three positions angle i goes by is in the sections (M-RoPE: Wang et al., Qwen2-VL, arXiv
+    /// cos and sin of position·base^(−2i/D) (Su et al., RoFormer, arXiv 2104.09864, eq. 15), in Double: T × D/2
+    /// each. Which of a row's three positions angle i goes by is in the sections (M-RoPE: Wang et al., Qwen2-VL, arXiv
     /// 2409.12191, §2.1).
     func angles(_ positions: [RotaryPosition]) -> (cosines: Matrix<A.Element>, sines: Matrix<A.Element>) {
         let half = headSize / 2

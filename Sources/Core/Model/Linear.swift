@@ -58,8 +58,8 @@ public struct Linear<A: Arithmetic>: Sendable {
         return (y, Activations(input: x, low: low))
     }
 
-    /// Adds the weights' gradients. Returns the terms of dx = dy·W + scale·(dy·B)·A, so that layers with one input can
-    /// add theirs up in one pass.
+    /// Adds the weights' gradients. Returns the terms of dx = dy·W + scale·(dy·B)·A, so that layers with one input
+    /// can add theirs up in one pass.
     public func backward(
         _ dy: Matrix<A.Element>, _ activations: Activations, _ gradient: Gradient<A.Element>
     ) -> [ProductTerm<A.Element>] {

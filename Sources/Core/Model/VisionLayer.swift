@@ -107,7 +107,8 @@ public struct LayerScale<A: Arithmetic>: Sendable {
     }
 }
 
-/// h = x + λ₁·attention(norm(x)); y = h + λ₂·network(norm(h)): a layer of a vision transformer; CLIP's has no λ.
+/// h = x + λ₁·attention(norm(x)); y = h + λ₂·network(norm(h)): a layer of a vision transformer; CLIP's has no
+/// λ.
 public struct VisionLayer<A: Arithmetic>: Sendable {
     /// Before the attention.
     public let attentionNorm: LayerNorm<A>

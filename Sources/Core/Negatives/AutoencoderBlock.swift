@@ -1,10 +1,10 @@
 /// The parameters that meet some columns of δ, with their AdamW moments: a rank's share of the autoencoder is a few of
 /// these.
 ///
-/// d = vec(δ hᵀ) has rank one. So W d is (W·h)·δ with W·h of K × d_v, formed once per prompt; and the gradient of W,
-/// Σ_i g_i ⊗ δ_i ⊗ h_i, is Σ_x (Σ_{i of x} g_i ⊗ δ_i) ⊗ h_x: matrix products over prompts, not over samples. The
-/// sums over entries of d split into sums over blocks of columns, and only those (`AutoencoderSums`) have to leave a
-/// block: neither parameters nor gradients do.
+/// d = vec(δ hᵀ) has rank one. So W d is (W·h)·δ with W·h of K × d_v, formed once per prompt; and the gradient
+/// of W, Σ_i g_i ⊗ δ_i ⊗ h_i, is Σ_x (Σ_{i of x} g_i ⊗ δ_i) ⊗ h_x: matrix products over prompts, not over
+/// samples. The sums over entries of d split into sums over blocks of columns, and only those (`AutoencoderSums`) have
+/// to leave a block: neither parameters nor gradients do.
 public final class AutoencoderBlock {
     /// Sizes of the whole autoencoder, not of the block.
     public let shape: AutoencoderShape

@@ -1,8 +1,8 @@
 /// The loss of a batch and its derivatives by what the ranks' shares of the parameters have to know: scalars per
 /// sample and latent, never per entry of d.
 ///
-/// With z = σ(W d + a) and d̂ = Dz + b: L = (1/n) Σ_i ‖d_i − d̂_i‖² + γ Σ_j KL(ρ ‖ ρ̂_j), ρ̂_j the batch mean of z_j
-/// (docs/mining.md). The bias b counts as atom K of the dictionary, with z_K = 1. Atoms longer than
+/// With z = σ(W d + a) and d̂ = Dz + b: L = (1/n) Σ_i ‖d_i − d̂_i‖² + γ Σ_j KL(ρ ‖ ρ̂_j), ρ̂_j the
+/// batch mean of z_j (docs/mining.md). The bias b counts as atom K of the dictionary, with z_K = 1. Atoms longer than
 /// `atomLength` count as cut to it: their sums are scaled here, and `AutoencoderBlock` then scales the atoms.
 public struct AutoencoderLoss: Sendable {
     /// (1/n) Σ ‖d − d̂‖²

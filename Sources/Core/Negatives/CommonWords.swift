@@ -6,8 +6,8 @@ import Foundation
 /// A word's score is the z value of a log odds ratio: with n of the pictures' texts, of which k have the word, and r
 /// texts of the rest, of which m have it,
 ///
-/// L = ln((k + ½)/(n − k + ½)) − ln((m + ½)/(r − m + ½)), s = L / √(1/(k + ½) + 1/(n − k + ½) + 1/(m + ½) + 1/(r − m +
-/// ½)),
+/// L = ln((k + ½)/(n − k + ½)) − ln((m + ½)/(r − m + ½)), s = L / √(1/(k + ½) + 1/(n − k + ½) + 1/(m +
+/// ½) + 1/(r − m + ½)),
 ///
 /// ½ being Haldane's and Anscombe's correction for counts of 0. Choice of this project, as no source says how.
 public struct CommonWords: Sendable {

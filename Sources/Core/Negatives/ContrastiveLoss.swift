@@ -6,8 +6,9 @@
 
 /// CLIP's symmetric loss over a batch of pictures and their texts (Radford et al., arXiv 2103.00020, figure 3).
 ///
-/// With unit vectors uᵢ of the pictures and tⱼ of the texts and logits L = s·u tᵀ, each picture is to find its own text
-/// and each text its own picture: ℓ = −1/(2B)·Σᵢ (log softmaxⱼ L_ij at j = i + log softmaxⱼ L_ji at j = i).
+/// With unit vectors uᵢ of the pictures and tⱼ of the texts and logits L = s·u tᵀ, each picture is to find its
+/// own text and each text its own picture: ℓ = −1/(2B)·Σᵢ (log softmaxⱼ L_ij at j = i + log softmaxⱼ L_ji
+/// at j = i).
 public struct ContrastiveLoss: Sendable {
     /// s at the most, as CLIP's authors have it (§2.5), and its logarithm.
     public static let largestScale = 100.0

@@ -2,10 +2,10 @@ import Foundation
 
 /// A map of points in the plane that keeps neighbours together: exact t-SNE (van der Maaten and Hinton, JMLR 9, 2008).
 ///
-/// In the plane, q_ij ∝ (1 + ‖y_i − y_j‖²)⁻¹ is to be like p_ij = (p_{j|i} + p_{i|j}) / 2n, where p_{j|i} is normal in
-/// the distance of the points and as wide as the perplexity asks: KL(P‖Q) is minimised by gradient descent with
-/// momentum and a gain per coordinate. O(n²) time and 4n² bytes: for some thousand points. It starts from given places
-/// and draws nothing at random, so the map is a pure function of its input, on any number of threads.
+/// In the plane, q_ij ∝ (1 + ‖y_i − y_j‖²)⁻¹ is to be like p_ij = (p_{j|i} + p_{i|j}) / 2n, where p_{j|i}
+/// is normal in the distance of the points and as wide as the perplexity asks: KL(P‖Q) is minimised by gradient
+/// descent with momentum and a gain per coordinate. O(n²) time and 4n² bytes: for some thousand points. It starts
+/// from given places and draws nothing at random, so the map is a pure function of its input, on any number of threads.
 ///
 /// The first iterations exaggerate P, so that clusters draw together. Points without clusters then all fall into one
 /// place, from which nothing leads out: where that begins, the descent starts again without exaggeration.
@@ -100,7 +100,8 @@ public struct NeighbourMap: Sendable {
         return places.reduce(0) { $0 + (($1 - mean) * ($1 - mean)).sum() }
     }
 
-    /// ∂KL/∂y_i = 4 Σ_j (p_ij − q_ij) k_ij (y_i − y_j), with k_ij = (1 + ‖y_i − y_j‖²)⁻¹ and q_ij = k_ij / Σ k.
+    /// ∂KL/∂y_i = 4 Σ_j (p_ij − q_ij) k_ij (y_i − y_j), with k_ij = (1 + ‖y_i − y_j‖²)⁻¹ and q_ij =
+    /// k_ij / Σ k.
     private func gradient(exaggeration: Double) -> [SIMD2<Double>] {
         let forces = forces()
         // The kernel of a point with itself is 1.

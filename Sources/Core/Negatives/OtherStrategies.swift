@@ -52,8 +52,8 @@ public struct PerturbedPositive: NegativeStrategy {
 }
 
 extension ImageSource {
-    /// The picture as 8-bit RGB. Noise, which training adds to preprocessed pixels, is added to pixels scaled to −1…1
-    /// and cut off where 8 bits end.
+    /// The picture as 8-bit RGB. Noise, which training adds to preprocessed pixels, is added to pixels scaled to
+    /// −1…1 and cut off where 8 bits end.
     public func rendered(_ transparency: Transparency) throws(MISPError) -> RGBImage {
         let image = try load(transparency)
         guard let noise else { return image }
@@ -66,9 +66,9 @@ extension ImageSource {
 /// `logdet`: greedily the candidate that raises log det(λI + Σ δδᵀ) over the picked most; ties to the lower
 /// index. MASS-DPO's criterion, which it is not, has the policy's Fisher information as its matrix.
 ///
-/// Features are the differences d_i = vec(δ_i hᵀ), whose inner products K_ij are δ_i·δ_j for an h of unit length. With
-/// the Cholesky factor of λI + K over the picked, the gain of candidate i is log(r_i), r_i = λ + K_ii − Σ_k e_ik², and
-/// a pick adds one column e to all candidates: O(n·d_v) a pick.
+/// Features are the differences d_i = vec(δ_i hᵀ), whose inner products K_ij are δ_i·δ_j for an h of unit length.
+/// With the Cholesky factor of λI + K over the picked, the gain of candidate i is log(r_i), r_i = λ + K_ii − Σ_k
+/// e_ik², and a pick adds one column e to all candidates: O(n·d_v) a pick.
 public struct LogDeterminant: NegativeStrategy {
     /// λ: small against the squared length of a difference, which is 2 between unrelated images.
     public let ridge: Double

@@ -1,11 +1,11 @@
 /// Scores a gallery's images as negatives for one prompt: the autoencoder contracted with the prompt's h once, then
 /// 2·K·d_v multiplications an image.
 ///
-/// With ĥ = h/‖h‖ each atom is split along the text side: D_k = u_k ⊗ ĥ + D_k⊥ with u_k = D_k·ĥ. As d = vec(δ hᵀ) lies
-/// along ĥ altogether, ‖d − Dz − b‖² = ‖‖h‖δ − Σ_k z_k u_k − u_b‖² + ‖Σ_k z_k D_k⊥ + b⊥‖²,
-/// and the second term is ‖Lᵀ(z, 1)‖² with the Cholesky factor L of the remaining Gram matrix. Unlike the expansion
-/// ‖d‖² − 2… + …, nothing large cancels: small errors keep their digits (docs/mining.md; the split is this
-/// project's own).
+/// With ĥ = h/‖h‖ each atom is split along the text side: D_k = u_k ⊗ ĥ + D_k⊥ with u_k = D_k·ĥ. As d =
+/// vec(δ hᵀ) lies along ĥ altogether, ‖d − Dz − b‖² = ‖‖h‖δ − Σ_k z_k u_k − u_b‖² + ‖Σ_k
+/// z_k D_k⊥ + b⊥‖², and the second term is ‖Lᵀ(z, 1)‖² with the Cholesky factor L of the remaining Gram
+/// matrix. Unlike the expansion ‖d‖² − 2… + …, nothing large cancels: small errors keep their digits
+/// (docs/mining.md; the split is this project's own).
 public struct PromptScorer: Sendable {
     private let shape: AutoencoderShape
     /// W·ĥ: K × d_v.

@@ -17,8 +17,8 @@ public struct SparseAutoencoder: Sendable {
     /// The atoms' products with each other, b being atom K: (K+1) × (K+1).
     let gram: Matrix<Double>
 
-    /// Weights in memory or mapped, with the shapes of the properties. Computes the atoms' products: about K² · d_v·d_t
-    /// multiplications.
+    /// Weights in memory or mapped, with the shapes of the properties. Computes the atoms' products: about K² ·
+    /// d_v·d_t multiplications.
     public init(
         _ shape: AutoencoderShape, encoder: Matrix<Float>, encoderBias: Matrix<Float>, decoder: Matrix<Float>,
         decoderBias: Matrix<Float>

@@ -2,8 +2,8 @@
 /// sampling).
 ///
 /// A gradient of the image loss is Σ_s c_s ∇log π_s over the group's sequences, so that distances between gradients
-/// follow from their coefficients c and the Gram matrix G of the sequences' own gradients: ‖g − g'‖² = (c − c')ᵀ G (c −
-/// c'). The model is needed once per sequence; thousands of draws then cost next to nothing.
+/// follow from their coefficients c and the Gram matrix G of the sequences' own gradients: ‖g − g'‖² = (c −
+/// c')ᵀ G (c − c'). The model is needed once per sequence; thousands of draws then cost next to nothing.
 public struct EstimatorStudy: Sendable {
     /// Sums over draws, which add up over groups.
     public struct Errors: Sendable, Equatable {

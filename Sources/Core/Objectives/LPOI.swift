@@ -1,8 +1,8 @@
 /// The ranking of the positive above the negatives and of the negatives among themselves, in their order, by
 /// Plackett and Luce, + λ·ℓ_text + α·anchor: LPOI (Pesaran Zadeh et al., arXiv 2505.21061).
 ///
-/// ℓ_img = Σ_{k=0}^{K−1} [log Σ_{j≥k} exp s_j − s_k], s_k = β·h(y_p|x, m_k), with m_0 the positive and m_1 … m_K the
-/// negatives, the one nearest to it first. With one negative it is DPO's pairwise loss on the two pictures.
+/// ℓ_img = Σ_{k=0}^{K−1} [log Σ_{j≥k} exp s_j − s_k], s_k = β·h(y_p|x, m_k), with m_0 the positive and m_1
+/// … m_K the negatives, the one nearest to it first. With one negative it is DPO's pairwise loss on the two pictures.
 public struct LPOI: Objective {
     /// `objective.kind: lpoi`
     public static let name = "lpoi"
@@ -30,7 +30,8 @@ public struct LPOI: Objective {
         return needs
     }
 
-    /// The ranking, λ times the text term and α times the anchor; a term of which the group lacks the data is left out.
+    /// The ranking, λ times the text term and α times the anchor; a term of which the group lacks the data is left
+    /// out.
     public func callAsFunction(_ group: ScoredGroup) -> GroupLoss {
         let h = group.logRatios
         var result = GroupLoss(of: group)

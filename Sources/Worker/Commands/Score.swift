@@ -69,8 +69,8 @@ package struct Score: ParsableCommand {
         return groups.indices.map { table.values($0, negatives: pools[$0]) }
     }
 
-    /// Spearman's correlation of the mining scores with the advantages a_i = β·(h(m_i) − h(m_p)) over a group's pool;
-    /// nil where either has no order.
+    /// Spearman's correlation of the mining scores with the advantages a_i = β·(h(m_i) − h(m_p)) over a group's
+    /// pool; nil where either has no order.
     private static func agreement(_ group: EncodedGroup, _ h: GroupValues) -> Double? {
         let scores = group.scores.compactMap(\.self)
         guard scores.count == h.negatives.count else { return nil }

@@ -1,7 +1,8 @@
 import Core
 import Foundation
 
-/// POPE: is there a … in the image? (Li et al., Evaluating Object Hallucination in Large Vision-Language Models, 2023.)
+/// POPE: is there a … in the image? (Li et al., Evaluating Object Hallucination in Large Vision-Language Models,
+/// 2023.)
 ///
 /// JSON lines `{question_id, image, text, label}`, a file for each way of choosing the absent objects. Several files
 /// are measured each for itself and together.

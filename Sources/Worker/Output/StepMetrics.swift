@@ -65,8 +65,8 @@ struct MetricValues: Sendable {
     }
 }
 
-/// What is known of one optimiser step. Means are over the step's groups; rewards are β·h. What a run does not compute
-/// stays NaN.
+/// What is known of one optimiser step. Means are over the step's groups; rewards are β·h. What a run does not
+/// compute stays NaN.
 package struct StepMetrics: Sendable {
     /// Counted from 1.
     package var step: Int

@@ -21,8 +21,8 @@ import Testing
 
     /// Some steps of −log σ(l₀ − l₁) − log σ(l₀ − l₂), of another answer and of another picture.
     ///
-    /// AdamW divides a gradient by its size; its ε is far above what rounding leaves of a gradient that is 0, such as a
-    /// key bias's.
+    /// AdamW divides a gradient by its size; its ε is far above what rounding leaves of a gradient that is 0, such as
+    /// a key bias's.
     private func train<A: Arithmetic>(_ one: ModelGradientTests.Case, on: A.Type) throws -> Training
     where A.Element == Float {
         let shape = try SmallModels.configuration(

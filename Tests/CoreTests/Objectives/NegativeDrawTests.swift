@@ -93,8 +93,8 @@ func middle(of item: Int, in q: [Double]) -> Double { q[..<item].reduce(0, +) + 
     /// E[Ẑ] = Z, integrated over the threshold.
     ///
     /// Gumbel keys are −log of arrival times with rates q. Given that item j arrives as the (K+1)-th, at time t, the
-    /// set S before it has density q_j·exp(−q_j·t)·Π_{i∈S}(1 − exp(−q_i·t))·Π_{others} exp(−q_l·t). Only S and t count,
-    /// so one set of keys for each is given to the code under test.
+    /// set S before it has density q_j·exp(−q_j·t)·Π_{i∈S}(1 − exp(−q_i·t))·Π_{others} exp(−q_l·t).
+    /// Only S and t count, so one set of keys for each is given to the code under test.
     @Test(arguments: [1, 2, 3]) func importanceIsUnbiased(k: Int) {
         let (q, n) = (Self.q, Self.q.count)
         let logQ = q.map { log($0) }

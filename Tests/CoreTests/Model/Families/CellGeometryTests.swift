@@ -142,8 +142,8 @@ import Testing
         return (try folder.configuration.family.place(shape, folder.tokenizer), folder.tokenizer)
     }
 
-    /// Of 2 × 2 tiles with four rows each, written out. The text between the last row of tiles and the whole picture is
-    /// two line breaks, which are one token here.
+    /// Of 2 × 2 tiles with four rows each, written out. The text between the last row of tiles and the whole picture
+    /// is two line breaks, which are one token here.
     @Test func tokensBetweenTiles() throws {
         let (place, tokenizer) = try place(tileRows: 2, tileColumns: 2)
         func id(_ token: String) throws -> Int32 { try #require(tokenizer.id(of: token)) }
