@@ -129,36 +129,32 @@ extension Qwen2VL {
     public func encoder<A: Arithmetic>(
         _ builder: ModelBuilder<A>, common: PictureShape?
     ) throws -> any VisionEncoder<A> {
-        let isMergerTrained = builder.trainable.projector == .full
+        let (trainsTower, trainsMerger) = (builder.trainable.vision == .full, builder.trainable.projector == .full)
+        func linear(_ name: String, out: Int, in inputs: Int) throws -> Linear<A> {
+            try builder.adapted(name, out: out, in: inputs, bias: true, trained: trainsTower)
+        }
         guard let activation = vision.activation else {
-            let norm = try rmsNorm(builder, "visual.merger.ln_q", trained: isMergerTrained)
+            let norm = try rmsNorm(builder, "visual.merger.ln_q", trained: trainsMerger)
             return try encoder(builder, mergerNorm: norm) { name in
-                let trained = builder.trainable.vision == .full
-                func linear(_ module: String, out: Int, in inputs: Int) throws -> Linear<A> {
-                    try builder.adapted("\(name).mlp.\(module)", out: out, in: inputs, bias: true, trained: trained)
-                }
-                return (
-                    try rmsNorm(builder, "\(name).norm1", trained: trained),
-                    try rmsNorm(builder, "\(name).norm2", trained: trained),
+                (
+                    try rmsNorm(builder, "\(name).norm1", trained: trainsTower),
+                    try rmsNorm(builder, "\(name).norm2", trained: trainsTower),
                     GatedNetwork(
-                        gate: try linear("gate_proj", out: vision.inner, in: vision.width),
-                        up: try linear("up_proj", out: vision.inner, in: vision.width),
-                        down: try linear("down_proj", out: vision.width, in: vision.inner))
+                        gate: try linear("\(name).mlp.gate_proj", out: vision.inner, in: vision.width),
+                        up: try linear("\(name).mlp.up_proj", out: vision.inner, in: vision.width),
+                        down: try linear("\(name).mlp.down_proj", out: vision.width, in: vision.inner))
                 )
             }
         }
-        let norm = try layerNorm(builder, "visual.merger.ln_q", trained: isMergerTrained)
+        let norm = try layerNorm(builder, "visual.merger.ln_q", trained: trainsMerger)
         return try encoder(builder, mergerNorm: norm) { name in
-            let trained = builder.trainable.vision == .full
-            func linear(_ module: String, out: Int, in inputs: Int) throws -> Linear<A> {
-                try builder.adapted("\(name).mlp.\(module)", out: out, in: inputs, bias: true, trained: trained)
-            }
-            return (
-                try layerNorm(builder, "\(name).norm1", trained: trained),
-                try layerNorm(builder, "\(name).norm2", trained: trained),
+            (
+                try layerNorm(builder, "\(name).norm1", trained: trainsTower),
+                try layerNorm(builder, "\(name).norm2", trained: trainsTower),
                 TwoLayerNetwork(
-                    first: try linear("fc1", out: vision.inner, in: vision.width), activation: activation,
-                    second: try linear("fc2", out: vision.width, in: vision.inner))
+                    first: try linear("\(name).mlp.fc1", out: vision.inner, in: vision.width),
+                    activation: activation,
+                    second: try linear("\(name).mlp.fc2", out: vision.width, in: vision.inner))
             )
         }
     }
