@@ -3,6 +3,7 @@
 #include <string.h>
 
 #if defined(__x86_64__)
+#include <immintrin.h>
 
 typedef float float8 __attribute__((ext_vector_type(8)));
 typedef float float16 __attribute__((ext_vector_type(16)));
@@ -11,18 +12,29 @@ typedef float float16 __attribute__((ext_vector_type(16)));
 #define TARGET __attribute__((target("avx2,fma")))
 #define VECTOR float8
 #define LANES 8
+#define MULTIPLY_ADD(x, y, sum) __builtin_elementwise_fma(x, y, sum)
 #include "tiles.h"
 
 #define PREFIX avx512_
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq")))
 #define VECTOR float16
 #define LANES 16
+#define MULTIPLY_ADD(x, y, sum) __builtin_elementwise_fma(x, y, sum)
+#include "tiles.h"
+
+/* Words of two bfloat16 numbers each: sum + x₁·y₁, then + x₀·y₀, each rounded once. */
+#define PREFIX bfloat16_
+#define TARGET __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq,avx512bf16")))
+#define VECTOR float16
+#define LANES 16
+#define MULTIPLY_ADD(x, y, sum) (VECTOR) _mm512_dpbf16_ps((__m512)(sum), (__m512bh)(x), (__m512bh)(y))
 #include "tiles.h"
 
 static const misp_product_kernel kernels[] = {
     {"AVX-512", 12, 32, 16, avx512_strip},
     {"AVX2", 6, 16, 8, avx2_strip},
 };
+static const misp_product_kernel bfloat16_kernel = {"AVX512-BF16", 12, 32, 16, bfloat16_strip};
 
 static int has(const misp_product_kernel *kernel) {
     __builtin_cpu_init();
@@ -36,6 +48,10 @@ const misp_product_kernel *misp_find_product_kernel(const char *name) {
     for (unsigned i = 0; i < sizeof kernels / sizeof *kernels; i++)
         if ((name == NULL || strcmp(name, kernels[i].name) == 0) && has(&kernels[i])) return &kernels[i];
     return NULL;
+}
+
+const misp_product_kernel *misp_find_bfloat16_kernel(void) {
+    return has(&bfloat16_kernel) && __builtin_cpu_supports("avx512bf16") ? &bfloat16_kernel : NULL;
 }
 
 #define TRANSPOSING __attribute__((target("avx2")))
@@ -71,6 +87,7 @@ static TRANSPOSING void pack_transposed(long inner, long columns, const float *b
 #else
 
 const misp_product_kernel *misp_find_product_kernel(const char *name) { return NULL; }
+const misp_product_kernel *misp_find_bfloat16_kernel(void) { return NULL; }
 
 static void pack_transposed(long inner, long columns, const float *b, long row, float *packed, long width) {
     for (long j = 0; j < columns; j++)

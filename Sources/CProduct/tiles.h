@@ -1,4 +1,4 @@
-/* Tiles of one instruction set. Defined before: PREFIX, TARGET, VECTOR, LANES. */
+/* Tiles of one instruction set. Defined before: PREFIX, TARGET, VECTOR, LANES, and MULTIPLY_ADD(x, y, sum). */
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -23,7 +23,7 @@ static inline TARGET VECTOR JOIN(PREFIX, load)(const float *p) {
             UNROLL for (int j = 0; j < N; j++) v[j] = JOIN(PREFIX, load)(b + j * LANES);                            \
             UNROLL for (int i = 0; i < R; i++) {                                                                    \
                 VECTOR x = (VECTOR)(a[i * down]);                                                                   \
-                UNROLL for (int j = 0; j < N; j++) sum[i][j] = __builtin_elementwise_fma(x, v[j], sum[i][j]);       \
+                UNROLL for (int j = 0; j < N; j++) sum[i][j] = MULTIPLY_ADD(x, v[j], sum[i][j]);                    \
             }                                                                                                       \
         }                                                                                                           \
         UNROLL for (int i = 0; i < R; i++) UNROLL for (int j = 0; j < N; j++) {                                     \
@@ -110,3 +110,4 @@ static TARGET void JOIN(PREFIX, strip)(const misp_strip *s) {
 #undef TARGET
 #undef VECTOR
 #undef LANES
+#undef MULTIPLY_ADD

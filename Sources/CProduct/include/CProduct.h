@@ -2,6 +2,7 @@
 #define MISP_CPRODUCT_H
 
 #include "FewRows.h"
+#include "Words.h"
 
 /* What float32 matrix products need of the processor; blocking and order are Core's (Tensor/FloatProduct.swift).
 
@@ -35,6 +36,10 @@ typedef struct {
 
 /* The kernel of that name, "AVX-512" or "AVX2", or for NULL the fastest; NULL where the processor lacks it. */
 const misp_product_kernel *misp_find_product_kernel(const char *name);
+
+/* The kernel of products of bfloat16 numbers, NULL where the processor lacks it. An element of its a and b, and so a step
+   of `inner`, is a word of two numbers (Words.h). */
+const misp_product_kernel *misp_find_bfloat16_kernel(void);
 
 /* Floats of a packed block. */
 long misp_packed_size(long inner, long columns, long panel, long lanes);

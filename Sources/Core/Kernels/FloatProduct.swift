@@ -7,14 +7,20 @@ import Dispatch
     import Darwin
 #endif
 
-/// Sums of float32 matrix products, blocked for the caches around the kernels of CProduct.
+/// Sums of matrix products in float32 or of inputs rounded to bfloat16, blocked for the caches around the kernels of
+/// CProduct.
 ///
 /// a is read where it stands; blocks of b are copied into the panels that the kernel reads, 16-bit ones widened on the
 /// way (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, 2008, with the roles of a's copy left
 /// to the first-level cache). An element is a chain of fused multiply-adds over pieces of the inner index that depend
 /// on its length alone, so it has the same bits in any block, with any kernel and for any number of threads.
+///
+/// Of bfloat16 inputs a, and each block of b, is laid in words first (CProduct's Words.h), and the inner index counts
+/// those.
 package struct FloatProduct: @unchecked Sendable {
     private let kernel: misp_product_kernel
+    /// How bfloat16 inputs are laid; nil for float32 inputs.
+    let words: misp_words?
     /// Columns of b that are packed at once: half the second-level cache.
     private let blockColumns: Int
 
@@ -27,7 +33,11 @@ package struct FloatProduct: @unchecked Sendable {
     /// nil where the processor lacks the kernel of that name, or any.
     package init?(_ name: String? = nil) {
         guard let found = misp_find_product_kernel(name) else { return nil }
-        kernel = found.pointee
+        self.init(found.pointee, nil)
+    }
+
+    init(_ kernel: misp_product_kernel, _ words: misp_words?) {
+        (self.kernel, self.words) = (kernel, words)
         let cache = sysconf(Int32(_SC_LEVEL2_CACHE_SIZE))
         let columns = cache > 0 ? cache / 2 / (Self.groupInner * 4) / 32 * 32 : 192
         blockColumns = min(max(columns, 96), 384)
@@ -35,20 +45,23 @@ package struct FloatProduct: @unchecked Sendable {
 
     package var name: String { String(cString: kernel.name) }
 
-    /// The longest piece of the inner index, and the longest run of pieces that are packed together.
+    /// The longest piece of the inner index, and the longest run of pieces that are packed together. Two words of one
+    /// number count as one of two, so that pieces end at the same numbers.
     private static let pieceInner = 576
     private static let groupInner = 640
     /// Products with fewer rows than this read b where it stands: each of its elements is used too seldom to pay for a
     /// copy.
     private static let fewRows = 64
     private static let pieceOfFewRows = 64
+    private var unit: Int { words == MISP_WORDS_OF_ONE ? 2 : 1 }
 
     /// c ← Σ terms + keep · c
     package func setSum(
         _ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float, threads: Int = BLAS.threads
     ) {
         guard terms.contains(where: \.transposeA) else {
-            return share(c, terms, among: threads) { setInGroups([$0], [$1], keep: keep) }
+            let ready = terms.map { prepared($0, threads: threads) }
+            return share(c, ready, among: threads) { setInGroups([$0], [$1], keep: keep) }
         }
         var keep = keep
         for term in terms {
@@ -62,11 +75,13 @@ package struct FloatProduct: @unchecked Sendable {
         _ c: [Matrix<Float>], _ a: [Matrix<Float>], _ b: Factor<Float>, transposeB: Bool, keep: Float,
         threads: Int = BLAS.threads
     ) {
-        let terms = a.map { [ProductTerm($0, b, transposeB: transposeB)] }
+        let terms = a.map { ProductTerm($0, b, transposeB: transposeB) }
         if threads > 1, c.count > 1 {
-            DispatchQueue.concurrentPerform(iterations: c.count) { setInGroups([c[$0]], [terms[$0]], keep: keep) }
+            DispatchQueue.concurrentPerform(iterations: c.count) {
+                setInGroups([c[$0]], [[prepared(terms[$0])]], keep: keep)
+            }
         } else if !c.isEmpty {
-            setInGroups(c, terms, keep: keep)
+            setInGroups(c, terms.map { [prepared($0)] }, keep: keep)
         }
     }
 
@@ -104,10 +119,10 @@ extension FloatProduct {
     /// first-level cache from piece to piece.
     private func groups(_ terms: [ProductTerm<Float>]) -> [[Piece]] {
         var groups: [[Piece]] = []
-        var length = Self.groupInner
+        var length = unit * Self.groupInner
         for (index, term) in terms.enumerated() {
-            for range in Self.pieces(of: term.inner, atMost: Self.pieceInner) {
-                if length + range.count > Self.groupInner {
+            for range in pieces(of: term.inner) {
+                if length + range.count > unit * Self.groupInner {
                     groups.append([])
                     length = 0
                 }
@@ -119,9 +134,10 @@ extension FloatProduct {
     }
 
     /// Pieces of about equal length.
-    private static func pieces(of inner: Int, atMost limit: Int) -> [Range<Int>] {
+    private func pieces(of inner: Int) -> [Range<Int>] {
+        let (limit, eight) = (unit * Self.pieceInner, unit * 8)
         let count = (inner + limit - 1) / limit
-        let length = ((inner + count - 1) / count + 7) / 8 * 8
+        let length = ((inner + count - 1) / count + eight - 1) / eight * eight
         return stride(from: 0, to: inner, by: length).map { $0..<min($0 + length, inner) }
     }
 
@@ -182,8 +198,7 @@ extension FloatProduct {
     private func pack(
         _ term: ProductTerm<Float>, _ inner: Range<Int>, _ columns: Range<Int>, into target: UnsafeMutablePointer<Float>
     ) {
-        let (rows, across) = term.transposeB ? (columns, inner) : (inner, columns)
-        let block = term.b.block(rows, across)
+        let block = block(term, inner, columns)
         let (byInner, byColumn) = term.transposeB ? (1, block.stride) : (block.stride, 1)
         misp_pack(inner.count, columns.count, block.base, byInner, byColumn, target, kernel.columns, kernel.lanes)
     }
@@ -194,18 +209,22 @@ extension FloatProduct {
 extension FloatProduct {
     private func setSingle(_ c: Matrix<Float>, _ term: ProductTerm<Float>, keep: Float, threads: Int) {
         if !term.transposeA {
-            share(c, [term], among: threads) { setInGroups([$0], [$1], keep: keep) }
+            let ready = prepared(term, threads: threads)
+            share(c, [ready], among: threads) { setInGroups([$0], [$1], keep: keep) }
         } else if !term.transposeB, c.rows <= Self.fewRows {
-            share(c, [term], among: threads) { setFewRows($0, $1[0], keep: keep) }
+            let ready = prepared(term, threads: threads)
+            share(c, [ready], among: threads) { setFewRows($0, $1[0], keep: keep) }
         } else if !term.transposeB, c.columns <= Self.fewRows, c.columns < c.rows, 4 * c.columns <= term.inner {
             // The gradient of an adapter's B: as the transpose of one with few rows.
             let transposed = Matrix<Float>(uninitialized: c.columns, c.rows)
-            let turned = ProductTerm(term.b.matrix, transposeA: true, term.a, scale: term.scale)
+            let other = ProductTerm(term.b.matrix, transposeA: true, term.a, scale: term.scale)
+            let turned = prepared(other, threads: threads)
             share(transposed, [turned], among: threads) { setFewRows($0, $1[0], keep: 0) }
             misp_add_transposed(c.rows, c.columns, transposed.base, transposed.stride, c.base, c.stride, 1, keep)
         } else {
-            let upright = Matrix<Float>(uninitialized: term.a.columns, term.a.rows)
-            misp_transpose(upright.rows, upright.columns, term.a.base, term.a.stride, upright.base, upright.stride)
+            let a = prepared(term, threads: threads).a
+            let upright = Matrix<Float>(uninitialized: a.columns, a.rows)
+            misp_transpose(upright.rows, upright.columns, a.base, a.stride, upright.base, upright.stride)
             let term = ProductTerm(upright, term.b, transposeB: term.transposeB, scale: term.scale)
             share(c, [term], among: threads) { setInGroups([$0], [$1], keep: keep) }
         }
@@ -213,11 +232,12 @@ extension FloatProduct {
 
     /// aᵀ·b with so few rows that b is read where it stands, in short pieces, which keep to few pages.
     private func setFewRows(_ c: Matrix<Float>, _ term: ProductTerm<Float>, keep: Float) {
-        let b = term.b.matrix
         let whole = c.columns / kernel.columns * kernel.columns
-        let tail = Matrix<Float>(uninitialized: Self.pieceOfFewRows, kernel.columns)
-        for first in stride(from: 0, to: term.inner, by: Self.pieceOfFewRows) {
-            let inner = first..<min(first + Self.pieceOfFewRows, term.inner)
+        let length = unit * Self.pieceOfFewRows
+        let tail = Matrix<Float>(uninitialized: length, kernel.columns)
+        for first in stride(from: 0, to: term.inner, by: length) {
+            let inner = first..<min(first + length, term.inner)
+            let b = block(term, inner, 0..<whole)
             let keep = first == 0 ? keep : 1
             let rest = whole..<c.columns
             if !rest.isEmpty { pack(term, inner, rest, into: tail.base) }
@@ -225,7 +245,7 @@ extension FloatProduct {
                 let rows = row..<min(row + kernel.rows, c.rows)
                 if whole > 0 {
                     var strip = strip(c, rows, 0..<whole, term, inner, keep: keep)
-                    strip.b = UnsafePointer(b.row(inner.lowerBound))
+                    strip.b = UnsafePointer(b.base)
                     (strip.b_inner, strip.b_panel) = (b.stride, kernel.columns)
                     kernel.strip(&strip)
                 }
@@ -236,22 +256,6 @@ extension FloatProduct {
                     kernel.strip(&strip)
                 }
             }
-        }
-    }
-}
-
-extension Factor<Float> {
-    /// Rows and columns of it, widened where need be.
-    fileprivate func block(_ rows: Range<Int>, _ columns: Range<Int>) -> Matrix<Float> {
-        switch self {
-        case .matrix(let matrix): return matrix.rows(rows).columns(columns)
-        case .stored(let tensor, _, let width):
-            let block = Matrix<Float>(uninitialized: rows.count, columns.count)
-            for (target, row) in rows.enumerated() {
-                let start = tensor.base + (row * width + columns.lowerBound) * tensor.format.bytes
-                Float.widen(start, tensor.format, into: block.row(target), count: columns.count)
-            }
-            return block
         }
     }
 }

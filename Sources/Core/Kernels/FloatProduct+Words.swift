@@ -1,0 +1,111 @@
+import CProduct
+
+/// The factors of a product as its kernel reads them.
+extension FloatProduct {
+    /// The term with its left factor laid in words, or as it is where the kernel takes floats.
+    func prepared(_ term: ProductTerm<Float>, threads: Int = 1) -> ProductTerm<Float> {
+        guard let words else { return term }
+        let a = term.a
+        let inner = wordCount(term.inner)
+        let laid =
+            term.transposeA
+            ? Matrix<Float>(uninitialized: inner, a.columns) : Matrix<Float>(uninitialized: a.rows, inner)
+        // An even number, so that a pair of rows stays together.
+        let share = 64
+        Parallel.forEach((a.rows + share - 1) / share, threads: a.count > 1 << 16 ? threads : 1) { index in
+            let first = index * share
+            let part = Numbers(a.rows(first..<min(first + share, a.rows)))
+            if term.transposeA {
+                part.layAcross(words, into: laid.row(wordCount(first)), stride: laid.stride)
+            } else {
+                part.layAlong(words, into: laid.row(first), stride: laid.stride)
+            }
+        }
+        var ready = term
+        ready.a = laid
+        return ready
+    }
+
+    /// A block of the right factor, as it stands: `inner` × `columns`, or turned where the term transposes it.
+    ///
+    /// - Parameter inner: of the kernel's own inner index
+    func block(_ term: ProductTerm<Float>, _ inner: Range<Int>, _ columns: Range<Int>) -> Matrix<Float> {
+        guard let words else {
+            let (rows, across) = term.transposeB ? (columns, inner) : (inner, columns)
+            return term.b.block(rows, across)
+        }
+        let each = words == MISP_WORDS_OF_TWO ? 2 : 1
+        let last = term.transposeB ? term.b.columns : term.b.rows
+        let numbers = each * inner.lowerBound..<min(each * inner.upperBound, last)
+        let (rows, across) = term.transposeB ? (columns, numbers) : (numbers, columns)
+        let (part, owner) = term.b.numbers(rows, across)
+        let laid: Matrix<Float>
+        if term.transposeB {
+            laid = Matrix(uninitialized: columns.count, inner.count)
+            part.layAlong(words, into: laid.base, stride: laid.stride)
+        } else {
+            laid = Matrix(uninitialized: inner.count, columns.count)
+            part.layAcross(words, into: laid.base, stride: laid.stride)
+        }
+        withExtendedLifetime(owner) {}
+        return laid
+    }
+
+    /// Words that so many numbers of the inner index take.
+    private func wordCount(_ inner: Int) -> Int {
+        words == MISP_WORDS_OF_TWO ? (inner + 1) / 2 : (inner + 1) / 2 * 2
+    }
+}
+
+/// Rows of float32 or bfloat16 numbers, to be laid in words.
+private struct Numbers: @unchecked Sendable {
+    let rows, columns: Int
+    let base: UnsafeRawPointer
+    let isWide: Bool
+    /// Numbers from row to row.
+    let stride: Int
+
+    init(_ matrix: Matrix<Float>) {
+        (rows, columns, stride) = (matrix.rows, matrix.columns, matrix.stride)
+        (base, isWide) = (UnsafeRawPointer(matrix.base), true)
+    }
+
+    /// Of a mapped file, in bfloat16.
+    init(_ tensor: StoredTensor, _ rows: Range<Int>, _ columns: Range<Int>, width: Int) {
+        (self.rows, self.columns, stride) = (rows.count, columns.count, width)
+        (base, isWide) = (tensor.base + (rows.lowerBound * width + columns.lowerBound) * 2, false)
+    }
+
+    func layAlong(_ words: misp_words, into target: UnsafeMutablePointer<Float>, stride target_row: Int) {
+        misp_words_along(words, rows, columns, base, isWide ? 1 : 0, stride, target, target_row)
+    }
+
+    func layAcross(_ words: misp_words, into target: UnsafeMutablePointer<Float>, stride target_row: Int) {
+        misp_words_across(words, rows, columns, base, isWide ? 1 : 0, stride, target, target_row)
+    }
+}
+
+extension Factor<Float> {
+    /// Rows and columns of it, widened where need be.
+    fileprivate func block(_ rows: Range<Int>, _ columns: Range<Int>) -> Matrix<Float> {
+        switch self {
+        case .matrix(let matrix): return matrix.rows(rows).columns(columns)
+        case .stored(let tensor, _, let width):
+            let block = Matrix<Float>(uninitialized: rows.count, columns.count)
+            for (target, row) in rows.enumerated() {
+                let start = tensor.base + (row * width + columns.lowerBound) * tensor.format.bytes
+                Float.widen(start, tensor.format, into: block.row(target), count: columns.count)
+            }
+            return block
+        }
+    }
+
+    /// Rows and columns of it as they lie in memory, with what keeps them there.
+    fileprivate func numbers(_ rows: Range<Int>, _ columns: Range<Int>) -> (Numbers, owner: Matrix<Float>?) {
+        if case .stored(let tensor, _, let width) = self, tensor.format == .bfloat16 {
+            return (Numbers(tensor, rows, columns, width: width), nil)
+        }
+        let block = block(rows, columns)
+        return (Numbers(block), block)
+    }
+}
