@@ -37,8 +37,8 @@ typedef struct {
 /* The kernel of that name, "AVX-512" or "AVX2", or for NULL the fastest; NULL where the processor lacks it. */
 const misp_product_kernel *misp_find_product_kernel(const char *name);
 
-/* The kernel of products of bfloat16 numbers, NULL where the processor lacks it. An element of its a and b, and so a step
-   of `inner`, is a word of two numbers (Words.h). */
+/* The kernel of products of bfloat16 numbers, NULL where the processor lacks it. An element of its a and b, and so a
+   step of `inner`, is a word of two numbers (Words.h). */
 const misp_product_kernel *misp_find_bfloat16_kernel(void);
 
 /* Floats of a packed block. */

@@ -3,9 +3,10 @@
 
 /* Inputs of bfloat16 products, rounded to nearest, ties to even, and laid in words as a kernel takes them.
 
-   A word of the bfloat16 kernel holds two numbers that follow each other along the inner index, the first one below. For
-   a float32 kernel two words hold them, the second one first: that is the order in which the bfloat16 kernel adds their
-   products up, so that both give the same bits. An odd inner index ends with a zero. Numbers under 2⁻¹²⁶ become 0. */
+   A word of the bfloat16 kernel holds two numbers that follow each other along the inner index, the first one below.
+   For a float32 kernel two words hold them, the second one first: that is the order in which the bfloat16 kernel adds
+   their products up, so that both give the same bits. An odd inner index ends with a zero. Numbers under 2^-126
+   become 0. */
 typedef enum { MISP_WORDS_OF_TWO, MISP_WORDS_OF_ONE } misp_words;
 
 /* Of `rows` rows of `columns` numbers, the inner index going along each. x: float32 where `wide`, else bfloat16; x_row

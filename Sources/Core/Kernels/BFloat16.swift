@@ -27,7 +27,7 @@ public enum BFloat16: VectorArithmetic {
     }()
 
     /// nil where the processor lacks the kernel of that name, or any.
-    static func product(_ name: String?) -> FloatProduct? {
+    package static func product(_ name: String?) -> FloatProduct? {
         if name == nil || name == "AVX512-BF16", let kernel = misp_find_bfloat16_kernel() {
             return FloatProduct(kernel.pointee, MISP_WORDS_OF_TWO)
         }

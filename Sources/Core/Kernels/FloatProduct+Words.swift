@@ -76,12 +76,12 @@ private struct Numbers: @unchecked Sendable {
         (base, isWide) = (tensor.base + (rows.lowerBound * width + columns.lowerBound) * 2, false)
     }
 
-    func layAlong(_ words: misp_words, into target: UnsafeMutablePointer<Float>, stride target_row: Int) {
-        misp_words_along(words, rows, columns, base, isWide ? 1 : 0, stride, target, target_row)
+    func layAlong(_ words: misp_words, into target: UnsafeMutablePointer<Float>, stride next: Int) {
+        misp_words_along(words, rows, columns, base, isWide ? 1 : 0, stride, target, next)
     }
 
-    func layAcross(_ words: misp_words, into target: UnsafeMutablePointer<Float>, stride target_row: Int) {
-        misp_words_across(words, rows, columns, base, isWide ? 1 : 0, stride, target, target_row)
+    func layAcross(_ words: misp_words, into target: UnsafeMutablePointer<Float>, stride next: Int) {
+        misp_words_across(words, rows, columns, base, isWide ? 1 : 0, stride, target, next)
     }
 }
 
