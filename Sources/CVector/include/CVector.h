@@ -28,6 +28,14 @@ static inline misp_f8 misp_fma8(misp_f8 a, misp_f8 b, misp_f8 c) {
 #endif
 }
 
+/* The nearest bfloat16 numbers, ties to even; below the least normal one 0, as the processor's own rounding has it. */
+static inline misp_f8 misp_round_bfloat8(misp_f8 x) {
+    misp_u8 bits = (misp_u8)x, magnitude = bits & 0x7FFFFFFFu;
+    misp_u8 nearest = (bits + 0x7FFFu + (bits >> 16 & 1u)) & 0xFFFF0000u;
+    nearest = magnitude < 0x00800000u ? (bits & 0x80000000u) : nearest;
+    return (misp_f8)(magnitude > 0x7F800000u ? (bits | 0x00400000u) : nearest);
+}
+
 /* `yes` in the first n lanes, `no` in the others. */
 static inline misp_f8 misp_first8(int n, misp_f8 yes, misp_f8 no) {
     misp_i8 lane = {0, 1, 2, 3, 4, 5, 6, 7};

@@ -1,4 +1,5 @@
 import CProduct
+import CVector
 
 #if canImport(Glibc)
     import Glibc
@@ -61,14 +62,55 @@ public enum BFloat16: VectorArithmetic {
     }
 
     /// The nearest bfloat16 numbers, ties to even.
-    static func rounded(_ x: Matrix<Float>) -> Matrix<Float> {
+    package static func rounded(_ x: Matrix<Float>) -> Matrix<Float> {
         let y = Matrix<Float>(uninitialized: x.rows, x.columns)
         for t in 0..<x.rows {
-            for c in 0..<x.columns {
-                y[t, c] = Float(bitPattern: UInt32(StoredFormat.bfloat(x[t, c])) << 16)
-            }
+            let (from, to) = (x.row(t), y.row(t))
+            forEachEight(x.columns) { i, n in misp_round_bfloat8(Float8(from + i, n)).store(to + i, n) }
         }
         return y
+    }
+}
+
+// MARK: - Decoding
+
+extension BFloat16 {
+    /// y[i, r] ← Σₖ x[i, k]·W[r, k] of rounded factors. The bits of a row of y do not depend on the other rows of x.
+    public static func fewRowsProduct(
+        _ x: Matrix<Float>, _ weight: StoredRows, rows: Range<Int>, into y: Matrix<Float>
+    ) {
+        fewRowsProduct(x, weight, rows: rows, into: y, by: isNative ? MISP_ROWS_NATIVE : MISP_ROWS_AVX2)
+    }
+
+    package static func fewRowsProduct(
+        _ x: Matrix<Float>, _ weight: StoredRows, rows: Range<Int>, into y: Matrix<Float>, by kernel: misp_rows_kernel
+    ) {
+        let words = (weight.columns + 31) / 32 * 16
+        let inputs = Matrix<Float>(zeros: x.rows, words)
+        misp_words_along(MISP_WORDS_OF_TWO, x.rows, x.columns, x.base, 1, x.stride, inputs.base, words)
+        func multiply(_ rows: Range<Int>, _ base: UnsafeRawPointer, _ distance: Int) {
+            misp_few_rows_bfloat16(
+                kernel, x.rows, inputs.base, words, rows.count, base, distance, weight.columns,
+                y.base + rows.lowerBound, y.stride)
+        }
+        if weight.format == .bfloat16 { return multiply(rows, weight.row(rows.lowerBound), weight.distance) }
+        // Other numbers are rounded a few rows at a time.
+        let laid = Matrix<Float>(uninitialized: 8, words)
+        let wide = Matrix<Float>(uninitialized: 1, weight.columns)
+        for first in stride(from: rows.lowerBound, to: rows.upperBound, by: 8) {
+            let some = first..<min(first + 8, rows.upperBound)
+            for (place, row) in some.enumerated() {
+                Float.widen(weight.row(row), weight.format, into: wide.base, count: wide.columns)
+                misp_words_along(
+                    MISP_WORDS_OF_TWO, 1, wide.columns, wide.base, 1, wide.columns, laid.row(place), words)
+            }
+            multiply(some, UnsafeRawPointer(laid.base), words * MemoryLayout<Float>.stride)
+        }
+    }
+
+    /// y[i, j] ← Σₜ shares[i, t]·values[t, j] of rounded factors.
+    public static func mixRows(_ shares: Matrix<Float>, _ values: Matrix<Float>, into y: Matrix<Float>) {
+        mix(rounded(shares), values, into: y) { misp_round_bfloat8($0) }
     }
 }
 

@@ -20,19 +20,29 @@ extension VectorArithmetic {
 
     /// y[i, j] ← Σₜ shares[i, t]·values[t, j], 64 columns at a time while there are so many, then eight.
     public static func mixRows(_ shares: Matrix<Float>, _ values: Matrix<Float>, into y: Matrix<Float>) {
-        for i in 0..<y.rows {
-            var column = 0
-            while column + 64 <= y.columns {
-                mixSixtyFour(shares.row(i), values.columns(column..<column + 64), y.row(i) + column)
-                column += 64
+        mix(shares, values, into: y) { $0 }
+    }
+}
+
+/// As `mixRows`, of values as `input` changes them.
+@inline(__always)
+func mix(
+    _ shares: Matrix<Float>, _ values: Matrix<Float>, into y: Matrix<Float>, _ input: (Float8) -> Float8
+) {
+    for i in 0..<y.rows {
+        var column = 0
+        while column + 64 <= y.columns {
+            mixSixtyFour(shares.row(i), values.columns(column..<column + 64), y.row(i) + column, input)
+            column += 64
+        }
+        while column < y.columns {
+            let lanes = min(8, y.columns - column)
+            var sum = Float8()
+            for t in 0..<values.rows {
+                sum = fma(input(Float8(values.row(t) + column, lanes)), shares[i, t], sum)
             }
-            while column < y.columns {
-                let lanes = min(8, y.columns - column)
-                var sum = Float8()
-                for t in 0..<values.rows { sum = fma(Float8(values.row(t) + column, lanes), shares[i, t], sum) }
-                sum.store(y.row(i) + column, lanes)
-                column += lanes
-            }
+            sum.store(y.row(i) + column, lanes)
+            column += lanes
         }
     }
 }
@@ -80,20 +90,21 @@ private func fewRows(
 
 @inline(__always)
 private func mixSixtyFour(
-    _ shares: UnsafePointer<Float>, _ values: Matrix<Float>, _ y: UnsafeMutablePointer<Float>
+    _ shares: UnsafePointer<Float>, _ values: Matrix<Float>, _ y: UnsafeMutablePointer<Float>,
+    _ input: (Float8) -> Float8
 ) {
     var (a, b, c, d) = (Float8(), Float8(), Float8(), Float8())
     var (e, f, g, h) = (Float8(), Float8(), Float8(), Float8())
     for t in 0..<values.rows {
         let (v, share) = (values.row(t), shares[t])
-        a = fma(Float8(v), share, a)
-        b = fma(Float8(v + 8), share, b)
-        c = fma(Float8(v + 16), share, c)
-        d = fma(Float8(v + 24), share, d)
-        e = fma(Float8(v + 32), share, e)
-        f = fma(Float8(v + 40), share, f)
-        g = fma(Float8(v + 48), share, g)
-        h = fma(Float8(v + 56), share, h)
+        a = fma(input(Float8(v)), share, a)
+        b = fma(input(Float8(v + 8)), share, b)
+        c = fma(input(Float8(v + 16)), share, c)
+        d = fma(input(Float8(v + 24)), share, d)
+        e = fma(input(Float8(v + 32)), share, e)
+        f = fma(input(Float8(v + 40)), share, f)
+        g = fma(input(Float8(v + 48)), share, g)
+        h = fma(input(Float8(v + 56)), share, h)
     }
     a.store(y)
     b.store(y + 8)

@@ -1,3 +1,4 @@
+import CProduct
 import Core
 import Testing
 
@@ -48,6 +49,37 @@ import Testing
         }
     }
 
+    /// Every bfloat16 kernel gives the same bits, which are the sums of rounded factors.
+    @Test(arguments: StoredFormat.allCases) mutating func bfloat16Products(format: StoredFormat) throws {
+        for (out, inner) in [(8, 8), (19, 37), (24, 64), (7, 3), (40, 576), (16, 1), (9, 1537)] {
+            let w = numbers.matrix(out, inner)
+            let bytes = try narrowed(w, format)
+            try bytes.withUnsafeBytes { raw in
+                let base = try #require(raw.baseAddress) + 1
+                let rows = StoredRows(base: base, format: format, columns: inner)
+                let wide = Matrix<Float>(uninitialized: out, inner)
+                Float.widen(base, format, into: wide.base, count: wide.count)
+                let all = numbers.matrix(9, inner)
+                let exact = DoublePrecision.product(
+                    doubled(BFloat16.rounded(all)), transposed: doubled(BFloat16.rounded(wide)))
+                let expected = Matrix<Float>(zeros: 9, out)
+                BFloat16.fewRowsProduct(all, rows, rows: 0..<out, into: expected)
+                #expect(difference(expected, exact) < 4e-7 * Double(inner).squareRoot())
+                for kernel in [MISP_ROWS_PLAIN, MISP_ROWS_AVX2, MISP_ROWS_NATIVE] {
+                    for count in [1, 3, 4, 6, 9] {
+                        let y = Matrix<Float>(zeros: count, out)
+                        for start in stride(from: 0, to: out, by: 5) {
+                            let part = start..<min(start + 5, out)
+                            BFloat16.fewRowsProduct(all.rows(0..<count), rows, rows: part, into: y, by: kernel)
+                        }
+                        #expect(
+                            sameBits(y, expected.rows(0..<count)), "\(kernel), \(format), \(out) × \(inner), \(count)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test mutating func mixtures() {
         for (count, rows, columns) in [(3, 77, 64), (1, 1, 8), (4, 130, 128), (2, 9, 80), (1, 5, 3), (3, 12, 71)] {
             let wide = numbers.matrix(rows, columns + 9)
@@ -57,6 +89,9 @@ import Testing
             Plain.mixRows(shares, values, into: plain)
             let exact = DoublePrecision.product(doubled(shares), doubled(values.copied()))
             #expect(difference(fast, exact) < 4e-6 && difference(plain, exact) < 4e-6, "\(rows) × \(columns)")
+            let rounded = [shares, values].map { doubled(BFloat16.rounded($0)) }
+            BFloat16.mixRows(shares, values, into: fast)
+            #expect(difference(fast, DoublePrecision.product(rounded[0], rounded[1])) < 4e-6, "\(rows) × \(columns)")
         }
     }
 
