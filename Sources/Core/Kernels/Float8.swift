@@ -77,6 +77,23 @@ func forEachEight(_ count: Int, _ body: (_ start: Int, _ lanes: Int) -> Void) {
     if start < count { body(start, count &- start) }
 }
 
+/// As `forEachEight`, in parts on all threads: for bodies whose elements have nothing to do with each other.
+@inline(__always)
+func forEachEightInParts(_ count: Int, _ body: (_ start: Int, _ lanes: Int) -> Void) {
+    Parallel.ranges(count, unit: 8, elements: 1) { part in
+        let first = part.lowerBound
+        forEachEight(part.count) { i, n in body(first &+ i, n) }
+    }
+}
+
+/// Calls `body` for each of a matrix's rows, in parts on all threads; `alone`, in order, where rows add to one sum.
+@inline(__always)
+func forEachRow(_ matrix: Matrix<Float>, alone: Bool = false, _ body: (_ row: Int) -> Void) {
+    Parallel.ranges(matrix.rows, elements: alone ? 0 : matrix.columns) { part in
+        for t in part { body(t) }
+    }
+}
+
 /// Four sums that take turns, so that an addition need not wait for the last one; their order is fixed.
 struct Sum8 {
     private var (a, b, c, d) = (Float8(), Float8(), Float8(), Float8())

@@ -1,5 +1,4 @@
 import CProduct
-import Dispatch
 
 #if canImport(Glibc)
     import Glibc
@@ -57,7 +56,7 @@ package struct FloatProduct: @unchecked Sendable {
 
     /// c ← Σ terms + keep · c
     package func setSum(
-        _ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float, threads: Int = BLAS.threads
+        _ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float, threads: Int = Parallel.threads
     ) {
         guard terms.contains(where: \.transposeA) else {
             let ready = terms.map { prepared($0, threads: threads) }
@@ -73,13 +72,11 @@ package struct FloatProduct: @unchecked Sendable {
     /// cᵢ ← aᵢ·op(b) + keep·cᵢ, all with the same shape of aᵢ: b is packed once for all.
     package func setProducts(
         _ c: [Matrix<Float>], _ a: [Matrix<Float>], _ b: Factor<Float>, transposeB: Bool, keep: Float,
-        threads: Int = BLAS.threads
+        threads: Int = Parallel.threads
     ) {
         let terms = a.map { ProductTerm($0, b, transposeB: transposeB) }
         if threads > 1, c.count > 1 {
-            DispatchQueue.concurrentPerform(iterations: c.count) {
-                setInGroups([c[$0]], [[prepared(terms[$0])]], keep: keep)
-            }
+            Parallel.forEach(c.count, threads: threads) { setInGroups([c[$0]], [[prepared(terms[$0])]], keep: keep) }
         } else if !c.isEmpty {
             setInGroups(c, terms.map { [prepared($0)] }, keep: keep)
         }
@@ -88,15 +85,18 @@ package struct FloatProduct: @unchecked Sendable {
     /// Shares c out by rows, or by columns where it has few rows.
     private func share(
         _ c: Matrix<Float>, _ terms: [ProductTerm<Float>], among threads: Int,
-        _ body: @Sendable (Matrix<Float>, [ProductTerm<Float>]) -> Void
+        _ body: (Matrix<Float>, [ProductTerm<Float>]) -> Void
     ) {
         let work = terms.reduce(0) { $0 + $1.inner } * c.count
         guard threads > 1, work > 1 << 20 else { return body(c, terms) }
-        let byRows = c.rows >= 2 * threads * kernel.rows
+        func share(_ count: Int, _ unit: Int) -> Int { (count + threads * unit - 1) / (threads * unit) * unit }
+        let (rows, columns) = (share(c.rows, kernel.rows), share(c.columns, kernel.columns))
+        // To pack an element of b costs about as much as to multiply it by so many rows, and each share packs its own.
+        let packing = 32
+        let byRows = rows * c.columns + packing * c.columns <= columns * c.rows + packing * columns
         let count = byRows ? c.rows : c.columns
-        let unit = byRows ? kernel.rows : kernel.columns
-        let share = (count + threads * unit - 1) / (threads * unit) * unit
-        DispatchQueue.concurrentPerform(iterations: (count + share - 1) / share) { index in
+        let share = byRows ? rows : columns
+        Parallel.forEach((count + share - 1) / share, threads: threads) { index in
             let range = index * share..<min((index + 1) * share, count)
             if byRows {
                 body(c.rows(range), terms.map { $0.ofRows(range) })

@@ -78,25 +78,30 @@ public struct SegmentAttention<A: Arithmetic>: Sendable {
     ) -> (Matrix<A.Element>, Activations) {
         let output = Matrix<A.Element>(uninitialized: q.rows, q.columns)
         let logSumExp = Matrix<A.Element>(uninitialized: heads, q.rows)
-        for block in segments.flatMap(blocks) {
-            for keyHead in 0..<keyHeads {
-                let key = columns(keyHead)
-                let members = members(of: keyHead)
-                let scores = scoreMatrices(block, members.count)
-                setScores(scores, members.map { q.rows(block.rows).columns(columns($0)) }, k.columns(key), block)
-                for (head, scores) in zip(members, scores) {
-                    let lse = logSumExp.row(head) + block.rows.lowerBound
-                    A.softmax(scores, scale: scale, visible: block.visible, window: window, logSumExp: lse)
-                }
-                let outputs = members.map { output.rows(block.rows).columns(columns($0)) }
-                for (keys, at) in block.keys {
-                    A.setProducts(
-                        outputs, scores.map { $0.columns(at..<at + keys.count) }, v.rows(keys).columns(key),
-                        transposeB: false, keep: at == 0 ? 0 : 1)
-                }
-            }
+        let saved = Activations(q: q, k: k, v: v, output: output, logSumExp: logSumExp)
+        let blocks = segments.flatMap(blocks)
+        Parallel.forEach(blocks.count * keyHeads, threads: Parallel.threads) { part in
+            forward(blocks[part / keyHeads], part % keyHeads, saved)
         }
-        return (output, Activations(q: q, k: k, v: v, output: output, logSumExp: logSumExp))
+        return (output, saved)
+    }
+
+    /// Sets the output and the log-sum-exp of one block's queries in the heads that share a key head.
+    private func forward(_ block: Block, _ keyHead: Int, _ saved: Activations) {
+        let key = columns(keyHead)
+        let members = members(of: keyHead)
+        let scores = scoreMatrices(block, members.count)
+        setScores(scores, members.map { saved.q.rows(block.rows).columns(columns($0)) }, saved.k.columns(key), block)
+        for (head, scores) in zip(members, scores) {
+            let lse = saved.logSumExp.row(head) + block.rows.lowerBound
+            A.softmax(scores, scale: scale, visible: block.visible, window: window, logSumExp: lse)
+        }
+        let outputs = members.map { saved.output.rows(block.rows).columns(columns($0)) }
+        for (keys, at) in block.keys {
+            A.setProducts(
+                outputs, scores.map { $0.columns(at..<at + keys.count) }, saved.v.rows(keys).columns(key),
+                transposeB: false, keep: at == 0 ? 0 : 1)
+        }
     }
 
     /// With P the probabilities and δ = rowsum(dO∘O): dV = Pᵀ·dO, dS = P∘(dO·Vᵀ − δ), dQ = dS·K, dK =
@@ -107,33 +112,58 @@ public struct SegmentAttention<A: Arithmetic>: Sendable {
         let dq = Matrix<A.Element>(uninitialized: saved.q.rows, saved.q.columns)
         let dk = Matrix<A.Element>(zeros: saved.k.rows, saved.k.columns)
         let dv = Matrix<A.Element>(zeros: saved.v.rows, saved.v.columns)
-        for segment in segments {
-            let blocks = blocks(segment)
-            guard !blocks.isEmpty else { continue }
-            let (keys, count) = Self.placed(segment.prefix + [segment.rows])
-            for keyHead in 0..<keyHeads {
-                // D × keys: sums over blocks and heads, turned once.
-                let dKeys = Matrix<A.Element>(zeros: headSize, count)
-                let dValues = Matrix<A.Element>(zeros: headSize, count)
-                for block in blocks {
-                    backward(block, keyHead, dOutput, saved, dq: dq, dKeys: dKeys, dValues: dValues)
-                }
-                for (keys, at) in keys {
-                    let (span, key) = (at..<at + keys.count, columns(keyHead))
-                    A.addTransposed(dKeys.columns(span), to: dk.rows(keys).columns(key))
-                    A.addTransposed(dValues.columns(span), to: dv.rows(keys).columns(key))
+        let asking = segments.filter { $0.asking > 0 }
+        // Segments at a time: enough parts for all threads.
+        let some = (4 * Parallel.threads - 1) / keyHeads + 1
+        for first in stride(from: 0, to: asking.count, by: some) {
+            let parts = asking[first..<min(first + some, asking.count)].flatMap { segment in
+                (0..<keyHeads).map { KeyGradients(segment, keyHead: $0, headSize: headSize) }
+            }
+            Parallel.forEach(parts.count, threads: Parallel.threads) { index in
+                let part = parts[index]
+                part.clear()
+                for block in blocks(part.segment) { backward(block, part, dOutput, saved, dq: dq) }
+            }
+            // Segments add to rows that they share, in their order.
+            for part in parts {
+                for (keys, at) in part.keys {
+                    let (span, key) = (at..<at + keys.count, columns(part.keyHead))
+                    A.addTransposed(part.dKeys.columns(span), to: dk.rows(keys).columns(key))
+                    A.addTransposed(part.dValues.columns(span), to: dv.rows(keys).columns(key))
                 }
             }
         }
         return (dq, dk, dv)
     }
 
+    /// What one segment's queries in the heads that share a key head add to its keys and values.
+    private struct KeyGradients {
+        let segment: AttentionSegment
+        let keyHead: Int
+        /// Ranges of key rows, and where each begins among the columns below.
+        let keys: [(rows: Range<Int>, column: Int)]
+        /// D × keys: sums over blocks and heads, turned once.
+        let dKeys, dValues: Matrix<A.Element>
+
+        init(_ segment: AttentionSegment, keyHead: Int, headSize: Int) {
+            (self.segment, self.keyHead) = (segment, keyHead)
+            let count: Int
+            (keys, count) = SegmentAttention.placed(segment.prefix + [segment.rows])
+            dKeys = Matrix(uninitialized: headSize, count)
+            dValues = Matrix(uninitialized: headSize, count)
+        }
+
+        func clear() {
+            dKeys.setZero()
+            dValues.setZero()
+        }
+    }
+
     private func backward(
-        _ block: Block, _ keyHead: Int, _ dOutput: Matrix<A.Element>, _ saved: Activations, dq: Matrix<A.Element>,
-        dKeys: Matrix<A.Element>, dValues: Matrix<A.Element>
+        _ block: Block, _ part: KeyGradients, _ dOutput: Matrix<A.Element>, _ saved: Activations, dq: Matrix<A.Element>
     ) {
-        let members = members(of: keyHead)
-        let key = columns(keyHead)
+        let members = members(of: part.keyHead)
+        let key = columns(part.keyHead)
         let queries = members.map { saved.q.rows(block.rows).columns(columns($0)) }
         let dOutputs = members.map { dOutput.rows(block.rows).columns(columns($0)) }
         let probabilities = scoreMatrices(block, members.count)
@@ -148,8 +178,8 @@ public struct SegmentAttention<A: Arithmetic>: Sendable {
             A.softmaxAgain(p, scale: scale, visible: block.visible, window: window, logSumExp: lse)
             A.softmaxBackward(p, dP: dS, delta: delta.base, scale: scale)
             let span = block.hidden..<block.hidden + block.keyCount
-            A.setProduct(dValues.columns(span), dOutputs[index], transposeA: true, p, keep: 1)
-            A.setProduct(dKeys.columns(span), queries[index], transposeA: true, dS, keep: 1)
+            A.setProduct(part.dValues.columns(span), dOutputs[index], transposeA: true, p, keep: 1)
+            A.setProduct(part.dKeys.columns(span), queries[index], transposeA: true, dS, keep: 1)
         }
         let dQueries = members.map { dq.rows(block.rows).columns(columns($0)) }
         for (keys, at) in block.keys {

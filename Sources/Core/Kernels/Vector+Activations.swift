@@ -8,7 +8,7 @@ extension VectorArithmetic {
             let x = Float8(g + i, n)
             (x * Float8.sigmoid(x) * Float8(u + i, n)).store(target + i, n)
         }
-        forEachEight(gate.count, body)
+        forEachEightInParts(gate.count, body)
     }
 
     /// dup = dy·silu(g); dgate = dy·up·σ(g)·(1 + g·(1 − σ(g))); both overwritten.
@@ -24,7 +24,7 @@ extension VectorArithmetic {
             (d * g * s).store(toUp + i, n)
             (d * u * s * (1 + g * (1 - s))).store(toGate + i, n)
         }
-        forEachEight(gate.count, body)
+        forEachEightInParts(gate.count, body)
     }
 
     /// y ← f(x); the tanh of GELU by way of a sigmoid.
@@ -33,7 +33,7 @@ extension VectorArithmetic {
         @inline(__always) func body(_ i: Int, _ n: Int) {
             value(kind, Float8(source + i, n)).store(target + i, n)
         }
-        forEachEight(x.count, body)
+        forEachEightInParts(x.count, body)
     }
 
     /// dx ← dy·f′(x)
@@ -44,12 +44,12 @@ extension VectorArithmetic {
         @inline(__always) func body(_ i: Int, _ n: Int) {
             (Float8(gradient + i, n) * slope(kind, Float8(source + i, n))).store(target + i, n)
         }
-        forEachEight(x.count, body)
+        forEachEightInParts(x.count, body)
     }
 
     /// x[t, c] ← σ(x[t, c] + bias[c])
     public static func sigmoid(_ x: Matrix<Float>, bias: Pointer) {
-        for t in 0..<x.rows {
+        forEachRow(x) { t in
             let row = x.row(t)
             @inline(__always)
             func body(_ i: Int, _ n: Int) {

@@ -3,7 +3,7 @@ extension VectorArithmetic {
     public static func softmax(
         _ scores: Matrix<Float>, scale: Float, visible: Int, window: Int?, logSumExp: Pointer
     ) {
-        for i in 0..<scores.rows {
+        forEachRow(scores) { i in
             let seen = AttentionWindow.columns(row: i, of: scores.columns, visible: visible, window: window)
             let row = scores.row(i) + seen.lowerBound
             let highest = largest(of: row, times: scale, count: seen.count)
@@ -25,7 +25,7 @@ extension VectorArithmetic {
     public static func softmaxAgain(
         _ scores: Matrix<Float>, scale: Float, visible: Int, window: Int?, logSumExp: Pointer
     ) {
-        for i in 0..<scores.rows {
+        forEachRow(scores) { i in
             let seen = AttentionWindow.columns(row: i, of: scores.columns, visible: visible, window: window)
             let row = scores.row(i) + seen.lowerBound
             let total = logSumExp[i]
@@ -45,7 +45,7 @@ extension VectorArithmetic {
 
     /// dots[t] ← Σ_c x[t, c]·y[t, c], in an order that depends on the length of the rows alone.
     public static func rowDots(_ x: Matrix<Float>, _ y: Matrix<Float>, into dots: Pointer) {
-        for t in 0..<x.rows {
+        forEachRow(x) { t in
             let (a, b) = (x.row(t), y.row(t))
             var sum = Sum8()
             forEachEight(x.columns) { i, n in sum.add(Float8(a + i, n) * Float8(b + i, n), n) }
@@ -57,7 +57,7 @@ extension VectorArithmetic {
     public static func softmaxBackward(
         _ probabilities: Matrix<Float>, dP: Matrix<Float>, delta: Pointer, scale: Float
     ) {
-        for i in 0..<dP.rows {
+        forEachRow(dP) { i in
             let (p, d) = (probabilities.row(i), dP.row(i))
             let mean = delta[i]
             forEachEight(dP.columns) { j, n in
@@ -72,7 +72,7 @@ extension VectorArithmetic {
     ) {
         let half = cosines.columns
         let sign: Float = inverse ? -1 : 1
-        for t in 0..<x.rows {
+        forEachRow(x) { t in
             let (cosine, sine) = (cosines.row(t), sines.row(t))
             for h in 0..<heads {
                 let first = x.row(t) + h * 2 * half

@@ -1,24 +1,25 @@
 import CVector
+import Synchronization
 
 /// The plain loops' operations in their order, eight at a time: the same bits, but for sums.
 extension VectorArithmetic {
     /// y ← y + x
     public static func add(_ x: Pointer, to y: Pointer, count: Int) {
-        forEachEight(count) { i, n in
+        forEachEightInParts(count) { i, n in
             (Float8(y + i, n) + Float8(x + i, n)).store(y + i, n)
         }
     }
 
     /// y ← y + scale·x
     public static func addScaled(_ scale: Float, _ x: Pointer, to y: Pointer, count: Int) {
-        forEachEight(count) { i, n in
+        forEachEightInParts(count) { i, n in
             (Float8(y + i, n) + scale * Float8(x + i, n)).store(y + i, n)
         }
     }
 
     /// x ← factor·x
     public static func scale(_ x: Pointer, by factor: Float, count: Int) {
-        forEachEight(count) { i, n in
+        forEachEightInParts(count) { i, n in
             (Float8(x + i, n) * factor).store(x + i, n)
         }
     }
@@ -42,7 +43,7 @@ extension VectorArithmetic {
 
     /// y[t, c] ← x[t, c]·factors[c]
     public static func scaleColumns(_ x: Matrix<Float>, by factors: Pointer, into y: Matrix<Float>) {
-        for t in 0..<x.rows {
+        forEachRow(x) { t in
             let (source, target) = (x.row(t), y.row(t))
             forEachEight(x.columns) { i, n in
                 (Float8(source + i, n) * Float8(factors + i, n)).store(target + i, n)
@@ -62,7 +63,7 @@ extension VectorArithmetic {
 
     /// z ← scale·(x − y)
     public static func difference(_ x: Pointer, _ y: Pointer, scale: Float, into z: Pointer, count: Int) {
-        forEachEight(count) { i, n in
+        forEachEightInParts(count) { i, n in
             (scale * (Float8(x + i, n) - Float8(y + i, n))).store(z + i, n)
         }
     }
@@ -88,19 +89,25 @@ extension VectorArithmetic {
         let (beta1, beta2, epsilon) = (Float(step.beta1), Float(step.beta2), Float(step.epsilon))
         let (rest1, rest2) = (Float(1 - step.beta1), Float(1 - step.beta2))
         let gradientScale = Float(step.gradientScale)
-        var trace = Float8()
-        forEachEight(count) { i, n in
-            let g = Float8(gradient + i, n) * gradientScale
-            let m = beta1 * Float8(firstMoment + i, n) + rest1 * g
-            let v = beta2 * Float8(secondMoment + i, n) + rest2 * g * g
-            let denominator = misp_sqrt8(v) / rootCorrection + epsilon
-            m.store(firstMoment + i, n)
-            v.store(secondMoment + i, n)
-            let parameter = Float8(parameters + i, n) * decay - rate * m / denominator
-            parameter.store(parameters + i, n)
-            trace = fma(parameter, 0, fma(v, 0, trace))
+        let isFinite = Atomic<Bool>(true)
+        Parallel.ranges(count, unit: 8, elements: 1) { part in
+            let first = part.lowerBound
+            var trace = Float8()
+            forEachEight(part.count) { place, n in
+                let i = first &+ place
+                let g = Float8(gradient + i, n) * gradientScale
+                let m = beta1 * Float8(firstMoment + i, n) + rest1 * g
+                let v = beta2 * Float8(secondMoment + i, n) + rest2 * g * g
+                let denominator = misp_sqrt8(v) / rootCorrection + epsilon
+                m.store(firstMoment + i, n)
+                v.store(secondMoment + i, n)
+                let parameter = Float8(parameters + i, n) * decay - rate * m / denominator
+                parameter.store(parameters + i, n)
+                trace = fma(parameter, 0, fma(v, 0, trace))
+            }
+            if !(trace.total == 0) { isFinite.store(false, ordering: .relaxed) }
         }
-        return trace.total == 0
+        return isFinite.load(ordering: .relaxed)
     }
 
     /// Finds the largest value eight at a time, then its first place.

@@ -3,7 +3,7 @@ extension VectorArithmetic {
     public static func rmsNorm(
         _ x: Matrix<Float>, weight: Pointer, epsilon: Double, into y: Matrix<Float>, inverseRMS: Pointer
     ) {
-        for t in 0..<x.rows {
+        forEachRow(x) { t in
             let (source, target) = (x.row(t), y.row(t))
             var squares = Sum8()
             forEachEight(x.columns) { i, n in
@@ -23,7 +23,7 @@ extension VectorArithmetic {
         _ dy: Matrix<Float>, x: Matrix<Float>, weight: Pointer, inverseRMS: Pointer, to dx: Matrix<Float>,
         weightGradient: Pointer?
     ) {
-        for t in 0..<x.rows {
+        forEachRow(x, alone: weightGradient != nil) { t in
             let (g, v, target) = (dy.row(t), x.row(t), dx.row(t))
             let r = inverseRMS[t]
             var dot = Sum8()
@@ -49,7 +49,7 @@ extension VectorArithmetic {
         _ x: Matrix<Float>, weight: Pointer, bias: Pointer, epsilon: Double, into y: Matrix<Float>, mean: Pointer,
         inverseDeviation: Pointer
     ) {
-        for t in 0..<x.rows {
+        forEachRow(x) { t in
             let (source, target) = (x.row(t), y.row(t))
             var sum = Sum8()
             forEachEight(x.columns) { i, n in sum.add(Float8(source + i, n), n) }
@@ -76,7 +76,7 @@ extension VectorArithmetic {
         to dx: Matrix<Float>, weightGradient: Pointer?, biasGradient: Pointer?
     ) {
         let columns = x.columns
-        for t in 0..<x.rows {
+        forEachRow(x, alone: weightGradient != nil || biasGradient != nil) { t in
             let (g, v, target) = (dy.row(t), x.row(t), dx.row(t))
             let (mu, r) = (mean[t], inverseDeviation[t])
             var (sum, dot) = (Sum8(), Sum8())

@@ -6,7 +6,7 @@ extension VectorArithmetic {
         _ logits: Matrix<Float>, targets: [Int32], into logProbabilities: UnsafeMutablePointer<Double>,
         logSumExp: Pointer
     ) {
-        for t in 0..<logits.rows {
+        forEachRow(logits) { t in
             let row = logits.row(t)
             let highest = largest(of: row, times: 1, count: logits.columns)
             var sum = 0.0
@@ -29,7 +29,7 @@ extension VectorArithmetic {
     public static func tokenLogProbabilityBackward(
         _ logits: Matrix<Float>, targets: [Int32], logSumExp: Pointer, coefficients: [Double]
     ) {
-        for t in 0..<logits.rows {
+        forEachRow(logits) { t in
             let row = logits.row(t)
             let total = logSumExp[t]
             let coefficient = Float(coefficients[t])
@@ -46,7 +46,7 @@ extension VectorArithmetic {
         _ logits: Matrix<Float>, logSumExp: Pointer, reference: Matrix<Float>, referenceLogSumExp: Pointer,
         into divergences: UnsafeMutablePointer<Double>
     ) {
-        for t in 0..<logits.rows {
+        forEachRow(logits) { t in
             let (row, other) = (logits.row(t), reference.row(t))
             let (total, referenceTotal) = (logSumExp[t], referenceLogSumExp[t])
             var sum = 0.0
@@ -72,7 +72,7 @@ extension VectorArithmetic {
         _ logits: Matrix<Float>, logSumExp: Pointer, reference: Matrix<Float>, referenceLogSumExp: Pointer,
         coefficients: [Double]
     ) {
-        for t in 0..<logits.rows {
+        forEachRow(logits) { t in
             let (row, other) = (logits.row(t), reference.row(t))
             let (total, referenceTotal) = (logSumExp[t], referenceLogSumExp[t])
             let coefficient = Float(coefficients[t])
