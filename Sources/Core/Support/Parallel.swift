@@ -11,16 +11,21 @@ enum Parallel {
 
     /// Calls `body` once for each of 0..<count, on as many threads at a time as asked; each takes the next part that is
     /// left. Returns when all are done.
+    ///
+    /// Parts must not write what others read: the compiler cannot see that of pointers.
     static func forEach(_ count: Int, threads: Int, _ body: (Int) -> Void) {
         let threads = min(threads, count)
         guard threads > 1 else { return (0..<count).forEach(body) }
         let next = Atomic<Int>(0)
-        DispatchQueue.concurrentPerform(iterations: threads) { _ in
-            $isPart.withValue(true) {
-                while true {
-                    let part = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    if part >= count { return }
-                    body(part)
+        withoutActuallyEscaping(body) { body in
+            nonisolated(unsafe) let body = body
+            DispatchQueue.concurrentPerform(iterations: threads) { _ in
+                $isPart.withValue(true) {
+                    while true {
+                        let part = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                        if part >= count { return }
+                        body(part)
+                    }
                 }
             }
         }
