@@ -2,12 +2,12 @@ import Dispatch
 import Synchronization
 
 /// Work in parts, shared out over threads of this process.
-enum Parallel {
-    /// Whether this thread computes a part of something: what it starts is its own then.
-    @TaskLocal private static var isPart = false
+package enum Parallel {
+    /// Threads that work may be shared out over here, where it is not `BLAS.setThreads`'s number: 1 within a part.
+    @TaskLocal package static var limit: Int?
 
-    /// Threads that work may be shared out over here: `BLAS.setThreads`'s, or 1 within a part.
-    static var threads: Int { BLAS.threads == 1 || isPart ? 1 : BLAS.threads }
+    /// Threads that work may be shared out over here.
+    static var threads: Int { limit ?? BLAS.threads }
 
     /// Calls `body` once for each of 0..<count, on as many threads at a time as asked; each takes the next part that is
     /// left. Returns when all are done.
@@ -20,7 +20,7 @@ enum Parallel {
         withoutActuallyEscaping(body) { body in
             nonisolated(unsafe) let body = body
             DispatchQueue.concurrentPerform(iterations: threads) { _ in
-                $isPart.withValue(true) {
+                $limit.withValue(1) {
                     while true {
                         let part = next.wrappingAdd(1, ordering: .relaxed).oldValue
                         if part >= count { return }
