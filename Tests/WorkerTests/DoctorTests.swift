@@ -34,6 +34,15 @@ import Worker
         var slow = well
         slow.together = 20e9
         #expect(remedies(Array(repeating: slow, count: 4)) == ["matrix products"])
+        // What the processor lacks cannot be fixed.
+        func bfloat16(_ ranks: [RankFacts]) -> String? {
+            Diagnosis.findings(ranks, hosts: ranks.map { _ in 0 }).first { $0.name == "bfloat16 products" }?.value
+        }
+        #expect(bfloat16([well, well])?.hasPrefix("none: compute.precision: bfloat16 is slower") == true)
+        var native = well
+        native.bfloat16 = "AVX512-BF16"
+        #expect(bfloat16([native, native]) == "AVX512-BF16")
+        #expect(bfloat16([native, well, well])?.hasPrefix("AVX512-BF16, but none on 2 of 3 ranks") == true)
         // A host of its own for each rank.
         #expect(remedies(changed { $0.sharedMemory = 64 }, hosts: [0, 1, 2, 3]).isEmpty)
     }

@@ -157,6 +157,8 @@ import Testing
     @Test(arguments: [
         ("", "benchmarks"), ("benchmarks: [{kind: popes, questions: q.jsonl}]", "pope"),
         ("benchmarks: [{kind: pope}]", "questions"), ("benchmarks: [{kind: pope, questions: q.jsonl}]", "set run"),
+        ("compute: {precision: half}", "compute.precision: unknown value 'half'; known: float32, bfloat16"),
+        ("compute: {threads: 2}", "compute.threads: unknown key"),
         ("benchmark: []", "did you mean benchmarks?"),
         ("benchmarks: [{kind: pope, questions: absent.jsonl, answers: a.jsonl}]", "absent.jsonl"),
         ("benchmarks: [{kind: pope, questions: q.jsonl, answers: short.jsonl}]", "no answer to question 2"),

@@ -154,7 +154,7 @@ private let documented = """
       groups_per_step: 4
       steps: 100
     checkpoint: {every: 10, keep: 1}
-    compute: {members: streaming, threads: 2}
+    compute: {precision: bfloat16, members: streaming, threads: 2}
     """
 
 @Suite struct RunConfigurationTests {
@@ -187,6 +187,7 @@ private let documented = """
         #expect(optimizer.schedule == .linear && optimizer.warmupRatio == 0)
         #expect(optimizer.groupsPerStep == 4 && optimizer.duration == .steps(100))
         #expect(run.checkpoint.every == 10 && run.checkpoint.keep == 1)
+        #expect(run.compute.precision == .bfloat16)
         #expect(run.compute.members == .streaming && run.compute.threads == 2)
     }
 
@@ -207,7 +208,7 @@ private let documented = """
             optimizer: {learning_rate: 1.0e-5, betas: [0.9, 0.999], eps: 1.0e-8, weight_decay: 0.0, max_grad_norm: 1.0,
               schedule: cosine, warmup_ratio: 0.1, groups_per_step: 32, epochs: 3}
             checkpoint: {every: 100, keep: 3}
-            compute: {members: auto, threads: 1}
+            compute: {precision: float32, members: auto, threads: 1}
             """)
         #expect(try run == explicit.read())
     }
@@ -360,6 +361,11 @@ private let documented = """
         ("checkpoint: {every: 0}", "checkpoint.every: is 0"),
         ("checkpoint: {keep: 0}", "checkpoint.keep: is 0"),
         ("compute: {members: all}", "compute.members: unknown value 'all'"),
+        (
+            "compute: {precision: bf16}",
+            "compute.precision: unknown value 'bf16'; known: float32, bfloat16"
+        ),
+        ("compute: {precision: float16}", "known: float32, bfloat16"),
         ("compute: {threads: 0}", "compute.threads: is 0"),
         ("seed: -1", "run.yaml:3: seed: is -1, but must be 0 or more"),
         ("seed: 0\nseed: 1", "seed: is given more than once"),

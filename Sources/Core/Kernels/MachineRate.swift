@@ -1,9 +1,11 @@
 /// The speed of this process's matrix products, the yardstick of `mfu`.
 public enum MachineRate {
-    /// Operations per second of float32 products of `side` × `side` matrices, measured for about `seconds`: the best
-    /// of several rounds, since a neighbour on the machine can only slow one down.
-    public static func measure(side: Int = 512, seconds: Double = 0.15) -> Double {
-        measure(side, seconds) { Vector.setProduct($0, $1, $2, transposeB: true) }
+    /// Operations per second of an arithmetic's products of `side` × `side` matrices, measured for about `seconds`:
+    /// the best of several rounds, since a neighbour on the machine can only slow one down.
+    public static func measure<A: VectorArithmetic>(
+        _ arithmetic: A.Type = Vector.self, side: Int = 512, seconds: Double = 0.15
+    ) -> Double {
+        measure(side, seconds) { A.setProduct($0, $1, $2, transposeB: true) }
     }
 
     /// The same by OpenBLAS, whatever the program's own products are computed by.

@@ -142,7 +142,7 @@ public struct LowRankAdapterFolder {
 
     /// Writes the model's adapters so that stock `peft` loads them.
     public static func write(
-        _ model: VisionLanguageModel<Vector>, baseModel: String, to folder: URL
+        _ model: VisionLanguageModel<some VectorArithmetic>, baseModel: String, to folder: URL
     ) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let (parameters, names) = (model.parameters, model.configuration.names)
@@ -162,7 +162,9 @@ public struct LowRankAdapterFolder {
         return path.hasPrefix(root) ? "\(names.languageModule).\(path.dropFirst(root.count))" : path
     }
 
-    private static func configuration(_ model: VisionLanguageModel<Vector>, baseModel: String) -> JSON {
+    private static func configuration(
+        _ model: VisionLanguageModel<some VectorArithmetic>, baseModel: String
+    ) -> JSON {
         let (settings, names) = (model.trainable.lora, model.configuration.names)
         let isUniform = settings.isUniform(layers: model.configuration.text.layers)
         let parts = (settings.parts ?? [:]).map { path, shape in

@@ -38,12 +38,14 @@ public struct NamedWeight<A: Arithmetic>: Sendable {
     public let weight: Weight<A.Element>
     /// Trained beside the weight; merged into it when a whole model is written.
     public var adapter: LowRankAdapter<A.Element>?
+}
 
-    /// The values with the adapter merged in: W + scale·B·A.
-    public var merged: Matrix<A.Element> {
+extension NamedWeight where A.Element == Float {
+    /// The values with the adapter merged in: W + scale·B·A, of which no precision of A's products takes a digit.
+    public var merged: Matrix<Float> {
         guard let adapter else { return weight.matrix }
         let sum = weight.matrix.copied()
-        A.setProduct(sum, adapter.b.matrix, adapter.a.matrix, scale: adapter.scale, keep: 1)
+        Vector.setProduct(sum, adapter.b.matrix, adapter.a.matrix, scale: adapter.scale, keep: 1)
         return sum
     }
 }

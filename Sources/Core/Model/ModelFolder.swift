@@ -30,10 +30,12 @@ public struct ModelFolder {
 
     /// The model with its weights mapped from the folder's files.
     ///
-    /// - Parameter hasValues: false for a model of names and shapes alone, which computes nothing.
-    public func model(
-        trainable: Trainable, seed: UInt64, hasValues: Bool = true
-    ) throws -> VisionLanguageModel<Vector> {
+    /// - Parameters:
+    ///   - hasValues: false for a model of names and shapes alone, which computes nothing
+    ///   - arithmetic: what it is computed with
+    public func model<A: Arithmetic>(
+        trainable: Trainable, seed: UInt64, hasValues: Bool = true, as arithmetic: A.Type = Vector.self
+    ) throws -> VisionLanguageModel<A> {
         try VisionLanguageModel(
             configuration, from: TensorCatalog(folder: url), common: processor.commonShape, trainable: trainable,
             seed: seed,

@@ -2,7 +2,7 @@ import Foundation
 
 /// CLIP: pictures and texts as vectors of one space (Radford et al., arXiv 2103.00020), from a Hugging Face folder of
 /// `CLIPModel`: config.json, tokenizer.json, preprocessor_config.json and *.safetensors.
-public struct ClipModel: Embedder {
+public struct ClipModel<A: VectorArithmetic>: Embedder {
     /// config.json
     public let configuration: ClipConfiguration
     /// tokenizer.json
@@ -11,10 +11,12 @@ public struct ClipModel: Embedder {
     public let imageProcessor: ImageProcessor
     /// All tensors of the folder take part.
     public let content: EmbedderContent
-    private let network: ClipNetwork<Vector>
+    private let network: ClipNetwork<A>
 
     /// Maps the weights. Errors name the file and key or tensor that is missing or does not fit.
-    public init(folder url: URL) throws {
+    ///
+    /// - Parameter arithmetic: what embeddings are computed with
+    public init(folder url: URL, as arithmetic: A.Type = Vector.self) throws {
         configuration = try ClipConfiguration(contentsOf: url.appending(path: "config.json"))
         let tokens = url.appending(path: "tokenizer.json")
         guard FileManager.default.fileExists(atPath: tokens.path) else {

@@ -3,19 +3,20 @@ import Foundation
 /// A LLaVA model's own parts as an embedder, where there is no CLIP: a picture is the mean of its image features as the
 /// vision tower gives them to the projector (`vision_feature_layer`, `vision_feature_select_strategy`), a prompt the
 /// mean of its tokens' embeddings. Both are then divided by their lengths; they are vectors of two different spaces.
-public struct VisionEmbedder: Embedder {
+public struct VisionEmbedder<A: VectorArithmetic>: Embedder {
     /// The vision tower and the token embeddings take part.
     public let content: EmbedderContent
     private let folder: ModelFolder
-    private let model: VisionLanguageModel<Vector>
+    private let model: VisionLanguageModel<A>
 
     /// Maps the weights.
     ///
+    /// - Parameter arithmetic: what embeddings are computed with
     /// - Throws: `MISPError` that names the file and the key or tensor which is missing or does not fit
-    public init(folder url: URL) throws {
+    public init(folder url: URL, as arithmetic: A.Type = Vector.self) throws {
         folder = try ModelFolder(url)
         model = try folder.model(
-            trainable: Trainable(language: .frozen, projector: .frozen, vision: .frozen), seed: 0)
+            trainable: Trainable(language: .frozen, projector: .frozen, vision: .frozen), seed: 0, as: A.self)
         let tower = folder.configuration.names.tower
         let tensors = try TensorCatalog(folder: url).tensors.filter { name, _ in
             name.hasPrefix(tower) || name == "language_model.embed_tokens.weight"

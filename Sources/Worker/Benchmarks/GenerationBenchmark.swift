@@ -18,6 +18,7 @@ package struct GenerationBenchmark: ParsableCommand {
     @Option(help: "Tokens of a prompt besides its picture's.") var promptTokens = 32
     @Option(help: "Tokens of an answer.") var tokens = 64
     @Option(help: "Rounds; the median counts.") var repeats = 3
+    @Option(help: ArgumentHelp("Of the products.", valueName: "type")) var precision = Precision.float32
     @Option(help: "Threads; by default the cores that the process may use.") var threads: Int?
 
     package init() {}
@@ -33,16 +34,16 @@ package struct GenerationBenchmark: ParsableCommand {
     package func run() throws {
         throw ExitCode(
             Communicators.run { communicator in
-                try communicator.agree { if communicator.rank == 0 { try measure() } }
+                try communicator.agree { if communicator.rank == 0 { try measure(precision.arithmetic) } }
                 return 0
             })
     }
 
-    private func measure() throws {
+    private func measure<A: VectorArithmetic>(_ arithmetic: A.Type) throws {
         let threads = threads ?? DecodingThreads.available
         BLAS.setThreads(threads)
         let folder = try ModelFolder(URL(filePath: model))
-        let model = try folder.model(trainable: Trainable(language: .frozen), seed: 0)
+        let model = try folder.model(trainable: Trainable(language: .frozen), seed: 0, as: A.self)
         let generator = Generator(model, sampler: TokenSampler(), stops: [], limit: tokens, threads: threads)
         let rounds = try (0...repeats).map { _ in
             let clock = ContinuousClock()
@@ -66,9 +67,9 @@ package struct GenerationBenchmark: ParsableCommand {
     }
 
     /// A picture of noise and tokens that count upwards, each request's its own.
-    private func request(
-        _ index: Int, _ folder: ModelFolder, _ model: VisionLanguageModel<Vector>
-    ) throws -> Generator<Vector>.Request {
+    private func request<A: VectorArithmetic>(
+        _ index: Int, _ folder: ModelFolder, _ model: VisionLanguageModel<A>
+    ) throws -> Generator<A>.Request {
         let shape = try folder.processor.shape(height: Self.side, width: Self.side)
         var random = KeyedRandom(1, "picture", String(index))
         let pixels = (0..<shape.count).map { _ in Float(2 * random.uniform() - 1) }

@@ -22,6 +22,7 @@ package struct StepBenchmark: ParsableCommand {
     @Option(help: ArgumentHelp("A LLaVA folder to measure with instead.", valueName: "folder"))
     package var model: String?
     @Option(help: "Groups timed on each rank; the median counts.") package var repeats = 5
+    @Option(help: ArgumentHelp("Of the products.", valueName: "type")) package var precision = Precision.float32
     @Flag(help: "Forward first, then one image's sequences at a time, instead of one pass over all.")
     package var streaming = false
     @Flag(help: "Also prints the sequences' log-probabilities.") package var values = false
@@ -40,14 +41,16 @@ package struct StepBenchmark: ParsableCommand {
         }
     }
 
-    package func run() throws { throw ExitCode(Communicators.run { try measure($0) }) }
+    package func run() throws { throw ExitCode(Communicators.run { try measure($0, precision.arithmetic) }) }
 
-    private func measure(_ communicator: any Communicator) throws -> Int32 {
+    private func measure<A: VectorArithmetic>(_ communicator: any Communicator, _ arithmetic: A.Type) throws -> Int32 {
         BLAS.setThreads(1)
         let trainable = Trainable(lora: LowRankSettings(r: r, alpha: 2 * Double(r)))
-        let model = try communicator.agree { try loaded(trainable) }
+        let model: VisionLanguageModel<A> = try communicator.agree { try loaded(trainable) }
         let group = SyntheticGroup(image: tokens[0], prompt: tokens[1], response: tokens[2], negatives: negatives)
-        let features = (0...negatives).map { group.features($0, width: model.language.embedding.columns) }
+        let features: [VisionInput<A>] = (0...negatives).map {
+            group.features($0, width: model.language.embedding.columns)
+        }
         let layouts = streaming ? group.single : [group.joint]
         let needed = layouts.reduce(OperationCount()) {
             $0 + model.configuration.operations($1, trainable: trainable)
@@ -57,7 +60,8 @@ package struct StepBenchmark: ParsableCommand {
         for _ in 0...repeats {
             try communicator.barrier()
             let rates = [
-                MachineRate.measure(side: 1024, seconds: 0.3), MachineRate.measureBLAS(side: 1024, seconds: 0.3),
+                MachineRate.measure(A.self, side: 1024, seconds: 0.3),
+                MachineRate.measureBLAS(side: 1024, seconds: 0.3),
             ]
             try communicator.barrier()
             var clock = Stopwatch()
@@ -80,11 +84,11 @@ package struct StepBenchmark: ParsableCommand {
     }
 
     /// One group's gradient, as training computes it. Returns the log-probabilities.
-    private func pass(
-        _ model: VisionLanguageModel<Vector>, _ layouts: [SequenceLayout], _ features: [VisionInput<Vector>],
+    private func pass<A: VectorArithmetic>(
+        _ model: VisionLanguageModel<A>, _ layouts: [SequenceLayout], _ features: [VisionInput<A>],
         _ gradient: Gradient<Float>
     ) -> [Double] {
-        func forward(_ index: Int) -> ([Double], VisionLanguageModel<Vector>.Activations) {
+        func forward(_ index: Int) -> ([Double], VisionLanguageModel<A>.Activations) {
             model.forward(layouts[index], images: layouts.count == 1 ? features : [features[index]])
         }
         if layouts.count > 1 { for index in layouts.indices { _ = forward(index).0 } }
@@ -111,7 +115,7 @@ package struct StepBenchmark: ParsableCommand {
         }
     }
 
-    private func loaded(_ trainable: Trainable) throws -> VisionLanguageModel<Vector> {
+    private func loaded<A: VectorArithmetic>(_ trainable: Trainable) throws -> VisionLanguageModel<A> {
         if let model {
             let folder = URL(filePath: model)
             return try VisionLanguageModel(

@@ -22,7 +22,7 @@ struct CheckReport {
         let text = subject.folder.configuration.text
         return [
             "model: \(subject.folder.url.relativePath)",
-            "  \(Quantity.bytes(subject.fileBytes)) of weights, \(subject.model.parameters.count) trained parameters",
+            "  \(Quantity.bytes(subject.fileBytes)) of weights, \(subject.parameters) trained parameters",
             "  reads at most \(text.maximumLength) tokens, \(pictureTokens) of them for the picture",
         ]
     }
@@ -70,7 +70,7 @@ struct CheckReport {
         let streaming = groups.map(\.streamingBytes).max() ?? 0
         let used = groups.map { $0.isJoint ? $0.jointBytes : $0.streamingBytes }.max() ?? 0
         let memory = MemoryEstimate(
-            weights: subject.fileBytes, trained: subject.model.parameters.count, activations: used,
+            weights: subject.fileBytes, trained: subject.parameters, activations: used,
             groupsPerStep: order.groupsPerStep, ranks: ranks)
         return [
             "memory: about \(Quantity.bytes(memory.perRank)) a rank, and the mapped weights once a host",

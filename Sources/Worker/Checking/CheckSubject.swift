@@ -5,26 +5,27 @@ import Foundation
 struct CheckSubject {
     let configuration: RunConfiguration
     let folder: ModelFolder
-    /// Names and shapes alone.
-    let model: VisionLanguageModel<Vector>
-    let objective: Objective
+    let passes: GroupPasses
+    /// Values that are trained.
+    let parameters: Int
     /// Bytes of all tensors in the model's files.
     let fileBytes: Double
     let trainable: Trainable
     /// What pictures become, as `know` has told.
     private(set) var encoder: GroupEncoder
-    private let scorer: GroupGradient
 
     init(_ configuration: RunConfiguration) throws {
         self.configuration = configuration
         folder = try configuration.modelFolder()
         trainable = try configuration.resolvedTrainable()
-        model = try folder.model(trainable: trainable, seed: configuration.seed, hasValues: false)
-        objective = configuration.objective.function
+        // Names and shapes alone.
+        parameters = try folder.model(trainable: trainable, seed: configuration.seed, hasValues: false).parameters.count
+        passes = GroupPasses(folder, trainable, configuration)
         fileBytes = try TensorCatalog(folder: folder.url).bytes
         encoder = try GroupEncoder(folder, template: configuration.model.prompt)
-        scorer = try GroupGradient(model, folder, configuration)
     }
+
+    var objective: any Objective { passes.objective }
 
     /// data.train, and data.eval if there is one.
     func readFiles() throws -> [PreferenceFile] {
@@ -65,7 +66,7 @@ struct CheckSubject {
         facts.chosen = encoded.chosen.count
         facts.rejected = encoded.rejected?.count
         facts.vision = ([data.groups[0].image] + data.groups[0].negatives).reduce(0) { sum, image in
-            let cost = model.configuration.family.cost(image.shape)
+            let cost = folder.configuration.family.cost(image.shape)
             return sum + cost.tower + cost.connector
         }
         func layout(isJoint: Bool) -> [GroupLayout.Batch] {
@@ -73,12 +74,12 @@ struct CheckSubject {
                 data.groups[0], withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint
             ).batches
         }
-        facts.jointBytes = layout(isJoint: true).map(scorer.activationBytes).max() ?? 0
-        facts.streamingBytes = layout(isJoint: false).map(scorer.activationBytes).max() ?? 0
-        let batches = scorer.layout(data.groups[0], draw).batches
+        facts.jointBytes = layout(isJoint: true).map(passes.activationBytes).max() ?? 0
+        facts.streamingBytes = layout(isJoint: false).map(passes.activationBytes).max() ?? 0
+        let batches = passes.layout(data.groups[0], draw).batches
         facts.isJoint = batches.count == 1
         for batch in batches {
-            let operations = scorer.operations(batch)
+            let operations = passes.operations(batch)
             facts.forward += operations.forward
             // Members one by one are run forward a second time.
             facts.step += operations.total + (facts.isJoint ? 0 : operations.forward)

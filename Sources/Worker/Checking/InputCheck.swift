@@ -46,7 +46,9 @@ package struct InputCheck {
         }
         if communicator.rank == 0 { checked.flatMap(\.sense.notes).forEach(Console.say) }
         _ = report("groups that teach little or nothing", checked.flatMap(\.odd))
-        let rate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
+        let precision = subject.configuration.compute.precision
+        precision.tell(communicator)
+        let rate = try communicator.mergeDisjoint([MachineRate.measure(precision.arithmetic)])[0]
         let summary = CheckReport(
             subject: subject, files: checked, pictures: pictures.count,
             transparent: looks.count(where: \.isTransparent),

@@ -56,9 +56,8 @@ package struct CompareDraws: ParsableCommand {
         throw ExitCode(
             Communicators.run { communicator in
                 let laboratory = SamplingLaboratory(
-                    run: try TrainingRun(configuration, communicator: communicator), adapter: policy, beta: beta,
-                    groups: groups, draws: draws, counts: counts.sorted())
-                let result = try laboratory.result()
+                    adapter: policy, beta: beta, groups: groups, draws: draws, counts: counts.sorted())
+                let result = try laboratory.result(configuration, communicator)
                 try communicator.agree {
                     guard communicator.rank == 0 else { return }
                     try result.write(to: URL(filePath: out))

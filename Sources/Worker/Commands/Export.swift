@@ -42,7 +42,9 @@ package struct Export: ParsableCommand {
     }
 
     private func merge(_ configuration: RunConfiguration) throws {
-        let loaded = try LoadedWeights(configuration, checkpoint.map { .checkpoint(URL(filePath: $0)) } ?? .newest)
+        // Nothing is rounded but by --dtype, whatever the run was computed in.
+        let loaded = try LoadedWeights<Vector>(
+            configuration, checkpoint.map { .checkpoint(URL(filePath: $0)) } ?? .newest)
         let target = URL(filePath: out)
         if let place = loaded.places.first(where: { $0.standardizedFileURL.path == target.standardizedFileURL.path }) {
             throw MISPError("is what is exported: \(place.relativePath)", at: "--out", remedy: "name another folder")

@@ -66,7 +66,6 @@ package struct Generate: ParsableCommand {
 
     package func run() throws {
         let configuration = try options.configuration()
-        let weights = weights
         throw ExitCode(
             Communicators.run { communicator in
                 DecodingThreads.set(atLeast: configuration.compute.threads)
@@ -74,30 +73,39 @@ package struct Generate: ParsableCommand {
                     try Sampling(self.sampling.choice, configuration.modelFolder())
                 }
                 if communicator.rank == 0 { sampling.lines.forEach(Console.say) }
-                let model = try communicator.agree { try TrainedModel(configuration, weights: weights) }
-                if communicator.rank == 0 { Console.say("answers of \(model.origin)") }
-                if let input, let out {
-                    Interruption.watch()
-                    let questions = try communicator.agree {
-                        try Question.read(URL(filePath: input), images: configuration.data.images)
-                    }
-                    try AnswerSheet(model, sampling, writesTokenIds: tokenIds).fill(
-                        questions, communicator: communicator, out: URL(filePath: out))
-                } else {
-                    try communicator.agree { if communicator.rank == 0 { try answer(model, sampling) } }
-                }
+                try answer(configuration, sampling, communicator, configuration.compute.precision.arithmetic)
                 return 0
             })
     }
 
-    private var weights: TrainedModel.Weights {
+    /// Collective.
+    private func answer<A: VectorArithmetic>(
+        _ configuration: RunConfiguration, _ sampling: Sampling, _ communicator: any Communicator,
+        _ arithmetic: A.Type
+    ) throws {
+        let model = try communicator.agree { try TrainedModel<A>(configuration, weights: weights) }
+        if communicator.rank == 0 { Console.say("answers of \(model.origin)") }
+        configuration.compute.precision.tell(communicator)
+        if let input, let out {
+            Interruption.watch()
+            let questions = try communicator.agree {
+                try Question.read(URL(filePath: input), images: configuration.data.images)
+            }
+            try AnswerSheet(model, sampling, writesTokenIds: tokenIds).fill(
+                questions, communicator: communicator, out: URL(filePath: out))
+        } else {
+            try communicator.agree { if communicator.rank == 0 { try answer(model, sampling) } }
+        }
+    }
+
+    private var weights: ChosenWeights {
         if base { return .base }
         if let checkpoint { return .checkpoint(URL(filePath: checkpoint)) }
         return adapter.map { .adapter(URL(filePath: $0)) } ?? .newest
     }
 
     /// The questions of the command line; a single one's answer appears as it is made.
-    private func answer(_ model: TrainedModel, _ sampling: Sampling) throws {
+    private func answer(_ model: TrainedModel<some VectorArithmetic>, _ sampling: Sampling) throws {
         let requests = try image.enumerated().map { index, image in
             let prompt = prompt.count == 1 ? prompt[0] : prompt[index]
             if let fault = PictureReference.fault(image) {

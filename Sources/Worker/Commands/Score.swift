@@ -32,27 +32,34 @@ package struct Score: ParsableCommand {
             Communicators.run { communicator in
                 Interruption.watch()
                 try communicator.agree { if communicator.rank == 0 { try checkPlace() } }
-                let run = try TrainingRun(configuration, communicator: communicator)
-                // Every sequence of every group is asked for.
-                _ = try RunInput(
-                    run, pictures: run.train.groups.flatMap { group in ([group.image] + group.negatives).map(\.source) }
-                )
-                let reference = try Self.scores(run)
-                var policy = reference
-                if let adapter = configuration.model.adapter {
-                    try communicator.agree { try LowRankAdapterFolder(adapter).load(into: run.model) }
-                    policy = try Self.scores(run)
-                }
-                try communicator.agree {
-                    guard communicator.rank == 0 else { return }
-                    let agreements = run.train.groups.indices.map {
-                        Self.agreement(run.train.groups[$0], policy[$0] - reference[$0])
-                    }
-                    try write(run.train.groups, policy, reference, agreements)
-                    if configuration.model.adapter != nil { print(Self.summary(agreements, run.train.groups)) }
-                }
+                configuration.compute.precision.tell(communicator)
+                try score(configuration, communicator, configuration.compute.precision.arithmetic)
                 return 0
             })
+    }
+
+    /// Collective.
+    private func score<A: VectorArithmetic>(
+        _ configuration: RunConfiguration, _ communicator: any Communicator, _ arithmetic: A.Type
+    ) throws {
+        let run = try TrainingRun<A>(configuration, communicator: communicator)
+        // Every sequence of every group is asked for.
+        _ = try RunInput(
+            run, pictures: run.train.groups.flatMap { group in ([group.image] + group.negatives).map(\.source) })
+        let reference = try Self.scores(run)
+        var policy = reference
+        if let adapter = configuration.model.adapter {
+            try communicator.agree { try LowRankAdapterFolder(adapter).load(into: run.model) }
+            policy = try Self.scores(run)
+        }
+        try communicator.agree {
+            guard communicator.rank == 0 else { return }
+            let agreements = run.train.groups.indices.map {
+                Self.agreement(run.train.groups[$0], policy[$0] - reference[$0])
+            }
+            try write(run.train.groups, policy, reference, agreements)
+            if configuration.model.adapter != nil { print(Self.summary(agreements, run.train.groups)) }
+        }
     }
 
     private func checkPlace() throws(MISPError) {
@@ -61,7 +68,7 @@ package struct Score: ParsableCommand {
     }
 
     /// Collective. Every sequence of every group: chosen, rejected, and the whole pool.
-    private static func scores(_ run: TrainingRun) throws -> [GroupValues] {
+    private static func scores(_ run: TrainingRun<some VectorArithmetic>) throws -> [GroupValues] {
         let groups = run.train.groups
         let pools = groups.map { Array($0.negatives.indices) }
         let table = try LogProbabilityTable(

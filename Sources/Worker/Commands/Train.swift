@@ -40,8 +40,7 @@ package struct Train: ParsableCommand {
         let status = Communicators.run { communicator in
             Interruption.watch()
             return try OutputLock.holding(configuration.output, communicator, patience: patience(start)) {
-                var run = try TrainingRun(configuration, communicator: communicator)
-                try run.execute(start)
+                try configuration.train(start, communicator: communicator)
                 return 0
             }
         }

@@ -36,6 +36,8 @@ package struct MineConfiguration: Sendable, Equatable {
     /// Groups on the page of pictures.
     package var pageGroups = 50
     package var autoencoder = AutoencoderSettings()
+    /// Of the products that make embeddings.
+    package var precision = Precision.float32
     /// Threads of a rank.
     package var threads = 1
 
@@ -118,8 +120,11 @@ extension MineConfiguration {
             ]
             + AutoencoderSettings.keys.map { $0.within("autoencoder", \.autoencoder) }
             + [
+                ConfigurationKey<Self>.choice(
+                    "precision", \.precision, "what the embedder's products round their inputs to"
+                ).within("compute", \.self),
                 ConfigurationKey<Self>.int("threads", \.threads, from: 1, to: 4096, "threads of a rank")
-                    .within("compute", \.self)
+                    .within("compute", \.self),
             ])
 }
 

@@ -238,6 +238,7 @@ extension RunConfiguration.Checkpoint {
 
 extension RunConfiguration.Compute {
     fileprivate static let keys: [ConfigurationKey<Self>] = [
+        .choice("precision", \.precision, "what products round their inputs to; all else is float32"),
         .choice("members", \.members, "a group's sequences in one pass, one picture at a time, or what fits"),
         .int("threads", \.threads, from: 1, to: 4096, "threads of a rank"),
     ]

@@ -140,6 +140,8 @@ package struct RunConfiguration: Sendable, Equatable {
         /// A group's sequences in one pass, one at a time (less memory, one more forward pass), or what fits.
         package enum Members: String, Sendable, CaseIterable { case auto, joint, streaming }
 
+        /// Of the products; sums, norms, softmax and the optimizer are float32.
+        package var precision = Precision.float32
         package var members = Members.auto
         /// Threads of a rank.
         package var threads = 1

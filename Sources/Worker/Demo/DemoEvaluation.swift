@@ -5,7 +5,7 @@ import Foundation
 /// What a model answers to the demonstration's questions: of the answers given, the one it finds most probable.
 struct DemoAnswerer {
     private let model: VisionLanguageModel<Vector>
-    private let images: FeatureCache
+    private let images: FeatureCache<Vector>
     private let encoder: GroupEncoder
 
     /// - Parameter adapter: trained over the model of the folder, if any.

@@ -134,9 +134,7 @@ struct Demonstration {
         let configuration = try communicator.agree {
             try RunConfiguration(contentsOf: runs.file("\(name).yaml"))
         }
-        var run = try TrainingRun(configuration, communicator: communicator)
-        try run.execute()
-        let order = StepOrder(groups: run.train.groups.count, configuration)
+        let order = try configuration.train(communicator: communicator)
         return (order.totalSteps, order.groupsPerStep, clock.lap())
     }
 

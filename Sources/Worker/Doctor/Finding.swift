@@ -23,6 +23,8 @@ package struct RankFacts: Codable, Equatable {
     package var cores: Int
     package var threads: Int
     package var kernel: String
+    /// How bfloat16 products are computed; nil without instructions for them.
+    package var bfloat16: String?
     /// Operations per second of one rank alone, and while all ranks of its host compute.
     package var alone: Double
     package var together: Double
@@ -30,9 +32,10 @@ package struct RankFacts: Codable, Equatable {
     package var sharedMemory: Int
 
     package init(
-        host: String, cores: Int, threads: Int, kernel: String, alone: Double, together: Double, sharedMemory: Int
+        host: String, cores: Int, threads: Int, kernel: String, bfloat16: String? = nil, alone: Double,
+        together: Double, sharedMemory: Int
     ) {
-        (self.host, self.cores, self.threads, self.kernel) = (host, cores, threads, kernel)
+        (self.host, self.cores, self.threads, self.kernel, self.bfloat16) = (host, cores, threads, kernel, bfloat16)
         (self.alone, self.together, self.sharedMemory) = (alone, together, sharedMemory)
     }
 }
@@ -50,7 +53,8 @@ package enum Diagnosis {
             Finding(
                 "ranks",
                 "\(ranks.count) on \(count) \(count == 1 ? "host" : "hosts") (\(names)\(count > 4 ? ", …" : ""))"),
-            cores(ranks, hosts), kernel(ranks), speed(ranks), evenness(ranks), memory(ranks, local: local),
+            cores(ranks, hosts), kernel(ranks), bfloat16(ranks), speed(ranks), evenness(ranks),
+            memory(ranks, local: local),
         ]
     }
 
@@ -91,6 +95,18 @@ package enum Diagnosis {
                 : "the processor has no AVX2, or MISP_PRODUCT says OpenBLAS: its products are slower"
         }
         return Finding("matrix kernel", kernels.joined(separator: ", "), remedy: remedy)
+    }
+
+    private static func bfloat16(_ ranks: [RankFacts]) -> Finding {
+        let kernels = Set(ranks.compactMap(\.bfloat16)).sorted().joined(separator: ", ")
+        let without = ranks.count { $0.bfloat16 == nil }
+        let value =
+            switch without {
+            case 0: kernels
+            case ranks.count: "none: compute.precision: bfloat16 is slower than float32 here"
+            default: "\(kernels), but none on \(without) of \(ranks.count) ranks: bfloat16 is slower than float32 there"
+            }
+        return Finding("bfloat16 products", value)
     }
 
     private static func speed(_ ranks: [RankFacts]) -> Finding {

@@ -52,25 +52,35 @@ struct Evaluation {
         let run = try communicator.agree { try configuration.run.map { try RunConfiguration(contentsOf: $0) } }
         let sampling = try communicator.agree { try resolved(run) }
         if communicator.rank == 0 { sampling.lines.forEach(Console.say) }
-        let model = try communicator.agree { try load(run) }
+        let precision = configuration.precision ?? run?.compute.precision ?? .float32
+        precision.tell(communicator)
+        return try prepareAnswers(run, sampling, precision, precision.arithmetic)
+    }
+
+    private func prepareAnswers<A: VectorArithmetic>(
+        _ run: RunConfiguration?, _ sampling: Sampling, _ precision: Precision, _ arithmetic: A.Type
+    ) throws -> (sheet: AnswerSheet, name: String) {
+        let model: TrainedModel<A> = try communicator.agree { try load(run) }
         let weights = try AgreedInput(communicator) { try model.places.flatMap { try InputPiece.files(of: $0) } }
         try communicator.agree {
             guard communicator.rank == 0 else { return }
-            let asked: JSON = [
-                "model": .string(model.origin), "weights": .string(weights.digest.description),
-                "answers": sampling.json,
-                "transparency": .string(model.images.places.processor.transparency.rawValue),
-            ]
+            var asked = JSON.Object([
+                ("model", .string(model.origin)), ("weights", .string(weights.digest.description)),
+                ("answers", sampling.json),
+                ("transparency", .string(model.images.places.processor.transparency.rawValue)),
+            ])
+            // Earlier versions had float32 alone, and said nothing of it.
+            if precision != .float32 { asked["precision"] = .string(precision.rawValue) }
             let file = configuration.output.appending(path: "asked.json")
             if FileManager.default.fileExists(atPath: file.path) {
                 // Wherever it lies.
-                guard try JSON(contentsOf: file).without(["model"]) == asked.without(["model"]) else {
+                guard try JSON(contentsOf: file).without(["model"]) == JSON.object(asked).without(["model"]) else {
                     throw MISPError(
                         "the answers there are another model's, or were asked for differently",
                         at: configuration.output.relativePath, remedy: "remove them, or choose another output")
                 }
             } else {
-                try FileOutput.write(asked.description + "\n", to: file)
+                try FileOutput.write(JSON.object(asked).description + "\n", to: file)
             }
             Console.say("answers of \(model.origin)")
         }
@@ -85,7 +95,7 @@ struct Evaluation {
     private static let nobody = MISPError(
         "there is nobody to answer", at: "evaluate", remedy: "set run, or model.path")
 
-    private func load(_ run: RunConfiguration?) throws -> TrainedModel {
+    private func load<A: VectorArithmetic>(_ run: RunConfiguration?) throws -> TrainedModel<A> {
         if let model = configuration.model {
             return try TrainedModel(
                 model, configuration.transparency ?? .white)

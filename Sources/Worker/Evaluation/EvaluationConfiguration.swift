@@ -16,13 +16,16 @@ package struct EvaluationConfiguration: Equatable {
     /// Of the questions' pictures; the run's own unless given.
     var transparency: Transparency?
     var sampling = SamplingChoice()
+    /// Of the products; the run's own unless given, and float32 where there is no run.
+    var precision: Precision?
     var threads = 1
     /// Rounds of the bootstrap and of permutations.
     var rounds = 2000
     var benchmarks: [BenchmarkSource] = []
 
     private static let keys = [
-        "seed", "output", "run", "model", "base", "checkpoint", "data", "answers", "threads", "resamples", "benchmarks",
+        "seed", "output", "run", "model", "base", "checkpoint", "data", "answers", "compute", "threads",
+        "resamples", "benchmarks",
     ]
     private static let answerKeys = [
         "max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "generation_config",
@@ -56,6 +59,9 @@ package struct EvaluationConfiguration: Equatable {
         try root["data"].checkKeys(["transparency"])
         let transparency = root["data"]["transparency"]
         if transparency.isPresent { self.transparency = try transparency.choice(default: Transparency.white) }
+        try root["compute"].checkKeys(["precision"])
+        let precision = root["compute"]["precision"]
+        if precision.isPresent { self.precision = try precision.choice(default: Precision.float32) }
         threads = try root["threads"].int(default: threads, from: 1, to: 4096)
         rounds = try root["resamples"].int(default: rounds, from: 0, to: 1_000_000)
         try root["answers"].checkKeys(Self.answerKeys)

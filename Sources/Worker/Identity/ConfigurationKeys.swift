@@ -10,7 +10,7 @@ extension RunConfiguration {
     static let machineKeys = places.union(["compute.threads"])
 
     /// What may change before a run is gone on with: places, and how the work is done and kept.
-    static let runKeys = places.union(["checkpoint", "evaluation", "compute", "cache"])
+    static let runKeys = places.union(["checkpoint", "evaluation", "compute.members", "compute.threads", "cache"])
 }
 
 extension JSON {

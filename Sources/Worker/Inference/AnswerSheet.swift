@@ -9,17 +9,12 @@ struct AnswerSheet {
     /// Questions that a rank answers together: each pass over the weights serves them all.
     private static let batch = 8
 
-    private let model: TrainedModel
-    private let generator: Generator<Vector>
-    private let sampling: Sampling
-    private let writesTokenIds: Bool
+    /// A line of JSON for each question.
+    private let answers: ([Question]) throws -> [String]
 
     /// - Parameter writesTokenIds: beside each answer's text
-    init(_ model: TrainedModel, _ sampling: Sampling, writesTokenIds: Bool = false) {
-        self.model = model
-        self.writesTokenIds = writesTokenIds
-        self.sampling = sampling
-        generator = sampling.generator(model)
+    init(_ model: TrainedModel<some VectorArithmetic>, _ sampling: Sampling, writesTokenIds: Bool = false) {
+        answers = { try Self.answers($0, model, sampling, writesTokenIds: writesTokenIds) }
     }
 
     /// Collective. Appends to `out`, whose first answers, from a run that was stopped, are kept.
@@ -58,13 +53,15 @@ struct AnswerSheet {
             remedy: "resume with the same command", kind: .interrupted)
     }
 
-    /// A line of JSON for each question.
-    private func answers(_ questions: [Question]) throws -> [String] {
+    private static func answers(
+        _ questions: [Question], _ model: TrainedModel<some VectorArithmetic>, _ sampling: Sampling,
+        writesTokenIds: Bool
+    ) throws -> [String] {
         let requests = try questions.map { question in
             try model.request(
                 question.prompt, image: question.image, key: question.id, sampling, at: question.place)
         }
-        let answers = try model.answers(generator, requests) { _, _ in
+        let answers = try model.answers(sampling.generator(model), requests) { _, _ in
             try Interruption.check("while questions were answered")
         }
         return zip(questions, answers).map { question, tokens in

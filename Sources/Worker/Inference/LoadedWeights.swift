@@ -2,16 +2,28 @@ import Coordinator
 import Core
 import Foundation
 
+/// Whose weights answer.
+enum ChosenWeights: Equatable {
+    /// What the run left in its output folder, or model.adapter; an error where there is neither.
+    case newest
+    /// The model of model.path alone.
+    case base
+    /// A PEFT adapter over it.
+    case adapter(URL)
+    /// What a run had trained when it took a checkpoint.
+    case checkpoint(URL)
+}
+
 /// The weights that a command was asked for, as a model.
-struct LoadedWeights {
+struct LoadedWeights<A: VectorArithmetic> {
     let folder: ModelFolder
-    let model: VisionLanguageModel<Vector>
+    let model: VisionLanguageModel<A>
     /// What is loaded, in words.
     let origin: String
     /// The folders that hold it.
     let places: [URL]
 
-    init(_ configuration: RunConfiguration, _ weights: TrainedModel.Weights) throws {
+    init(_ configuration: RunConfiguration, _ weights: ChosenWeights) throws {
         if case .checkpoint(let url) = weights {
             try self.init(configuration, checkpoint: url)
         } else {
@@ -28,7 +40,7 @@ struct LoadedWeights {
         if let low {
             trainable = Trainable(vision: low.settings.adaptsVision ? .lora : .frozen, lora: low.settings)
         }
-        model = try folder.model(trainable: trainable, seed: 0)
+        model = try folder.model(trainable: trainable, seed: 0, as: A.self)
         try low?.load(into: model)
         origin = url.relativePath + (adapter.map { " with \($0.relativePath)" } ?? "")
         places = [url] + [adapter].compactMap { $0 }
@@ -38,7 +50,8 @@ struct LoadedWeights {
     private init(_ configuration: RunConfiguration, checkpoint url: URL) throws {
         let checkpoint = try SavedCheckpoint(url, buffers: TrainingStep.bufferNames)
         folder = try configuration.modelFolder()
-        model = try folder.model(trainable: configuration.resolvedTrainable(), seed: configuration.seed)
+        model = try folder.model(
+            trainable: configuration.resolvedTrainable(), seed: configuration.seed, as: A.self)
         try Self.compare(model.parameters, with: checkpoint.state["parameters"])
         try checkpoint.read(
             TrainingStep.bufferNames[0], into: .init(start: model.parameters.values, count: model.parameters.count))
@@ -49,7 +62,7 @@ struct LoadedWeights {
     /// A run that trains whole weights leaves a model, one that trains adapters an adapter, one that does both both:
     /// the model has the adapters merged in.
     private static func places(
-        _ configuration: RunConfiguration, _ weights: TrainedModel.Weights
+        _ configuration: RunConfiguration, _ weights: ChosenWeights
     ) throws(MISPError) -> (model: URL, adapter: URL?) {
         let base = configuration.model.path
         func exists(_ url: URL, _ file: String) -> Bool {

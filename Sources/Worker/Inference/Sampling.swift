@@ -86,7 +86,7 @@ struct Sampling: Equatable {
         self.followed = followed
     }
 
-    func generator(_ model: TrainedModel) -> Generator<Vector> {
+    func generator<A: VectorArithmetic>(_ model: TrainedModel<A>) -> Generator<A> {
         Generator(
             model.model, sampler: sampler, constraints: constraints, stops: constraints.ends, limit: 1,
             threads: BLAS.threads)

@@ -2,22 +2,10 @@ import Core
 import Foundation
 
 /// The model that a configuration speaks of, with what was trained, ready to answer.
-struct TrainedModel {
-    /// Whose weights answer.
-    enum Weights: Equatable {
-        /// What the run left in its output folder, or model.adapter; an error where there is neither.
-        case newest
-        /// The model of model.path alone.
-        case base
-        /// A PEFT adapter over it.
-        case adapter(URL)
-        /// What a run had trained when it took a checkpoint.
-        case checkpoint(URL)
-    }
-
+struct TrainedModel<A: VectorArithmetic> {
     let folder: ModelFolder
-    let model: VisionLanguageModel<Vector>
-    let images: FeatureCache
+    let model: VisionLanguageModel<A>
+    let images: FeatureCache<A>
     let encoder: GroupEncoder
     /// What is loaded, in words.
     let origin: String
@@ -25,7 +13,7 @@ struct TrainedModel {
     let places: [URL]
     private let cause: NonFiniteCause
 
-    init(_ configuration: RunConfiguration, weights: Weights) throws {
+    init(_ configuration: RunConfiguration, weights: ChosenWeights) throws {
         try self.init(
             LoadedWeights(configuration, weights), prompt: configuration.model.prompt,
             configuration.data.transparency)
@@ -37,7 +25,9 @@ struct TrainedModel {
             LoadedWeights(model.path, model.pictures, adapter: model.adapter), prompt: model.prompt, transparency)
     }
 
-    private init(_ weights: LoadedWeights, prompt: PromptTemplate, _ transparency: Transparency) throws {
+    private init(
+        _ weights: LoadedWeights<A>, prompt: PromptTemplate, _ transparency: Transparency
+    ) throws {
         var folder = weights.folder
         folder.processor.transparency = transparency
         (self.folder, model, origin) = (folder, weights.model, weights.origin)
@@ -53,7 +43,7 @@ struct TrainedModel {
     ///   - place: what an error names
     func request(
         _ prompt: String, image: String?, key: String, _ sampling: Sampling, at place: String
-    ) throws -> Generator<Vector>.Request {
+    ) throws -> Generator<A>.Request {
         let tokens =
             try image.map {
                 try encoder.encode(prompt: prompt, at: place).tokens(encoder.placed(ImageSource(path: $0)).place)
@@ -67,7 +57,7 @@ struct TrainedModel {
 
     /// Answers the requests; where logits are not finite the error names the tensor that is to blame.
     func answers(
-        _ generator: Generator<Vector>, _ requests: [Generator<Vector>.Request],
+        _ generator: Generator<A>, _ requests: [Generator<A>.Request],
         tell: (Int, Int32) throws -> Void = { _, _ in }
     ) throws -> [[Int32]] {
         do {

@@ -15,6 +15,8 @@ final class EmbeddingStage {
     let store: RowStore
     private let communicator: any Communicator
     private let identity: Digest
+    /// Of the embedder's products.
+    private let precision: Precision
     private let transparency: Transparency
     private let cause: NonFiniteCause
     /// Rows that this rank computed.
@@ -22,10 +24,10 @@ final class EmbeddingStage {
 
     /// Collective: the ranks share the hashing of the embedder's weights, and agree on them.
     init(
-        _ embedder: any Embedder, of model: URL, store: URL, transparency: Transparency,
+        _ embedder: any Embedder, of model: URL, store: URL, transparency: Transparency, precision: Precision,
         communicator: any Communicator
     ) throws {
-        self.transparency = transparency
+        (self.transparency, self.precision) = (transparency, precision)
         cause = NonFiniteCause(folder: model)
         self.embedder = embedder
         self.communicator = communicator
@@ -97,6 +99,7 @@ final class EmbeddingStage {
     private func key(_ kind: String, _ content: Digest) -> Digest {
         var hash = SHA256()
         hash.add(identity)
+        if precision != .float32 { hash.add(precision.identity) }
         hash.add(kind)
         hash.add(content)
         return hash.finish()

@@ -17,14 +17,16 @@ struct MiningRun {
         BLAS.setThreads(configuration.threads)
         try onFirstRank { try checkEarlier() }
         let input = try MiningInput.read(configuration, communicator)
-        let embedder = try communicator.agree { try makeEmbedder() }
+        configuration.precision.tell(communicator)
+        let embedder = try communicator.agree { try makeEmbedder(configuration.precision.arithmetic) }
         // Before the pictures: a prompt that is too long is known at once.
         let table = try communicator.agree { try PromptTable(input.groups, configuration, embedder) }
         try onFirstRank { try prepareOutput(input) }
 
         let stage = try EmbeddingStage(
             embedder, of: configuration.model, store: configuration.store,
-            transparency: configuration.data.transparency, communicator: communicator)
+            transparency: configuration.data.transparency, precision: configuration.precision,
+            communicator: communicator)
         var pictures = try PictureTable(input, configuration, stage, communicator)
         let texts = try stage.prompts(table.tokens)
         try tell(stage)
@@ -89,10 +91,10 @@ struct MiningRun {
         return (groups, prompts)
     }
 
-    private func makeEmbedder() throws -> any Embedder {
+    private func makeEmbedder<A: VectorArithmetic>(_ arithmetic: A.Type) throws -> any Embedder {
         switch configuration.embedder {
-        case .clip: try ClipModel(folder: configuration.model)
-        case .vision: try VisionEmbedder(folder: configuration.model)
+        case .clip: try ClipModel(folder: configuration.model, as: A.self)
+        case .vision: try VisionEmbedder(folder: configuration.model, as: A.self)
         }
     }
 
@@ -101,8 +103,8 @@ struct MiningRun {
     /// Of the configuration, what decides the groups: neither where things lie, nor threads, nor the page.
     private static func deciding(_ configuration: MineConfiguration) -> JSON {
         configuration.json.without([
-            "output", "store", "compute", "page_groups", "model.path", "data.prompts", "data.gallery", "data.exclude",
-            "data.images",
+            "output", "store", "compute.threads", "page_groups", "model.path", "data.prompts", "data.gallery",
+            "data.exclude", "data.images",
         ])
     }
 
@@ -132,7 +134,9 @@ struct MiningRun {
     /// Everything that the groups depend on.
     private func identity(_ input: MiningInput, _ pictures: PictureTable, _ texts: [Digest]) -> Digest {
         var hash = SHA256()
-        hash.add("\(Self.deciding(configuration))")
+        // Earlier versions had float32 alone, and said nothing of it.
+        let deciding = Self.deciding(configuration)
+        hash.add("\(configuration.precision == .float32 ? deciding.without(["compute"]) : deciding)")
         for group in input.groups {
             for text in [group.id, group.prompt, group.chosen, group.rejected ?? ""] { hash.add(text) }
             hash.add("\(pictures.row(of: group.image) ?? -1)")

@@ -42,23 +42,25 @@ struct Planner {
         let groups = (0..<min(Self.sampledSteps, order.totalSteps)).map { step in
             order.groups(of: step).map { facts[$0].step }
         }
-        let model = CostModel(hosts: try measure(), network: network)
+        let precision = configuration.compute.precision
+        precision.tell(communicator)
+        let model = CostModel(hosts: try measure(precision.arithmetic), network: network)
         let activations = facts.map { $0.isJoint ? $0.jointBytes : $0.streamingBytes }.max() ?? 0
         return PlanReport(
-            model, groups: groups, parameters: subject.model.parameters.count, totalSteps: order.totalSteps,
+            model, groups: groups, parameters: subject.parameters, totalSteps: order.totalSteps,
             ranks: ranks, ranksPerHost: ranksPerHost
         ) { ranks in
             MemoryEstimate(
-                weights: subject.fileBytes, trained: subject.model.parameters.count, activations: activations,
+                weights: subject.fileBytes, trained: subject.parameters, activations: activations,
                 groupsPerStep: order.groupsPerStep, ranks: ranks)
         }
     }
 
     /// Times the gradient of the group of median cost.
-    private func measure() throws -> [CostModel.Host] {
+    private func measure<A: VectorArithmetic>(_ arithmetic: A.Type) throws -> [CostModel.Host] {
         let index = facts.indices.sorted { facts[$0].step < facts[$1].step }[facts.count / 2]
         let (model, gradient, data) = try communicator.agree {
-            let model = try subject.folder.model(trainable: subject.trainable, seed: configuration.seed)
+            let model = try subject.folder.model(trainable: subject.trainable, seed: configuration.seed, as: A.self)
             let encoded = try subject.encode(file.groups[index].group, in: file)
             let gradient = try GroupGradient(model, subject.folder, configuration)
             gradient.images.places = subject.encoder.places
@@ -68,7 +70,7 @@ struct Planner {
         let buffer = Gradient(zerosFor: model.parameters)
         let pool = ScratchPool(elements: model.parameters.count)
         return try HostMeasurement(communicator).hosts(operations: facts[index].step) {
-            let work = StepWork([0], epoch: 0, data: data, gradient)
+            let work = StepWork([0], epoch: 0, data: data, gradient.passes)
             let plan = ShardPlan(costs: work.pieces.map(\.cost), ranks: 1)
             var share = StepShare(gradient, work, plan, rank: 0)
             let scores = try share.scoreMembers()

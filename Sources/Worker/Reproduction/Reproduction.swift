@@ -77,10 +77,9 @@ struct Reproduction {
         let beta = configuration.objective.settings.beta
         configuration.objective = RunConfiguration.Objective()
         return try SamplingLaboratory(
-            run: try TrainingRun(configuration, communicator: communicator),
             adapter: folder(seed).appending(path: "misp/adapter"), beta: beta, groups: 32, draws: 500,
             counts: [1, 2, 3, 5, 8, 16]
-        ).result()
+        ).result(configuration, communicator)
     }
 
     private func write(_ laboratory: SamplingResult?) throws {

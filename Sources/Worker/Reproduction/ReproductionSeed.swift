@@ -103,8 +103,7 @@ struct ReproductionSeed {
 
     private func train(_ name: String) throws {
         let configuration = try communicator.agree { try RunConfiguration(contentsOf: file("\(name).yaml")) }
-        var run = try TrainingRun(configuration, communicator: communicator)
-        try run.execute()
+        try configuration.train(communicator: communicator)
     }
 
     /// One autoencoder serves all minings: it depends on nothing in which they differ.

@@ -4,7 +4,7 @@ import Foundation
 
 /// Errors of every draw's gradient on a run's groups, the ranks sharing the groups.
 struct SamplingLaboratory {
-    let run: TrainingRun
+    /// Of the policy.
     let adapter: URL
     let beta: Double
     let groups: Int
@@ -17,8 +17,15 @@ struct SamplingLaboratory {
         \.backwards,
     ]
 
-    /// Collective.
-    func result() throws -> SamplingResult {
+    /// Collective. On the groups and the model of a run, in its precision.
+    func result(_ configuration: RunConfiguration, _ communicator: any Communicator) throws -> SamplingResult {
+        func result<A: VectorArithmetic>(_ arithmetic: A.Type) throws -> SamplingResult {
+            try self.result(TrainingRun<A>(configuration, communicator: communicator))
+        }
+        return try result(configuration.compute.precision.arithmetic)
+    }
+
+    private func result(_ run: TrainingRun<some VectorArithmetic>) throws -> SamplingResult {
         let communicator = run.communicator
         let chosen = Array(run.train.groups.indices.filter { run.train.groups[$0].negatives.count > 1 }.prefix(groups))
         try communicator.agree {
@@ -39,7 +46,7 @@ struct SamplingLaboratory {
             var flat = [Double](repeating: 0, count: chosen.count * width)
             for place in communicator.share(of: chosen.count) {
                 let index = chosen[place]
-                let found = try errors(index, reference: table.values(index, negatives: pools[index]), cells)
+                let found = try errors(run, index, reference: table.values(index, negatives: pools[index]), cells)
                 let values = found.flatMap { errors in Self.fields.map { errors[keyPath: $0] } }
                 flat.replaceSubrange(place * width..<(place + 1) * width, with: values)
                 Pulse.note()
@@ -61,7 +68,8 @@ struct SamplingLaboratory {
 
     /// One group: a pass forward and backward for each of its pictures, then the draws.
     private func errors(
-        _ index: Int, reference: GroupValues, _ cells: [(NegativeSampler.Mode, Int)]
+        _ run: TrainingRun<some VectorArithmetic>, _ index: Int, reference: GroupValues,
+        _ cells: [(NegativeSampler.Mode, Int)]
     ) throws -> [Errors] {
         let group = run.train.groups[index]
         let layout = GroupLayout(

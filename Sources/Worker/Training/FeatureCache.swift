@@ -5,21 +5,21 @@ import Foundation
 ///
 /// What no training changes is computed once per picture and kept while it fits; the picture longest unused goes
 /// first. The content is a pure function of the file, so neither ranks nor evictions can change a result.
-final class FeatureCache {
-    private let model: VisionLanguageModel<Vector>
+final class FeatureCache<A: VectorArithmetic> {
+    private let model: VisionLanguageModel<A>
     /// What pictures become.
     var places: PicturePlaces
     private let cause: NonFiniteCause
     private let limitBytes: Int
     private var bytes = 0
     private var clock = 0
-    private var entries: [ImageSource: (input: VisionInput<Vector>, lastUse: Int)] = [:]
+    private var entries: [ImageSource: (input: VisionInput<A>, lastUse: Int)] = [:]
     /// What all ranks of a host share.
     private var kept: (store: RowStore, keys: [ImageSource: Digest])?
 
     /// - Parameter cause: what an error names where a feature is not finite
     init(
-        _ model: VisionLanguageModel<Vector>, _ places: PicturePlaces, cause: NonFiniteCause, limitBytes: Int = 2 << 30
+        _ model: VisionLanguageModel<A>, _ places: PicturePlaces, cause: NonFiniteCause, limitBytes: Int = 2 << 30
     ) {
         self.cause = cause
         self.model = model
@@ -40,7 +40,7 @@ final class FeatureCache {
     func read(from store: RowStore, keys: [ImageSource: Digest]) { kept = (store, keys) }
 
     /// A picture as the model is given it.
-    func input(of image: ImageSource) throws -> VisionInput<Vector> {
+    func input(of image: ImageSource) throws -> VisionInput<A> {
         if let kept, let row = kept.keys[image].flatMap({ kept.store[$0] }), let size = try storedShape(of: image),
             row.count == size.rows * size.columns
         {
@@ -64,7 +64,7 @@ final class FeatureCache {
     /// Without looking for what is kept.
     ///
     /// - Throws: `MISPError` for a picture that cannot be read, or whose features are not finite: none is ever kept.
-    func compute(_ image: ImageSource) throws -> VisionInput<Vector> {
+    func compute(_ image: ImageSource) throws -> VisionInput<A> {
         let input = model.encoder.input(try image.picture(places.processor))
         guard input.fixedPart.isFinite else { throw cause.failure("its features are not finite", at: image.path) }
         return input

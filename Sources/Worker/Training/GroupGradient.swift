@@ -2,78 +2,36 @@ import Core
 import Foundation
 
 /// One group's way through a step: forward, objective, backward.
-struct GroupGradient {
-    let model: VisionLanguageModel<Vector>
-    let objective: any Objective
-    let images: FeatureCache
-    let members: RunConfiguration.Compute.Members
+struct GroupGradient<A: VectorArithmetic> {
+    let model: VisionLanguageModel<A>
+    let images: FeatureCache<A>
+    let passes: GroupPasses
     /// What an error names where a number comes out that is not finite.
     let cause: NonFiniteCause
     /// Only where the objective compares token distributions.
-    private let reference: ReferenceModel?
+    private let reference: ReferenceModel<A>?
 
-    init(_ model: VisionLanguageModel<Vector>, _ folder: ModelFolder, _ configuration: RunConfiguration) throws {
+    init(_ model: VisionLanguageModel<A>, _ folder: ModelFolder, _ configuration: RunConfiguration) throws {
         self.model = model
-        objective = configuration.objective.function
+        passes = GroupPasses(folder, model.trainable, configuration)
         cause = NonFiniteCause(folder: folder.url, parameters: model.parameters)
         images = FeatureCache(model, try PicturePlaces(folder), cause: cause)
-        members = configuration.compute.members
-        reference = objective.needs.divergence ? try ReferenceModel(folder, sharing: images) : nil
+        reference = passes.objective.needs.divergence ? try ReferenceModel(folder, sharing: images) : nil
     }
 
-    /// Above this many bytes of activations `auto` computes a group's members one at a time. The same on every
-    /// machine and for any number of ranks, since the choice can move last bits.
-    static let jointLimitBytes = 2.0 * 0x1p30
-
-    /// - Parameter isJoint: one batch or one for each picture; nil: what fits
-    func layout(_ group: EncodedGroup, _ draw: NegativeDraw, isJoint: Bool? = nil) -> GroupLayout {
-        func make(_ isJoint: Bool) -> GroupLayout {
-            GroupLayout(
-                group, withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint)
-        }
-        if let isJoint { return make(isJoint) }
-        // Drawn after the forward pass, some members will need no backward pass: not so in one joint pass.
-        if case .twoPass = draw.estimator { return make(false) }
-        let joint = make(true)
-        let fits = joint.batches.allSatisfy {
-            activationBytes($0) <= Self.jointLimitBytes
-        }
-        return members == .joint || (members == .auto && fits) ? joint : make(false)
-    }
-
-    /// Of a batch's passes, with those of pictures whose way is trained.
-    func operations(_ batch: GroupLayout.Batch, withPictures: Bool = true) -> OperationCount {
-        let (shape, trainable) = (model.configuration, model.trainable)
-        let language = shape.operations(batch.layout, trainable: trainable)
-        return withPictures ? language + shape.operations(batch.shapes, trainable: trainable) : language
-    }
-
-    /// That a batch's forward pass keeps, roughly.
-    func activationBytes(_ batch: GroupLayout.Batch) -> Double {
-        model.configuration.activationBytes(batch.layout)
-            + model.configuration.activationBytes(batch.shapes, trainable: model.trainable)
-    }
-
-    /// β of the rewards β·h; where there is no reference there are none.
-    var rewardScale: Double { objective.needs.reference ? objective.beta : .nan }
-
-    /// Whether a batch's pass compares the two responses' distributions with the reference's. The responses to the
-    /// positive image, where both are there, stand first in their batch.
-    func hasDivergence(_ batch: GroupLayout.Batch) -> Bool {
-        objective.needs.divergence && batch.sequences.starts(with: [.chosen, .rejected])
-    }
+    var objective: any Objective { passes.objective }
 
     /// Runs one batch of a group forward.
     ///
     /// The coefficients need nothing but the log-probabilities. With a batch per image, therefore, all are run forward
     /// first, anywhere, and then again one by one with their backward pass.
     /// - Parameter keeping: whether the activations stay for the backward pass; otherwise it makes them again.
-    func forward(_ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool) throws -> BatchPass {
+    func forward(_ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool) throws -> BatchPass<A> {
         let (logProbabilities, activations) = try forward(batch, of: group.id)
         var pass = BatchPass(
             group: group.id, batch: batch, scores: BatchScores(logProbabilities: logProbabilities),
             kept: keeping ? activations : nil)
-        if let reference, hasDivergence(batch) {
+        if let reference, passes.hasDivergence(batch) {
             let scores = try reference.scores(of: group)
             let divergences = activations.scores.divergences(from: scores)
             pass.scores.divergence = ResponseDivergence(chosen: divergences[0], rejected: divergences[1])
@@ -83,7 +41,7 @@ struct GroupGradient {
     }
 
     /// Adds the gradient of a batch that has been run forward. Returns the seconds that a second forward pass took.
-    func backward(_ pass: BatchPass, _ loss: GroupLoss, into gradient: Gradient<Float>) throws -> Double {
+    func backward(_ pass: BatchPass<A>, _ loss: GroupLoss, into gradient: Gradient<Float>) throws -> Double {
         let coefficients = pass.batch.sequences.map { loss.coefficients[$0] }
         if coefficients.allSatisfy({ $0 == 0 }) { return 0 }
         var clock = Stopwatch()
@@ -132,7 +90,7 @@ extension GroupGradient {
     /// - Throws: `MISPError` for a log-probability that is not finite: none is ever kept or averaged.
     private func forward(
         _ batch: GroupLayout.Batch, of group: String
-    ) throws -> ([Double], VisionLanguageModel<Vector>.Activations) {
+    ) throws -> ([Double], VisionLanguageModel<A>.Activations) {
         let result = model.forward(batch.layout, images: try batch.images.map(images.input))
         for (sequence, value) in zip(batch.sequences, result.0) where !value.isFinite {
             throw cause.failure("the log-probability of \(sequence.words) is \(value)", at: group)
@@ -142,12 +100,12 @@ extension GroupGradient {
 }
 
 /// A batch of a group that has been run forward.
-struct BatchPass {
+struct BatchPass<A: VectorArithmetic> {
     /// The group's id.
     let group: String
     let batch: GroupLayout.Batch
     var scores: BatchScores
     /// What the backward pass needs, unless it is to be made again.
-    let kept: VisionLanguageModel<Vector>.Activations?
-    var referenceScores: ResponseScores<Vector>?
+    let kept: VisionLanguageModel<A>.Activations?
+    var referenceScores: ResponseScores<A>?
 }

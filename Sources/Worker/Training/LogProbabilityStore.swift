@@ -4,10 +4,11 @@ import Foundation
 /// Log-probabilities under a model that is never trained, kept on disk for later runs.
 ///
 /// A key is the content that a batch's values are computed from: the model, the token ids and their weights, the
-/// pictures. The kernel of BLAS is part of it too, so that a run has the same bits whether it computes a value or finds
-/// it.
+/// pictures. The precision and the kernel of products are part of it too, so that a run has the same bits whether it
+/// computes a value or finds it.
 final class LogProbabilityStore {
     private let model: Digest
+    private let arithmetic: String
     private let pictures: [ImageSource: Digest]
     private let store: RowStore
     private let writer: RowStore.Writer
@@ -18,8 +19,11 @@ final class LogProbabilityStore {
     private(set) var found = 0
     private(set) var computed = 0
 
-    init(_ folder: URL, model: Digest, pictures: [ImageSource: Digest]) throws(MISPError) {
-        self.model = model
+    /// - Parameter arithmetic: what decides about last bits, as `Precision.identity` has it
+    init(
+        _ folder: URL, model: Digest, arithmetic: String, pictures: [ImageSource: Digest]
+    ) throws(MISPError) {
+        (self.model, self.arithmetic) = (model, arithmetic)
         self.pictures = pictures
         store = try RowStore(folder)
         writer = RowStore.Writer(folder)
@@ -55,7 +59,7 @@ final class LogProbabilityStore {
         var hash = SHA256()
         hash.add("misp log-probabilities 1")
         hash.add(model)
-        hash.add("\(BLAS.arithmetic)")
+        hash.add(arithmetic)
         for prompt in batch.prompts { hash.add("\(prompt.tokens) \(prompt.imageRows.map(\.description).joined())") }
         for sequence in batch.sequences {
             let response = sequence == .rejected ? group.rejected : group.chosen

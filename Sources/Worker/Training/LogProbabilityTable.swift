@@ -16,7 +16,7 @@ struct LogProbabilityTable {
     ///   - withRejected: whether the rejected responses are scored too
     ///   - store: where values of earlier runs are looked for, and new ones kept
     init(
-        _ groups: [EncodedGroup], needed: [[Int]?], withRejected: Bool, scorer: GroupGradient,
+        _ groups: [EncodedGroup], needed: [[Int]?], withRejected: Bool, scorer: GroupGradient<some VectorArithmetic>,
         store: LogProbabilityStore? = nil, communicator: any Communicator, progress: (Int) -> Void = { _ in }
     ) throws {
         var offsets = [0]

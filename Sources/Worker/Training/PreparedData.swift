@@ -75,7 +75,8 @@ struct PreparedData {
     /// is known, and only that is computed.
     /// - Parameter epochs: by group, those in which it is taken
     mutating func computeReference(
-        epochs: [[Int]], scorer: GroupGradient, store: LogProbabilityStore?, communicator: any Communicator,
+        epochs: [[Int]], scorer: GroupGradient<some VectorArithmetic>, store: LogProbabilityStore?,
+        communicator: any Communicator,
         progress: (Int) -> Void
     ) throws {
         let needed = groups.indices.map { group in

@@ -20,7 +20,9 @@ struct RunCaches {
     ///   - images: all pictures that the run will ask for
     ///   - input: what the run reads, by content
     ///   - tell: says a line
-    init(_ run: TrainingRun, images: [ImageSource], input: RunInput, tell: (String) -> Void) throws {
+    init(
+        _ run: TrainingRun<some VectorArithmetic>, images: [ImageSource], input: RunInput, tell: (String) -> Void
+    ) throws {
         folder = run.configuration.cache.folder
         communicator = run.communicator
         let processor = run.folder.processor
@@ -37,14 +39,16 @@ struct RunCaches {
         references = try communicator.agree {
             guard run.gradient.objective.needs.reference else { return nil }
             let model = try input.identity("model", of: run.folder.url) { _ in true }
-            return try LogProbabilityStore(store, model: model, pictures: digests)
+            return try LogProbabilityStore(
+                store, model: model, arithmetic: run.configuration.compute.precision.identity, pictures: digests)
         }
         try storeFeatures(run, images, input, tell)
     }
 
     /// Collective. Computes the features that no earlier run has left and lets the run's model find them all.
     private func storeFeatures(
-        _ run: TrainingRun, _ images: [ImageSource], _ input: RunInput, _ tell: (String) -> Void
+        _ run: TrainingRun<some VectorArithmetic>, _ images: [ImageSource], _ input: RunInput,
+        _ tell: (String) -> Void
     ) throws {
         let cache = run.gradient.images
         let shapes = try communicator.agree { try images.compactMap { try cache.storedShape(of: $0) } }
@@ -68,9 +72,10 @@ struct RunCaches {
             }
         }
         let place = folder.appending(path: "features")
+        let arithmetic = run.configuration.compute.precision.identity
         let keys = pictures.mapValues { picture in
             var hash = SHA256()
-            hash.add("misp features 1 \(BLAS.arithmetic)")
+            hash.add("misp features 1 \(arithmetic)")
             hash.add(model)
             hash.add(picture)
             return hash.finish()
@@ -92,7 +97,8 @@ struct RunCaches {
 
     /// Collective. Each rank its share; afterwards every rank finds them all.
     private func compute(
-        _ missing: [ImageSource], _ keys: [ImageSource: Digest], _ cache: FeatureCache, into store: RowStore
+        _ missing: [ImageSource], _ keys: [ImageSource: Digest], _ cache: FeatureCache<some VectorArithmetic>,
+        into store: RowStore
     ) throws {
         var progress = PhaseProgress(
             "features of pictures", of: missing.count, isTold: communicator.rank == 0 && !missing.isEmpty)

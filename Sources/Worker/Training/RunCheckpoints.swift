@@ -33,7 +33,7 @@ final class RunCheckpoints {
     /// The step of the checkpoint taken or read last.
     private var latest: Int?
 
-    init(_ run: TrainingRun, _ input: RunInput) {
+    init(_ run: TrainingRun<some VectorArithmetic>, _ input: RunInput) {
         communicator = run.communicator
         configuration = run.configuration
         self.input = input
@@ -131,7 +131,7 @@ final class RunCheckpoints {
     }
 
     private func compare(with saved: JSONField, acceptsOtherInput: Bool) throws {
-        let then = saved["configuration"].value?.without(RunConfiguration.runKeys)
+        let then = saved["configuration"].value?.withPrecision.without(RunConfiguration.runKeys)
         if let (key, now, then) = state["configuration"]?.firstDifference(from: then) {
             throw MISPError(
                 "is \(now), but \(then) in \(saved.file)", at: key,
@@ -149,5 +149,15 @@ final class RunCheckpoints {
                 "trains other tensors than those in \(saved.file)", at: "model.path",
                 remedy: "name the model that the run began with, or start anew without --resume")
         }
+    }
+}
+
+extension JSON {
+    /// A checkpoint's configuration with the precision that it was computed in: earlier versions had but one, and kept
+    /// nothing of `compute`.
+    fileprivate var withPrecision: JSON {
+        guard var object, object["compute"] == nil else { return self }
+        object["compute"] = ["precision": .string(Precision.float32.rawValue)]
+        return .object(object)
     }
 }

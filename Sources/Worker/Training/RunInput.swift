@@ -22,7 +22,7 @@ struct RunInput {
     ///
     /// - Parameter pictures: those of the training groups that the run asks for, from its first step on
     /// - Throws: `AgreedFailure` that names rank and host where one sees others than rank 0
-    init(_ run: TrainingRun, pictures: [ImageSource]) throws {
+    init(_ run: TrainingRun<some VectorArithmetic>, pictures: [ImageSource]) throws {
         try Self.agree(on: run.configuration, run.communicator)
         agreed = try AgreedInput(run.communicator) { try Self.pieces(run, pictures) }
         var (weights, files) = ([String: Digest](), [String: Digest]())
@@ -45,7 +45,9 @@ struct RunInput {
         }
     }
 
-    private static func pieces(_ run: TrainingRun, _ pictures: [ImageSource]) throws -> [InputPiece] {
+    private static func pieces(
+        _ run: TrainingRun<some VectorArithmetic>, _ pictures: [ImageSource]
+    ) throws -> [InputPiece] {
         let configuration = run.configuration
         func files(_ folder: URL, _ names: [String], _ part: String) -> [InputPiece] {
             names.map { ($0, folder.appending(path: $0)) }

@@ -13,7 +13,9 @@ final class RunOutput {
     private var stage: StageProgress?
 
     /// - Parameter step: taken before; the lines of later ones go.
-    init(_ run: TrainingRun, order: StepOrder, continuingAfter step: Int) throws {
+    init(
+        _ run: TrainingRun<some VectorArithmetic>, order: StepOrder, continuingAfter step: Int
+    ) throws {
         let configuration = run.configuration
         folder = configuration.output
         isFirst = run.communicator.rank == 0
@@ -38,13 +40,14 @@ final class RunOutput {
     }
 
     /// Says what is about to be done.
-    static func announce(_ run: TrainingRun, _ order: StepOrder) {
+    static func announce(_ run: TrainingRun<some VectorArithmetic>, _ order: StepOrder) {
         guard run.communicator.rank == 0 else { return }
         let ranks = run.communicator.size == 1 ? "1 rank" : "\(run.communicator.size) ranks"
         Console.say(
             "\(run.configuration.objective.kind.rawValue) on \(run.train.groups.count) groups, "
                 + "\(order.totalSteps) steps of \(order.groupsPerStep) groups, \(ranks); "
                 + "\(run.model.parameters.count) trained parameters")
+        run.configuration.compute.precision.tell(run.communicator)
     }
 
     /// Begins a phase before training that has `total` parts.
@@ -80,7 +83,7 @@ final class RunOutput {
     }
 
     /// Writes what was trained: the adapter; and the whole model where more than an adapter was trained.
-    func finish(_ run: TrainingRun) throws {
+    func finish(_ run: TrainingRun<some VectorArithmetic>) throws {
         guard isFirst else { return }
         let trainable = run.model.trainable
         var written: [String] = []

@@ -4,40 +4,52 @@ import Foundation
 /// What must hold before a run's first step, whatever the data: a defect that would otherwise train on in silence.
 ///
 /// Cheap enough for every run: at most one forward pass on each rank.
-package struct SelfTest {
-    let scorer: GroupGradient
-
+package enum SelfTest {
     /// Tests group `index` of the data as a step of that epoch will compute it.
     ///
     /// Policy and reference must still be the same model, so this comes before adapters and checkpoints are loaded.
-    func run(_ data: PreparedData, group index: Int, epoch: Int) throws {
-        let step = StepWork.Group(index, epoch: epoch, data: data, scorer)
+    static func run(
+        _ scorer: GroupGradient<some VectorArithmetic>, _ data: PreparedData, group index: Int, epoch: Int,
+        _ precision: Precision
+    ) throws {
+        let step = StepWork.Group(index, epoch: epoch, data: data, scorer.passes)
         let group = step.group
         for batch in step.batches {
             for response in batch.layout.responses {
-                try Self.checkScored(targets: response.targets.count, at: group.id)
+                try checkScored(targets: response.targets.count, at: group.id)
             }
-            try checkFeatures(batch, at: group.id)
+            try checkFeatures(scorer, batch, at: group.id)
         }
         let objective = scorer.objective
         guard objective.needs.reference else { return }
         let tokens = group.chosen.count
         // Rounding adds up over a response's tokens, and β scales it.
-        try Self.checkLoss(
+        try checkLoss(
             try scorer.loss(of: step),
-            expected: Self.lossOfReference(
+            expected: lossOfReference(
                 objective, step.draw, hasRejected: group.rejected != nil, tokens: tokens),
-            tolerance: 1e-4 * max(1, objective.beta * Double(tokens) / 100), at: group.id)
+            tolerance: tolerance(precision) * max(1, objective.beta * Double(tokens) / 100), at: group.id)
+    }
+
+    /// Of the loss: the two models' log-probabilities come from batches of different rows. Where products round their
+    /// inputs to 8 bits, a difference in the last of 24 becomes one in the last of 8.
+    private static func tolerance(_ precision: Precision) -> Double {
+        switch precision {
+        case .float32: 1e-4
+        case .bfloat16: 5e-2
+        }
     }
 
     /// Every row of a picture's placeholders is filled, and no feature is left over.
-    private func checkFeatures(_ batch: GroupLayout.Batch, at group: String) throws {
+    private static func checkFeatures(
+        _ scorer: GroupGradient<some VectorArithmetic>, _ batch: GroupLayout.Batch, at group: String
+    ) throws {
         let encoder = scorer.model.encoder
         for place in batch.layout.images {
             let input = try scorer.images.input(of: batch.images[place.image])
-            try Self.checkFeatures(
+            try checkFeatures(
                 input.fixedPart.rows, expected: encoder.fixedShape(input.shape).rows, at: group)
-            try Self.checkFeatures(
+            try checkFeatures(
                 encoder.rows(input.shape).language, expected: place.rows.reduce(0) { $0 + $1.count }, at: group)
         }
     }

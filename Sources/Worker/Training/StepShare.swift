@@ -2,21 +2,21 @@ import Coordinator
 import Core
 
 /// One rank's pieces of a step: first forward where a group's members are apart, then the gradients.
-struct StepShare {
-    private let gradient: GroupGradient
+struct StepShare<A: VectorArithmetic> {
+    private let gradient: GroupGradient<A>
     private let work: StepWork
     private let plan: ShardPlan
     private let rank: Int
     /// Passes of split groups' batches, and the seconds that each took.
-    private var passes: [Int: (pass: BatchPass, seconds: Double)] = [:]
+    private var passes: [Int: (pass: BatchPass<A>, seconds: Double)] = [:]
 
-    init(_ gradient: GroupGradient, _ work: StepWork, _ plan: ShardPlan, rank: Int) {
+    init(_ gradient: GroupGradient<A>, _ work: StepWork, _ plan: ShardPlan, rank: Int) {
         (self.gradient, self.work, self.plan, self.rank) = (gradient, work, plan, rank)
     }
 
     /// Runs this rank's batches of split groups forward; others may have the rest of their groups.
     mutating func scoreMembers() throws -> MemberScores {
-        var scores = MemberScores(work, gradient)
+        var scores = MemberScores(work, gradient.passes)
         let members = plan.groups(of: rank).filter { work.groups[work.pieces[$0].group].isSplit }
         for index in members {
             // A single member's activations take no more memory kept than made again.
@@ -59,11 +59,11 @@ struct StepShare {
             seconds: (forwardSeconds + lossSeconds + again, clock.lap() - again))
         Pulse.note()
         // A split group is told of once.
-        if piece.batch == 0 { metrics.tell(loss, scored, beta: gradient.rewardScale) }
+        if piece.batch == 0 { metrics.tell(loss, scored, beta: gradient.passes.rewardScale) }
         return metrics
     }
 
-    private func forward(_ index: Int, keeping: Bool) throws -> (BatchPass, Double) {
+    private func forward(_ index: Int, keeping: Bool) throws -> (BatchPass<A>, Double) {
         let piece = work.pieces[index]
         var clock = Stopwatch()
         let pass = try gradient.forward(
@@ -72,7 +72,7 @@ struct StepShare {
     }
 
     /// The group of a piece: a whole one by its own pass, a split one by those of its batches, wherever they were made.
-    private func scoredGroup(_ index: Int, _ scores: MemberScores, own: BatchPass) -> ScoredGroup {
+    private func scoredGroup(_ index: Int, _ scores: MemberScores, own: BatchPass<A>) -> ScoredGroup {
         let piece = work.pieces[index]
         let group = work.groups[piece.group]
         var scored = group.unscored

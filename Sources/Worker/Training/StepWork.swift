@@ -20,11 +20,11 @@ struct StepWork {
         /// - Parameters:
         ///   - index: of the group in `data`
         ///   - isJoint: one batch or one for each picture; nil: what fits
-        init(_ index: Int, epoch: Int, data: PreparedData, _ gradient: GroupGradient, isJoint: Bool? = nil) {
+        init(_ index: Int, epoch: Int, data: PreparedData, _ passes: GroupPasses, isJoint: Bool? = nil) {
             group = data.groups[index]
             draw = data.draw(index, epoch: epoch)
             reference = data.reference(index, draw)
-            batches = gradient.layout(group, draw, isJoint: isJoint).batches
+            batches = passes.layout(group, draw, isJoint: isJoint).batches
         }
     }
 
@@ -40,12 +40,12 @@ struct StepWork {
     let groups: [Group]
     let pieces: [Piece]
 
-    init(_ indices: [Int], epoch: Int, data: PreparedData, _ gradient: GroupGradient) {
-        groups = indices.map { Group($0, epoch: epoch, data: data, gradient) }
+    init(_ indices: [Int], epoch: Int, data: PreparedData, _ passes: GroupPasses) {
+        groups = indices.map { Group($0, epoch: epoch, data: data, passes) }
         pieces = groups.enumerated().flatMap { index, group in
             group.batches.enumerated().map { batch, content in
                 // Pictures of one size cost all groups the same, and decide nothing.
-                let operations = gradient.operations(content, withPictures: gradient.images.places.dependOnSize)
+                let operations = passes.operations(content, withPictures: passes.dependOnSize)
                 // Members one at a time are run forward twice.
                 let again = group.isSplit ? operations.forward : 0
                 return Piece(group: index, batch: batch, cost: operations.total + again)
@@ -86,12 +86,12 @@ struct MemberScores {
     /// computed whole.
     private let places: [(logProbabilities: Range<Int>, hasDivergence: Bool)]
 
-    init(_ work: StepWork, _ gradient: GroupGradient) {
+    init(_ work: StepWork, _ passes: GroupPasses) {
         var (places, count) = ([(Range<Int>, Bool)](), 0)
         for piece in work.pieces {
             let batch = work.batch(of: piece)
             let isSplit = work.groups[piece.group].isSplit
-            let hasDivergence = isSplit && gradient.hasDivergence(batch)
+            let hasDivergence = isSplit && passes.hasDivergence(batch)
             let end = count + (isSplit ? batch.sequences.count : 0)
             places.append((count..<end, hasDivergence))
             count = end + (hasDivergence ? 2 : 0)

@@ -2,13 +2,26 @@ import Coordinator
 import Core
 import Foundation
 
+extension RunConfiguration {
+    /// Collective. Trains as the configuration says, in its precision, and returns which groups its steps took.
+    @discardableResult
+    func train(_ start: RunStart = RunStart(), communicator: any Communicator) throws -> StepOrder {
+        func train<A: VectorArithmetic>(_ arithmetic: A.Type) throws -> StepOrder {
+            var run = try TrainingRun<A>(self, communicator: communicator)
+            try run.execute(start)
+            return StepOrder(groups: run.train.groups.count, self)
+        }
+        return try train(compute.precision.arithmetic)
+    }
+}
+
 /// A training run from its configuration to its results; the same on every rank.
-struct TrainingRun {
+struct TrainingRun<A: VectorArithmetic> {
     let configuration: RunConfiguration
     let communicator: any Communicator
     let folder: ModelFolder
-    let model: VisionLanguageModel<Vector>
-    let gradient: GroupGradient
+    let model: VisionLanguageModel<A>
+    let gradient: GroupGradient<A>
     private(set) var train: PreparedData
     private(set) var eval: PreparedData?
 
@@ -32,15 +45,16 @@ struct TrainingRun {
     /// What is read before the sizes of pictures are asked for.
     private struct Loaded {
         let folder: ModelFolder
-        let model: VisionLanguageModel<Vector>
-        let gradient: GroupGradient
+        let model: VisionLanguageModel<A>
+        let gradient: GroupGradient<A>
         let encoder: GroupEncoder
         /// data.train, and data.eval if there is one.
         let files: [PreferenceFile]
 
         init(_ configuration: RunConfiguration) throws {
             folder = try configuration.modelFolder()
-            model = try folder.model(trainable: configuration.resolvedTrainable(), seed: configuration.seed)
+            model = try folder.model(
+                trainable: configuration.resolvedTrainable(), seed: configuration.seed, as: A.self)
             guard model.parameters.count > 0 else {
                 throw MISPError("nothing is trained", at: "trainable", remedy: "set language, projector or vision")
             }
@@ -68,7 +82,7 @@ extension TrainingRun {
         let epochs = order.epochs(from: 0)
         let pictures = train.images(epochs: epochs)
         let input = try Interruption.keeping(keptBefore(start)) { try RunInput(self, pictures: pictures) }
-        let machineRate = try communicator.mergeDisjoint([MachineRate.measure()])[0]
+        let machineRate = try communicator.mergeDisjoint([MachineRate.measure(A.self)])[0]
         RunOutput.announce(self, order)
         let checkpoints = RunCheckpoints(self, input)
         defer { checkpoints.wait() }
@@ -89,8 +103,8 @@ extension TrainingRun {
             try communicator.agree { try LowRankAdapterFolder(adapter).load(into: model) }
         }
         let step = try TrainingStep(
-            gradient, communicator: communicator, settings: configuration.optimizer, totalSteps: order.totalSteps,
-            machineRate: machineRate)
+            model.parameters, cause: gradient.cause, communicator: communicator, settings: configuration.optimizer,
+            totalSteps: order.totalSteps, machineRate: machineRate)
         if let saved { try checkpoints.restore(saved, into: step) }
         /// Evaluates, or ends the run with a checkpoint from which the evaluation is made up for.
         func evaluate(after steps: Int) throws {
@@ -103,7 +117,7 @@ extension TrainingRun {
         }
         for index in first..<max(first, order.totalSteps) {
             try checkpoints.endIfAsked(step, after: index, of: order.totalSteps, output)
-            let report = try step(index, order.groups(of: index), epoch: order.epoch(of: index), data: train)
+            let report = try step(index, order.groups(of: index), epoch: order.epoch(of: index), data: train, gradient)
             try communicator.agree {
                 try step.checkParameters(after: index + 1)
                 try checkpoints.check()
@@ -165,13 +179,13 @@ extension TrainingRun {
         // The longest groups stand for all.
         let groups = train.groups.indices.sorted { size(train.groups[$0]) > size(train.groups[$1]) }.prefix(4)
         func bytes(_ batches: [GroupLayout.Batch]) -> Double {
-            batches.map(gradient.activationBytes).max() ?? 0
+            batches.map(gradient.passes.activationBytes).max() ?? 0
         }
         let draws = groups.map { ($0, train.draw($0, epoch: 0)) }
-        let used = draws.map { bytes(gradient.layout(train.groups[$0], $1).batches) }.max() ?? 0
+        let used = draws.map { bytes(gradient.passes.layout(train.groups[$0], $1).batches) }.max() ?? 0
         let streaming =
             draws.map { index, draw in
-                bytes(gradient.layout(train.groups[index], draw, isJoint: false).batches)
+                bytes(gradient.passes.layout(train.groups[index], draw, isJoint: false).batches)
             }.max() ?? 0
         let weights = (try? TensorCatalog(folder: folder.url).bytes) ?? 0
         let estimate = MemoryEstimate(
@@ -190,7 +204,9 @@ extension TrainingRun {
         let groups = first < order.totalSteps ? order.groups(of: first) : []
         guard groups.indices.contains(communicator.rank) else { return }
         try Interruption.check("before the first step")
-        try SelfTest(scorer: gradient).run(train, group: groups[communicator.rank], epoch: order.epoch(of: first))
+        try SelfTest.run(
+            gradient, train, group: groups[communicator.rank], epoch: order.epoch(of: first),
+            configuration.compute.precision)
     }
 
     /// Collective.
@@ -233,7 +249,7 @@ extension TrainingRun {
         try communicator.agree {
             for index in communicator.share(of: mine.count)
             where !Interruption.isAsked {
-                let group = StepWork.Group(index, epoch: 0, data: eval, gradient, isJoint: false)
+                let group = StepWork.Group(index, epoch: 0, data: eval, gradient.passes, isJoint: false)
                 mine[index] = try gradient.loss(of: group)
                 Pulse.note()
             }

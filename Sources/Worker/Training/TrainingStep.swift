@@ -5,7 +5,8 @@ import Foundation
 /// One optimiser step over all ranks: own groups' gradients, ordered reduction, AdamW on the owned slice, gather.
 final class TrainingStep {
     let communicator: any Communicator
-    private let gradient: GroupGradient
+    let parameters: ParameterStore<Float>
+    let cause: NonFiniteCause
     let reduction: OrderedReduction
     private let pool: ScratchPool
     private let settings: RunConfiguration.Optimizer
@@ -15,24 +16,24 @@ final class TrainingStep {
     /// Operations per second of all ranks together, as their matrix products run.
     private let machineRate: Double
 
-    var parameters: ParameterStore<Float> { gradient.model.parameters }
-    var cause: NonFiniteCause { gradient.cause }
     /// Of this rank's slice, as the last update found.
     private(set) var parametersAreFinite = true
 
     /// Collective.
+    ///
+    /// - Parameters:
+    ///   - parameters: what is trained
+    ///   - cause: what an error names where a number is not finite
     init(
-        _ gradient: GroupGradient, communicator: any Communicator, settings: RunConfiguration.Optimizer,
-        totalSteps: Int,
-        machineRate: Double
+        _ parameters: ParameterStore<Float>, cause: NonFiniteCause, communicator: any Communicator,
+        settings: RunConfiguration.Optimizer, totalSteps: Int, machineRate: Double
     ) throws {
         self.communicator = communicator
-        self.gradient = gradient
+        (self.parameters, self.cause) = (parameters, cause)
         self.settings = settings
         self.machineRate = machineRate
         schedule = LearningRateSchedule(
             settings.schedule, peak: settings.learningRate, warmupRatio: settings.warmupRatio, totalSteps: totalSteps)
-        let parameters = gradient.model.parameters
         reduction = try OrderedReduction(
             elements: parameters.count, communicator: communicator, sharingParameters: true)
         // One copy of the trained parameters a host, like that of the frozen ones.
@@ -40,7 +41,7 @@ final class TrainingStep {
             parameters.adopt(shared, owner: reduction, copying: communicator.localRank == 0)
         }
         try communicator.barrier()
-        pool = ScratchPool(elements: gradient.model.parameters.count)
+        pool = ScratchPool(elements: parameters.count)
         firstMoment = Storage(count: reduction.slice.count)
         secondMoment = Storage(count: reduction.slice.count)
         firstMoment.base.update(repeating: 0, count: firstMoment.count)
@@ -81,10 +82,13 @@ final class TrainingStep {
     /// - Parameters:
     ///   - step: steps taken before this one
     ///   - indices: of the step's groups in `data`
-    func callAsFunction(_ step: Int, _ indices: [Int], epoch: Int, data: PreparedData) throws -> Report {
+    ///   - gradient: of the model that has the parameters
+    func callAsFunction(
+        _ step: Int, _ indices: [Int], epoch: Int, data: PreparedData, _ gradient: GroupGradient<some VectorArithmetic>
+    ) throws -> Report {
         var clock = Stopwatch()
         let started = clock
-        let work = StepWork(indices, epoch: epoch, data: data, gradient)
+        let work = StepWork(indices, epoch: epoch, data: data, gradient.passes)
         let plan = ShardPlan(costs: work.pieces.map(\.cost), ranks: communicator.size)
         var share = StepShare(gradient, work, plan, rank: communicator.rank)
 

@@ -21,7 +21,7 @@ import Worker
         #expect(
             configuration.embedder == .clip && configuration.strategy == .misp && configuration.longPrompts == .error)
         #expect(configuration.pool == 16 && configuration.diversity == 1 && configuration.maxUnreadable == 0.01)
-        #expect(configuration.autoencoder == AutoencoderSettings())
+        #expect(configuration.autoencoder == AutoencoderSettings() && configuration.precision == .float32)
         #expect(configuration.data.gallery == nil && configuration.data.exclude == nil)
         let paths = [configuration.output, configuration.store, configuration.data.images, configuration.model]
         let root = folder.url.standardizedFileURL.path
@@ -47,10 +47,11 @@ import Worker
             autoencoder:
               {latents: 9, sparsity: 2, target: 0.1, learning_rate: 1e-4, weight_decay: 0.1, steps: 5,
                prompts_per_step: 6, candidates_per_prompt: 7}
-            compute: {threads: 2}
+            compute: {precision: bfloat16, threads: 2}
             """)
         #expect(configuration.autoencoder.seed == 7 && configuration.autoencoder.sparsityWeight == 2)
         #expect(configuration.autoencoder.sparsity == 0.1 && configuration.threads == 2)
+        #expect(configuration.precision == .bfloat16)
         #expect(configuration.data.gallery?.lastPathComponent == "g" && configuration.store.path == "/tmp/rows")
         let environment = RunConfiguration.Environment(version: "1", processor: "x", cores: 2, blas: "y", ranks: 3)
         #expect(try read(configuration.yaml(environment: environment)) == configuration)
