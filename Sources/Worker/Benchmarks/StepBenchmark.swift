@@ -22,8 +22,12 @@ package struct StepBenchmark: ParsableCommand {
     @Option(help: ArgumentHelp("A LLaVA folder to measure with instead.", valueName: "folder"))
     package var model: String?
     @Option(help: "Groups timed on each rank; the median counts.") package var repeats = 5
-    @Flag(help: "Forward first, then one image's sequences at a time, instead of one pass over all.")
-    package var streaming = false
+    @Option(
+        help: """
+            joint: one pass over all sequences; recompute: the same, layers being run again on the way back; streaming: \
+            forward first, then one image's sequences at a time.
+            """)
+    package var members = "joint"
     @Flag(help: "Also prints the sequences' log-probabilities.") package var values = false
 
     package init() {}
@@ -34,6 +38,9 @@ package struct StepBenchmark: ParsableCommand {
         }
         guard negatives >= 0, repeats > 0, r > 0 else {
             throw ValidationError("--negatives, --repeats and --r take positive numbers")
+        }
+        guard ["joint", "recompute", "streaming"].contains(members) else {
+            throw ValidationError("--members is \(members), but must be joint, recompute or streaming")
         }
         guard BenchmarkShape(rawValue: shape) != nil else {
             throw ValidationError("--shape is \(shape), but must be 135m or 1b")
@@ -48,7 +55,7 @@ package struct StepBenchmark: ParsableCommand {
         let model = try communicator.agree { try loaded(trainable) }
         let group = SyntheticGroup(image: tokens[0], prompt: tokens[1], response: tokens[2], negatives: negatives)
         let features = (0...negatives).map { group.features($0, width: model.language.embedding.columns) }
-        let layouts = streaming ? group.single : [group.joint]
+        let layouts = members == "streaming" ? group.single : [group.joint]
         let needed = layouts.reduce(OperationCount()) {
             $0 + model.configuration.operations($1, trainable: trainable)
         }
@@ -84,12 +91,14 @@ package struct StepBenchmark: ParsableCommand {
         _ model: VisionLanguageModel<Vector>, _ layouts: [SequenceLayout], _ features: [VisionInput<Vector>],
         _ gradient: Gradient<Float>
     ) -> [Double] {
-        func forward(_ index: Int) -> ([Double], VisionLanguageModel<Vector>.Activations) {
-            model.forward(layouts[index], images: layouts.count == 1 ? features : [features[index]])
+        func forward(_ index: Int, _ keeping: Keeping) -> ([Double], VisionLanguageModel<Vector>.Activations) {
+            model.forward(
+                layouts[index], images: layouts.count == 1 ? features : [features[index]], keeping: keeping)
         }
-        if layouts.count > 1 { for index in layouts.indices { _ = forward(index).0 } }
+        if layouts.count > 1 { for index in layouts.indices { _ = forward(index, .nothing).0 } }
         return layouts.indices.flatMap { index in
-            let (logProbabilities, saved) = forward(index)
+            let (logProbabilities, saved) = forward(
+                index, members == "recompute" ? .layerInputs(Recomputation()) : .everything)
             model.backward(logProbabilities.map { _ in 0.1 }, saved, gradient)
             return logProbabilities
         }
@@ -102,10 +111,10 @@ package struct StepBenchmark: ParsableCommand {
         print(
             String(
                 format: "%d %@: %.2f s per group (%.3f TFLOP), %.1f GFLOP/s; 1024³ products %.1f (%.0f %%), "
-                    + "OpenBLAS's %.1f (%.0f %%); at most %.0f MiB a rank",
+                    + "OpenBLAS's %.1f (%.0f %%); at most %.0f MiB a rank, %.0f of them matrices",
                 ranks, ranks == 1 ? "rank" : "ranks", median.seconds / Double(ranks), needed / 1e12, rate / 1e9,
                 median.rates[0] / 1e9, 100 * rate / median.rates[0], median.rates[1] / 1e9,
-                100 * rate / median.rates[1], ProcessMemory.peak / 0x1p20))
+                100 * rate / median.rates[1], ProcessMemory.peak / 0x1p20, Double(MemoryPool.mostUsed) / 0x1p20))
         if values {
             print("log-probabilities", median.values.map { String(format: "%.4f", $0) }.joined(separator: " "))
         }

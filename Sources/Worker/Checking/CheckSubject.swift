@@ -68,20 +68,11 @@ struct CheckSubject {
             let cost = model.configuration.family.cost(image.shape)
             return sum + cost.tower + cost.connector
         }
-        func layout(isJoint: Bool) -> [GroupLayout.Batch] {
-            GroupLayout(
-                data.groups[0], withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint
-            ).batches
-        }
-        facts.jointBytes = layout(isJoint: true).map(scorer.activationBytes).max() ?? 0
-        facts.streamingBytes = layout(isJoint: false).map(scorer.activationBytes).max() ?? 0
+        facts.bytes = scorer.memberBytes(data.groups[0], draw)
         let batches = scorer.layout(data.groups[0], draw).batches
-        facts.isJoint = batches.count == 1
         for batch in batches {
-            let operations = scorer.operations(batch)
-            facts.forward += operations.forward
-            // Members one by one are run forward a second time.
-            facts.step += operations.total + (facts.isJoint ? 0 : operations.forward)
+            facts.forward += scorer.operations(batch).forward
+            facts.step += scorer.stepOperations(batch, isSplit: batches.count > 1).all
         }
         return facts
     }
@@ -105,11 +96,8 @@ struct GroupFacts: Codable {
     var prompt = 0
     var chosen = 0
     var rejected: Int?
-    /// Bytes of activations with all members at once, and with one at a time.
-    var jointBytes = 0.0
-    var streamingBytes = 0.0
-    /// Which of the two the run will do.
-    var isJoint = true
+    /// Of activations.
+    var bytes = MemberBytes()
     /// Operations of one pass of all of the group's pictures through the vision encoder.
     var vision = 0.0
     /// Operations of a forward pass, and of the group's whole share of a step.

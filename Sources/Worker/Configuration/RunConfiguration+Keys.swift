@@ -238,7 +238,9 @@ extension RunConfiguration.Checkpoint {
 
 extension RunConfiguration.Compute {
     fileprivate static let keys: [ConfigurationKey<Self>] = [
-        .choice("members", \.members, "a group's sequences in one pass, one picture at a time, or what fits"),
+        .choice(
+            "members", \.members,
+            "a group's sequences in one pass, the same with layers run again, one picture at a time, or what fits"),
         .int("threads", \.threads, from: 1, to: 4096, "threads of a rank"),
     ]
 }

@@ -43,7 +43,7 @@ struct Planner {
             order.groups(of: step).map { facts[$0].step }
         }
         let model = CostModel(hosts: try measure(), network: network)
-        let activations = facts.map { $0.isJoint ? $0.jointBytes : $0.streamingBytes }.max() ?? 0
+        let activations = facts.map(\.bytes.used).max() ?? 0
         return PlanReport(
             model, groups: groups, parameters: subject.model.parameters.count, totalSteps: order.totalSteps,
             ranks: ranks, ranksPerHost: ranksPerHost
