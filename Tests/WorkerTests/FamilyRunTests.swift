@@ -51,14 +51,16 @@ import Testing
         #expect(try fixture.metrics().count == 2)
     }
 
-    /// Members one at a time, one layout of the same mathematics.
+    /// Members one at a time, one layout of the same mathematics; and layers run again, to the same bits.
     @Test(arguments: families) func streamingEqualsJoint(name: String) throws {
         let fixture = try TrainingFixture(
             family: name, settings: Self.settings + "\ntrainable: {projector: full, vision: lora}")
-        for members in ["joint", "streaming"] {
+        for members in ["joint", "recompute", "streaming"] {
             let run = try fixture.train(output: members, ["compute.members=\(members)", "lora.r=4"])
             try #require(run.status == 0, "\(run.errors)")
         }
+        let files = try ["joint", "recompute"].map { try fixture.bytes("\($0)/\(Self.adapter)") }
+        #expect(files[0] == files[1])
         // AdamW makes more of the rounding where a gradient is almost zero.
         let (joint, streaming) = (try fixture.adapter("joint"), try fixture.adapter("streaming"))
         #expect(TrainingFixture.difference(joint, streaming) < 1e-3)

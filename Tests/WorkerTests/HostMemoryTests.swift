@@ -10,17 +10,20 @@ import Worker
     }
 
     @Test func whatFitsIsNotMentioned() {
-        #expect(seven.warning(2, on: HostMemory(available: 28 * gib), streaming: gib) == nil)
-        #expect(seven.warning(1, on: HostMemory(available: 21 * gib), streaming: gib) == nil)
+        for (ranks, available) in [(2, 28.0), (1, 21)] {
+            let host = HostMemory(available: available * gib)
+            #expect(seven.warning(ranks, on: host, recompute: 3 * gib, streaming: gib) == nil)
+        }
     }
 
     @Test(arguments: [
         (2, 24.0, "start at most 1 rank on"), (8, 40.0, "start at most 4 ranks on"),
-        (1, 16.0, "set compute.members to streaming"),
+        (1, 18.0, "set compute.members to recompute"), (1, 16.0, "set compute.members to streaming"),
         (2, 12.0, "it fits no rank"),
     ])
     func whatDoesNotFitIsSaidWithWhatWould(ranks: Int, available: Double, advice: String) throws {
-        let line = try #require(seven.warning(ranks, on: HostMemory(available: available * gib), streaming: gib))
+        let host = HostMemory(available: available * gib)
+        let line = try #require(seven.warning(ranks, on: host, recompute: 3 * gib, streaming: gib))
         #expect(line.contains(advice) && line.contains("14.0 GiB of mapped weights"), "\(line)")
     }
 }

@@ -139,6 +139,40 @@ import Testing
         #expect(balance.allSatisfy { $0 > 0.5 }, "\(balance)")
     }
 
+    /// Layers that are run again on the way back: the same bits as with everything kept, on any number of ranks.
+    @Test(arguments: ObjectiveKind.allCases.map(\.rawValue)) func recomputeEqualsJoint(kind: String) throws {
+        let fixture = try TrainingFixture(
+            "llama-clip-spm",
+            settings: """
+                seed: 3
+                objective: {kind: \(kind)}
+                negatives: {count: 2}
+                optimizer: {learning_rate: 1e-2, groups_per_step: 4, steps: 3, warmup_ratio: 0}
+                """)
+        try expectRecomputeEqualsJoint(fixture)
+    }
+
+    /// The same where the vision tower is trained, in whole and by adapters.
+    @Test(arguments: ["full", "lora"]) func recomputeEqualsJointInTheTower(vision: String) throws {
+        let fixture = try TrainingFixture(
+            "qwen2-siglip", settings: Self.settings + "\ntrainable: {projector: full, vision: \(vision)}",
+            adapter: vision == "full")
+        try expectRecomputeEqualsJoint(fixture)
+    }
+
+    private func expectRecomputeEqualsJoint(_ fixture: TrainingFixture) throws {
+        for (output, members, ranks) in [("joint", "joint", nil), ("one", "recompute", nil), ("four", "recompute", 4)] {
+            let run = try fixture.train(ranks: ranks, output: output, ["compute.members=\(members)"])
+            try #require(run.status == 0, "\(run.errors)")
+        }
+        let metrics = try fixture.comparableMetrics("joint")
+        let adapter = try fixture.bytes("joint/adapter/adapter_model.safetensors")
+        for output in ["one", "four"] {
+            #expect(try fixture.comparableMetrics(output) == metrics, "\(output)")
+            #expect(try fixture.bytes("\(output)/adapter/adapter_model.safetensors") == adapter, "\(output)")
+        }
+    }
+
     /// Members one at a time instead of together: another layout of the same mathematics. AdamW makes more of the
     /// rounding where a gradient is almost zero.
     @Test func streamingEqualsJoint() throws {

@@ -21,22 +21,31 @@ public struct LanguageModel<A: Arithmetic>: Sendable {
     public struct Activations {
         /// By layer.
         let contexts: [DecoderContext<A.Element>]
-        let layers: [DecoderLayer<A>.Activations]
+        let layers: [LayerPass<A.Element, DecoderLayer<A>.Activations>]
         /// What the layout's responses were given, token by token.
         public let scores: ResponseScores<A>
     }
 
     /// Log-probabilities of the layout's responses: sums over their tokens.
     ///
-    /// - Parameter inputs: T × C, what stands at each row: token embeddings and image features. Not kept.
-    public func forward(_ inputs: Matrix<A.Element>, _ layout: SequenceLayout) -> ([Double], Activations) {
+    /// - Parameters:
+    ///   - inputs: T × C, what stands at each row: token embeddings and image features. Must not change before the
+    ///     backward pass.
+    ///   - keeping: what stays for the backward pass
+    public func forward(
+        _ inputs: Matrix<A.Element>, _ layout: SequenceLayout, keeping: Keeping = .everything
+    ) -> ([Double], Activations) {
         let contexts = contexts(for: layout)
         var x = inputs
-        var saved: [DecoderLayer<A>.Activations] = []
-        for (layer, context) in zip(layers, contexts) {
-            let (y, activations) = layer.forward(x, context)
-            saved.append(activations)
-            x = y
+        var saved: [LayerPass<A.Element, DecoderLayer<A>.Activations>] = []
+        for (index, context) in contexts.enumerated() {
+            // The last layer is the first on the way back: what it needs may as well stay, as nothing else is there.
+            let isLast = index == layers.count - 1
+            let pass = LayerPass.forward(x, keeping: isLast ? keeping.ofLastLayer : keeping) {
+                layers[index].forward($0, context)
+            }
+            saved.append(pass.1)
+            x = pass.0
         }
         let scores = ResponseScores(
             hidden: x, of: layout.scoredRows, layout.responses, norm: norm, head: head)
@@ -53,8 +62,9 @@ public struct LanguageModel<A: Arithmetic>: Sendable {
         guard needsInput || isTrained else { return nil }
         for index in layers.indices.reversed() {
             guard let dy = d else { return nil }
-            d = layers[index].backward(
-                dy, saved.layers[index], saved.contexts[index], gradient, needsInput: needsInput || index > 0)
+            let context = saved.contexts[index]
+            let activations = saved.layers[index].activations { layers[index].forward($0, context) }
+            d = layers[index].backward(dy, activations, context, gradient, needsInput: needsInput || index > 0)
         }
         return d
     }

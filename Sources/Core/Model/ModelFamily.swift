@@ -39,6 +39,8 @@ public struct VisionCost: Sendable, Equatable {
     public var tower = 0.0, connector = 0.0
     /// Bytes of activations that its backward pass needs, roughly.
     public var towerBytes = 0.0, connectorBytes = 0.0
+    /// Of the tower's, bytes of the layers' inputs, and of the one layer that has most.
+    public var towerInputBytes = 0.0, towerLayerBytes = 0.0
 
     /// Adds `count` layers of a transformer to the tower's.
     ///
@@ -50,6 +52,8 @@ public struct VisionCost: Sendable, Equatable {
     mutating func addLayers(_ count: Int, rows: Int, weights: Int, pairs: Double, width: Int, kept: Int) {
         tower += Double(count) * (2 * Double(rows) * Double(weights) + 4 * pairs * Double(width))
         towerBytes += 4 * Double(count) * Double(rows) * Double(kept)
+        towerInputBytes += 4 * Double(count) * Double(rows) * Double(width)
+        towerLayerBytes = max(towerLayerBytes, 4 * Double(rows) * Double(kept))
     }
 }
 

@@ -7,18 +7,22 @@ public struct OperationCount: Sendable, Equatable {
     public var forward: Double
     /// Of the backward pass.
     public var backward: Double
-    /// Operations of one pass forward and one backward.
-    public init(forward: Double = 0, backward: Double = 0) {
+    /// Of the layers that are run forward again where the forward pass keeps layer inputs alone; no part of the others.
+    public var again: Double
+    /// Operations of one pass forward and one backward, and of the layers that may be run again.
+    public init(forward: Double = 0, backward: Double = 0, again: Double = 0) {
         self.forward = forward
         self.backward = backward
+        self.again = again
     }
 
-    /// Of both passes.
+    /// Of both passes, each layer being run forward once.
     public var total: Double { forward + backward }
 
     /// Of two batches, or of two parts of a model.
     public static func + (a: OperationCount, b: OperationCount) -> OperationCount {
-        OperationCount(forward: a.forward + b.forward, backward: a.backward + b.backward)
+        OperationCount(
+            forward: a.forward + b.forward, backward: a.backward + b.backward, again: a.again + b.again)
     }
 }
 
@@ -62,15 +66,16 @@ extension ModelConfiguration {
         let otherRows = rows - Double(scoredRows.count)
         let dense = fullRows * whole.dense + otherRows * keyValue.dense
         let adapted = fullRows * whole.adapted + otherRows * keyValue.adapted
-        let pairs =
-            Double(text.layers - 1) * layout.segments.visiblePairs + layout.segments.asking(scoredRows).visiblePairs
+        let lowerPairs = Double(text.layers - 1) * layout.segments.visiblePairs
+        let pairs = lowerPairs + layout.segments.asking(scoredRows).visiblePairs
         let scored = Double(layout.responses.reduce(0) { $0 + $1.targets.count })
         let head = 2 * scored * width * Double(text.vocabulary)
         let attention = 4 * pairs * queries
         let isFull = trainable.language == .full
         return OperationCount(
             forward: 2 * (dense + adapted) + attention + head,
-            backward: 2 * (dense * (isFull ? 2 : 1) + adapted * 2) + 2 * attention + head * (isFull ? 2 : 1))
+            backward: 2 * (dense * (isFull ? 2 : 1) + adapted * 2) + 2 * attention + head * (isFull ? 2 : 1),
+            again: 2 * rows * Double(text.layers - 1) * (whole.dense + whole.adapted) + 4 * lowerPairs * queries)
     }
 
     /// What pictures add to a batch where something of the vision encoder is trained; a frozen encoder's features are
@@ -86,7 +91,8 @@ extension ModelConfiguration {
             )
             return sum
                 + OperationCount(
-                    forward: tower + cost.connector, backward: ofTower * tower + ofConnector * cost.connector)
+                    forward: tower + cost.connector, backward: ofTower * tower + ofConnector * cost.connector,
+                    again: tower)
         }
     }
 
@@ -100,11 +106,34 @@ extension ModelConfiguration {
         }
     }
 
-    /// Bytes of activations that a joint forward pass of the layout keeps for the backward pass, roughly.
+    /// Bytes of activations that a forward pass of the layout keeps for the backward pass, roughly.
     public func activationBytes(_ layout: SequenceLayout) -> Double {
-        let perRow =
-            6 * text.hiddenSize + 3 * text.intermediateSize + (2 * text.heads + 2 * text.keyHeads) * text.headSize
-        let scored = layout.responses.reduce(0) { $0 + $1.targets.count }
-        return 4 * (Double(layout.rows * text.layers * perRow) + Double(scored * text.vocabulary))
+        4 * Double(layout.rows * text.layers * numbersPerRow) + logitBytes(layout)
+    }
+
+    /// Numbers that a row keeps in a layer.
+    private var numbersPerRow: Int {
+        6 * text.hiddenSize + 3 * text.intermediateSize + (2 * text.heads + 2 * text.keyHeads) * text.headSize
+    }
+
+    private func logitBytes(_ layout: SequenceLayout) -> Double {
+        4 * Double(layout.responses.reduce(0) { $0 + $1.targets.count } * text.vocabulary)
+    }
+
+    /// Bytes that a forward pass of the layout and its way back take where layer inputs alone are kept, roughly: these,
+    /// what one layer's backward pass needs, and what it holds for a moment, which is not little beside them.
+    public func recomputationBytes(_ layout: SequenceLayout) -> Double {
+        let ofLayer = numbersPerRow + text.hiddenSize + 3 * text.intermediateSize
+        return 4 * Double(layout.rows * (text.layers * text.hiddenSize + ofLayer)) + logitBytes(layout)
+    }
+
+    /// Bytes of activations that pictures add then, roughly.
+    public func recomputationBytes(_ pictures: [PictureShape], trainable: Trainable) -> Double {
+        let trainsTower = trainable.vision != .frozen
+        guard trainsTower || trainable.projector == .full else { return 0 }
+        return pictures.reduce(0) { sum, shape in
+            let cost = family.cost(shape)
+            return sum + cost.connectorBytes + (trainsTower ? cost.towerInputBytes + 2 * cost.towerLayerBytes : 0)
+        }
     }
 }

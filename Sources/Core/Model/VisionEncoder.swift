@@ -37,10 +37,10 @@ public protocol VisionEncoder<A>: Sendable {
     func rows(_ shape: PictureShape) -> VisionRows
     /// A picture's patches, a row each.
     func patches(_ picture: ProcessedPicture) -> Matrix<A.Element>
-    /// Features of stacked patches.
-    func towerForward(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> (Matrix<A.Element>, TowerActivations)
-    /// The same, keeping nothing for a backward pass.
-    func towerFeatures(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> Matrix<A.Element>
+    /// Features of stacked patches. Of its layers stays what `keeping` says.
+    func towerForward(
+        _ patches: Matrix<A.Element>, _ shapes: [PictureShape], keeping: Keeping
+    ) -> (Matrix<A.Element>, TowerActivations)
     /// Adds the gradients of the tower's weights.
     func towerBackward(_ dFeatures: Matrix<A.Element>, _ saved: TowerActivations, _ gradient: Gradient<A.Element>)
     /// Rows of the language model from stacked features.
@@ -67,7 +67,7 @@ public struct VisionRows: Sendable, Equatable {
 public struct VisionPass<A: Arithmetic> {
     /// Rows of the language model, picture after picture.
     public let rows: Matrix<A.Element>
-    /// Takes the rows' gradient; nil where nothing on the way is trained.
+    /// Takes the rows' gradient; nil where nothing on the way is trained, or nothing was kept.
     let backward: ((Matrix<A.Element>, Gradient<A.Element>) -> Void)?
 }
 
@@ -86,27 +86,31 @@ extension VisionEncoder {
     public func input(_ picture: ProcessedPicture) -> VisionInput<A> {
         let patches = patches(picture)
         if isTowerTrained { return VisionInput(patches, shape: picture.shape) }
-        let features = towerFeatures(patches, [picture.shape])
+        let features = towerForward(patches, [picture.shape], keeping: .nothing).0
         if isConnectorTrained { return VisionInput(features, shape: picture.shape) }
         return VisionInput(connectorForward(features, [picture.shape]).0, shape: picture.shape)
     }
 
     /// The features of a picture as the tower gives them.
     public func features(_ picture: ProcessedPicture) -> Matrix<A.Element> {
-        towerFeatures(patches(picture), [picture.shape])
+        towerForward(patches(picture), [picture.shape], keeping: .nothing).0
     }
 
     /// The rest of the pictures' way to rows of the language model.
-    public func pass(_ inputs: [VisionInput<A>]) -> VisionPass<A> {
+    ///
+    /// - Parameter keeping: what stays of the tower's layers; the connector's activations stay unless nothing does
+    public func pass(_ inputs: [VisionInput<A>], keeping: Keeping = .everything) -> VisionPass<A> {
         let stacked = Matrix.stacked(inputs.map(\.fixedPart))
         guard isTrained, !inputs.isEmpty else { return VisionPass(rows: stacked, backward: nil) }
         let shapes = inputs.map(\.shape)
         guard isTowerTrained else {
             let (rows, saved) = connectorForward(stacked, shapes)
+            if case .nothing = keeping { return VisionPass(rows: rows, backward: nil) }
             return VisionPass(rows: rows) { connectorBackward($0, saved, $1, into: nil) }
         }
-        let (features, savedTower) = towerForward(stacked, shapes)
+        let (features, savedTower) = towerForward(stacked, shapes, keeping: keeping)
         let (rows, savedConnector) = connectorForward(features, shapes)
+        if case .nothing = keeping { return VisionPass(rows: rows, backward: nil) }
         return VisionPass(rows: rows) { dRows, gradient in
             let dFeatures = Matrix<A.Element>(uninitialized: features.rows, features.columns)
             connectorBackward(dRows, savedConnector, gradient, into: dFeatures)

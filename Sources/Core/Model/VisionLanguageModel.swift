@@ -47,14 +47,25 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
         /// By image: its rows among all images' rows.
         let imageRows: [Range<Int>]
         let language: LanguageModel<A>.Activations
+        let keeping: Keeping
 
+        /// That the backward pass spent on running layers forward again.
+        public var secondsAgain: Double {
+            if case .layerInputs(let again) = keeping { return again.seconds }
+            return 0
+        }
         /// What the layout's responses were given, token by token.
         public var scores: ResponseScores<A> { language.scores }
     }
 
     /// Log-probabilities of the layout's responses, given what is fixed of the batch's images.
-    public func forward(_ layout: SequenceLayout, images inputs: [VisionInput<A>]) -> ([Double], Activations) {
-        let images = encoder.pass(inputs)
+    ///
+    /// - Parameter keeping: what stays for `backward`, whose gradient is the same to the bit whether everything does or
+    ///   the layers' inputs, unless these are rounded
+    public func forward(
+        _ layout: SequenceLayout, images inputs: [VisionInput<A>], keeping: Keeping = .everything
+    ) -> ([Double], Activations) {
+        let images = encoder.pass(inputs, keeping: keeping)
         let imageRows = Self.ranges(inputs.map { encoder.rows($0.shape).language })
         let rows = language.embed(layout)
         for place in layout.images {
@@ -62,13 +73,15 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
                 rows.rows(own).copyElements(of: images.rows.rows(features))
             }
         }
-        let (logProbabilities, savedLanguage) = language.forward(rows, layout)
-        let saved = Activations(layout: layout, images: images, imageRows: imageRows, language: savedLanguage)
+        let (logProbabilities, savedLanguage) = language.forward(rows, layout, keeping: keeping)
+        let saved = Activations(
+            layout: layout, images: images, imageRows: imageRows, language: savedLanguage, keeping: keeping)
         return (logProbabilities, saved)
     }
 
     /// Adds the gradient of Σ coefficient·log-probability over the responses, and of the divergence from a reference
-    /// where one is given. Consumes the activations and the reference's scores.
+    /// where one is given. Consumes the activations, of which something must have been kept, and the reference's
+    /// scores.
     public func backward(
         _ coefficients: [Double], _ saved: Activations, _ gradient: Gradient<A.Element>,
         divergence: Divergence<A>? = nil

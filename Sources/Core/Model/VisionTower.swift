@@ -33,7 +33,7 @@ public struct VisionTower<A: Arithmetic>: Sendable {
         let patches: Linear<A>.Activations
         let segments: [AttentionSegment]
         let preNorm: LayerNorm<A>.Activations?
-        let layers: [VisionLayer<A>.Activations]
+        let layers: [LayerPass<A.Element, VisionLayer<A>.Activations>]
     }
 
     /// An image's patches, a row each: N × (3·P·P), from planar pixels (3 × height × width).
@@ -55,34 +55,26 @@ public struct VisionTower<A: Arithmetic>: Sendable {
     }
 
     /// Features of `images` images of equally many patches, stacked: (B·N) × (3·P·P) → (B·N′) × (C·layers).
-    public func forward(_ patches: Matrix<A.Element>, images: Int) -> (Matrix<A.Element>, Activations) {
+    ///
+    /// - Parameter keeping: what stays of the layers for `backward`
+    public func forward(
+        _ patches: Matrix<A.Element>, images: Int, keeping: Keeping = .everything
+    ) -> (Matrix<A.Element>, Activations) {
         let (embedded, savedPatches) = patch.forward(patches)
         var (x, segments) = tokens(embedded, images: images)
         var savedNorm: LayerNorm<A>.Activations?
         if let preNorm { (x, savedNorm) = preNorm.forward(x) }
         var states = [0: x]
-        var saved: [VisionLayer<A>.Activations] = []
+        var saved: [LayerPass<A.Element, VisionLayer<A>.Activations>] = []
         for (index, layer) in layers.prefix(featureLayers.max() ?? 0).enumerated() {
-            let (y, activations) = layer.forward(x, segments)
-            saved.append(activations)
+            let (y, pass) = LayerPass.forward(x, keeping: keeping) { layer.forward($0, segments) }
+            saved.append(pass)
             if featureLayers.contains(index + 1) { states[index + 1] = y }
             x = y
         }
         let activations = Activations(
             images: images, patches: savedPatches, segments: segments, preNorm: savedNorm, layers: saved)
         return (features(states, segments), activations)
-    }
-
-    /// The same features, keeping nothing for a backward pass.
-    public func features(_ patches: Matrix<A.Element>, images: Int) -> Matrix<A.Element> {
-        var (x, segments) = tokens(patch.forward(patches).0, images: images)
-        if let preNorm { x = preNorm.forward(x).0 }
-        var states = [0: x]
-        for (index, layer) in layers.prefix(featureLayers.max() ?? 0).enumerated() {
-            x = layer.forward(x, segments).0
-            if featureLayers.contains(index + 1) { states[index + 1] = x }
-        }
-        return features(states, segments)
     }
 
     /// Adds the gradients of all the tower's weights.
@@ -95,7 +87,10 @@ public struct VisionTower<A: Arithmetic>: Sendable {
             for (place, layer) in featureLayers.enumerated() where layer == index {
                 A.addRows(dFeatures.columns(place * channels..<(place + 1) * channels), to: d, at: kept)
             }
-            if index > 0 { layers[index - 1].backward(d, saved.layers[index - 1], saved.segments, gradient) }
+            guard index > 0 else { continue }
+            let layer = layers[index - 1]
+            let activations = saved.layers[index - 1].activations { layer.forward($0, saved.segments) }
+            layer.backward(d, activations, saved.segments, gradient)
         }
         if let preNorm, let savedNorm = saved.preNorm {
             let dEmbedded = Matrix<A.Element>(zeros: total, channels)

@@ -21,6 +21,12 @@ public protocol Scalar: BinaryFloatingPoint, Sendable {
     /// Widens `count` stored numbers exactly: every 16-bit value is a Float.
     static func widen(
         _ source: UnsafeRawPointer, _ format: StoredFormat, into target: UnsafeMutablePointer<Self>, count: Int)
+    /// Narrows `count` numbers, through Float, to nearest, ties to even. Returns false where a finite value became
+    /// infinite.
+    @discardableResult
+    static func narrow(
+        _ source: UnsafePointer<Self>, _ format: StoredFormat, into target: UnsafeMutableRawPointer, count: Int
+    ) -> Bool
 }
 
 extension Double: Scalar {

@@ -31,7 +31,7 @@ public final class Storage<Element: Scalar>: @unchecked Sendable {
 /// Groups of different lengths ask for different sizes. So that blocks of all of them do not pile up, what is in use
 /// and what is free together stay near the most that was ever in use: blocks of the size that was asked for longest ago
 /// go back to the system first.
-enum MemoryPool {
+package enum MemoryPool {
     private struct Blocks {
         var free: [UInt] = []
         /// When one was last asked for.
@@ -73,6 +73,9 @@ enum MemoryPool {
     /// Free bytes that are always kept.
     private static let slack = 16 << 20
     private static let state = Mutex(State())
+
+    /// The most bytes of matrices that were ever in use at once in this process.
+    package static var mostUsed: Int { state.withLock { $0.mostUsed } }
 
     /// Multiples of 64 bytes below 4 KiB, of an eighth of the leading power of two above.
     static func roundedSize(_ bytes: Int) -> Int {

@@ -51,6 +51,7 @@ extension StoredFormat {
     package func narrow(
         _ source: UnsafePointer<Float>, into target: UnsafeMutableRawPointer, count: Int
     ) -> Bool {
+        guard self != .bfloat16 else { return Self.narrowToBFloat(source, into: target, count: count) }
         var fits = true
         for i in 0..<count {
             let value = source[i]
@@ -63,14 +64,28 @@ extension StoredFormat {
                 let bits = Self.half(value)
                 target.storeBytes(of: bits, toByteOffset: 2 * i, as: UInt16.self)
                 isInfinite = bits & 0x7FFF == 0x7C00
-            case .bfloat16:
-                let bits = Self.bfloat(value)
-                target.storeBytes(of: bits, toByteOffset: 2 * i, as: UInt16.self)
-                isInfinite = bits & 0x7FFF == 0x7F80
+            case .bfloat16: continue
             }
             if isInfinite, value.isFinite { fits = false }
         }
         return fits
+    }
+
+    /// As `bfloat`, without a branch, so that the compiler takes several at a time.
+    private static func narrowToBFloat(
+        _ source: UnsafePointer<Float>, into target: UnsafeMutableRawPointer, count: Int
+    ) -> Bool {
+        var excess: UInt32 = 0
+        for i in 0..<count {
+            let bits = source[i].bitPattern
+            let magnitude = bits & 0x7FFF_FFFF
+            let rounded = (bits &+ 0x7FFF &+ (bits &>> 16 & 1)) &>> 16
+            let narrow = magnitude > 0x7F80_0000 ? bits &>> 16 | 0x40 : rounded
+            // From halfway between the largest bfloat16 and infinity up to infinity.
+            excess |= magnitude &- 0x7F7F_8000 < 0x8000 ? 1 : 0
+            target.storeBytes(of: UInt16(truncatingIfNeeded: narrow), toByteOffset: 2 &* i, as: UInt16.self)
+        }
+        return excess == 0
     }
 
     /// The upper half of the bits, rounded to nearest, ties to even.
@@ -101,9 +116,28 @@ extension Scalar {
     ) {
         for i in 0..<count { target[i] = Self(format.value(source, i)) }
     }
+
+    /// One number at a time, for any type.
+    @discardableResult
+    public static func narrow(
+        _ source: UnsafePointer<Self>, _ format: StoredFormat, into target: UnsafeMutableRawPointer, count: Int
+    ) -> Bool {
+        (0..<count).reduce(true) { fits, i in
+            var value = Float(source[i])
+            return format.narrow(&value, into: target + i * format.bytes, count: 1) && fits
+        }
+    }
 }
 
 extension Float {
+    /// Several at a time to bfloat16.
+    @discardableResult
+    public static func narrow(
+        _ source: UnsafePointer<Float>, _ format: StoredFormat, into target: UnsafeMutableRawPointer, count: Int
+    ) -> Bool {
+        format.narrow(source, into: target, count: count)
+    }
+
     /// Eight at a time.
     public static func widen(
         _ source: UnsafeRawPointer, _ format: StoredFormat, into target: UnsafeMutablePointer<Float>, count: Int

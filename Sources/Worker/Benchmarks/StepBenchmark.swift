@@ -23,8 +23,13 @@ package struct StepBenchmark: ParsableCommand {
     package var model: String?
     @Option(help: "Groups timed on each rank; the median counts.") package var repeats = 5
     @Option(help: ArgumentHelp("Of the products.", valueName: "type")) package var precision = Precision.float32
-    @Flag(help: "Forward first, then one image's sequences at a time, instead of one pass over all.")
-    package var streaming = false
+    @Option(help: "Threads of each rank.") package var threads = 1
+    @Option(
+        help: """
+            joint: one pass over all sequences; recompute: the same, layers being run again on the way back; streaming: \
+            forward first, then one image's sequences at a time.
+            """)
+    package var members = "joint"
     @Flag(help: "Also prints the sequences' log-probabilities.") package var values = false
 
     package init() {}
@@ -33,8 +38,11 @@ package struct StepBenchmark: ParsableCommand {
         guard tokens.count == 3, tokens.allSatisfy({ $0 > 0 }) else {
             throw ValidationError("--tokens takes three positive numbers: image, prompt, response")
         }
-        guard negatives >= 0, repeats > 0, r > 0 else {
-            throw ValidationError("--negatives, --repeats and --r take positive numbers")
+        guard negatives >= 0, repeats > 0, r > 0, threads > 0 else {
+            throw ValidationError("--negatives, --repeats, --threads and --r take positive numbers")
+        }
+        guard ["joint", "recompute", "streaming"].contains(members) else {
+            throw ValidationError("--members is \(members), but must be joint, recompute or streaming")
         }
         guard BenchmarkShape(rawValue: shape) != nil else {
             throw ValidationError("--shape is \(shape), but must be 135m or 1b")
@@ -44,14 +52,14 @@ package struct StepBenchmark: ParsableCommand {
     package func run() throws { throw ExitCode(Communicators.run { try measure($0, precision.arithmetic) }) }
 
     private func measure<A: VectorArithmetic>(_ communicator: any Communicator, _ arithmetic: A.Type) throws -> Int32 {
-        BLAS.setThreads(1)
+        BLAS.setThreads(threads)
         let trainable = Trainable(lora: LowRankSettings(r: r, alpha: 2 * Double(r)))
         let model: VisionLanguageModel<A> = try communicator.agree { try loaded(trainable) }
         let group = SyntheticGroup(image: tokens[0], prompt: tokens[1], response: tokens[2], negatives: negatives)
         let features: [VisionInput<A>] = (0...negatives).map {
             group.features($0, width: model.language.embedding.columns)
         }
-        let layouts = streaming ? group.single : [group.joint]
+        let layouts = members == "streaming" ? group.single : [group.joint]
         let needed = layouts.reduce(OperationCount()) {
             $0 + model.configuration.operations($1, trainable: trainable)
         }
@@ -88,12 +96,14 @@ package struct StepBenchmark: ParsableCommand {
         _ model: VisionLanguageModel<A>, _ layouts: [SequenceLayout], _ features: [VisionInput<A>],
         _ gradient: Gradient<Float>
     ) -> [Double] {
-        func forward(_ index: Int) -> ([Double], VisionLanguageModel<A>.Activations) {
-            model.forward(layouts[index], images: layouts.count == 1 ? features : [features[index]])
+        func forward(_ index: Int, _ keeping: Keeping) -> ([Double], VisionLanguageModel<A>.Activations) {
+            model.forward(
+                layouts[index], images: layouts.count == 1 ? features : [features[index]], keeping: keeping)
         }
-        if layouts.count > 1 { for index in layouts.indices { _ = forward(index).0 } }
+        if layouts.count > 1 { for index in layouts.indices { _ = forward(index, .nothing).0 } }
         return layouts.indices.flatMap { index in
-            let (logProbabilities, saved) = forward(index)
+            let (logProbabilities, saved) = forward(
+                index, members == "recompute" ? .layerInputs(Recomputation()) : .everything)
             model.backward(logProbabilities.map { _ in 0.1 }, saved, gradient)
             return logProbabilities
         }
@@ -106,10 +116,10 @@ package struct StepBenchmark: ParsableCommand {
         print(
             String(
                 format: "%d %@: %.2f s per group (%.3f TFLOP), %.1f GFLOP/s; 1024³ products %.1f (%.0f %%), "
-                    + "OpenBLAS's %.1f (%.0f %%); at most %.0f MiB a rank",
+                    + "OpenBLAS's %.1f (%.0f %%); at most %.0f MiB a rank, %.0f of them matrices",
                 ranks, ranks == 1 ? "rank" : "ranks", median.seconds / Double(ranks), needed / 1e12, rate / 1e9,
                 median.rates[0] / 1e9, 100 * rate / median.rates[0], median.rates[1] / 1e9,
-                100 * rate / median.rates[1], ProcessMemory.peak / 0x1p20))
+                100 * rate / median.rates[1], ProcessMemory.peak / 0x1p20, Double(MemoryPool.mostUsed) / 0x1p20))
         if values {
             print("log-probabilities", median.values.map { String(format: "%.4f", $0) }.joined(separator: " "))
         }

@@ -66,21 +66,25 @@ struct CheckReport {
 
     private var memoryLines: [String] {
         let groups = files.flatMap(\.groups)
-        let joint = groups.map(\.jointBytes).max() ?? 0
-        let streaming = groups.map(\.streamingBytes).max() ?? 0
-        let used = groups.map { $0.isJoint ? $0.jointBytes : $0.streamingBytes }.max() ?? 0
+        let bytes = MemberBytes.largest(groups.map(\.bytes))
         let memory = MemoryEstimate(
-            weights: subject.fileBytes, trained: subject.parameters, activations: used,
+            weights: subject.fileBytes, trained: subject.parameters, activations: bytes.used,
             groupsPerStep: order.groupsPerStep, ranks: ranks)
         return [
             "memory: about \(Quantity.bytes(memory.perRank)) a rank, and the mapped weights once a host",
             "  weights in files: \(Quantity.bytes(memory.weights))",
             "  trained parameters: \(Quantity.bytes(memory.parameters)); gradient: as much; moments: "
                 + "\(Quantity.bytes(memory.moments)); partial sums: at most " + Quantity.bytes(memory.partialSums),
-            "  activations: \(Quantity.bytes(joint)) with a group's members together, \(Quantity.bytes(streaming)) "
-                + "one at a time; this run: \(Quantity.bytes(used))",
+            "  activations: \(Quantity.bytes(bytes.joint)) with a group's members together, "
+                + "\(Quantity.bytes(bytes.recompute)) of them layer by layer (recompute), "
+                + "\(Quantity.bytes(bytes.streaming)) one at a time; this run: \(Quantity.bytes(bytes.used))",
             "  features of \(pictures) pictures: at most 2 GiB",
-        ] + [host.flatMap { memory.warning(localRanks, on: $0, streaming: streaming) }].compactMap { $0 }
+        ]
+            + [
+                host.flatMap {
+                    memory.warning(localRanks, on: $0, recompute: bytes.recompute, streaming: bytes.streaming)
+                }
+            ].compactMap { $0 }
     }
 
     /// Operations of a pass of every picture; groups tell of theirs, which others may have too.

@@ -69,20 +69,11 @@ struct CheckSubject {
             let cost = folder.configuration.family.cost(image.shape)
             return sum + cost.tower + cost.connector
         }
-        func layout(isJoint: Bool) -> [GroupLayout.Batch] {
-            GroupLayout(
-                data.groups[0], withRejected: objective.needs.rejected, negatives: draw.indices, isJoint: isJoint
-            ).batches
-        }
-        facts.jointBytes = layout(isJoint: true).map(passes.activationBytes).max() ?? 0
-        facts.streamingBytes = layout(isJoint: false).map(passes.activationBytes).max() ?? 0
+        facts.bytes = passes.memberBytes(data.groups[0], draw)
         let batches = passes.layout(data.groups[0], draw).batches
-        facts.isJoint = batches.count == 1
         for batch in batches {
-            let operations = passes.operations(batch)
-            facts.forward += operations.forward
-            // Members one by one are run forward a second time.
-            facts.step += operations.total + (facts.isJoint ? 0 : operations.forward)
+            facts.forward += passes.operations(batch).forward
+            facts.step += passes.stepOperations(batch, isSplit: batches.count > 1).all
         }
         return facts
     }
@@ -106,11 +97,8 @@ struct GroupFacts: Codable {
     var prompt = 0
     var chosen = 0
     var rejected: Int?
-    /// Bytes of activations with all members at once, and with one at a time.
-    var jointBytes = 0.0
-    var streamingBytes = 0.0
-    /// Which of the two the run will do.
-    var isJoint = true
+    /// Of activations.
+    var bytes = MemberBytes()
     /// Operations of one pass of all of the group's pictures through the vision encoder.
     var vision = 0.0
     /// Operations of a forward pass, and of the group's whole share of a step.

@@ -239,7 +239,9 @@ extension RunConfiguration.Checkpoint {
 extension RunConfiguration.Compute {
     fileprivate static let keys: [ConfigurationKey<Self>] = [
         .choice("precision", \.precision, "what products round their inputs to; all else is float32"),
-        .choice("members", \.members, "a group's sequences in one pass, one picture at a time, or what fits"),
+        .choice(
+            "members", \.members,
+            "a group's sequences in one pass, the same with layers run again, one picture at a time, or what fits"),
         .int("threads", \.threads, from: 1, to: 4096, "threads of a rank"),
     ]
 }

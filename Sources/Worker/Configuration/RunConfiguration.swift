@@ -137,8 +137,9 @@ package struct RunConfiguration: Sendable, Equatable {
     }
 
     package struct Compute: Sendable, Equatable {
-        /// A group's sequences in one pass, one at a time (less memory, one more forward pass), or what fits.
-        package enum Members: String, Sendable, CaseIterable { case auto, joint, streaming }
+        /// A group's sequences in one pass; the same, keeping layers' inputs alone, or one at a time (less memory, one
+        /// more forward pass each); or what fits.
+        package enum Members: String, Sendable, CaseIterable { case auto, joint, recompute, streaming }
 
         /// Of the products; sums, norms, softmax and the optimizer are float32.
         package var precision = Precision.float32

@@ -45,7 +45,7 @@ struct Planner {
         let precision = configuration.compute.precision
         precision.tell(communicator)
         let model = CostModel(hosts: try measure(precision.arithmetic), network: network)
-        let activations = facts.map { $0.isJoint ? $0.jointBytes : $0.streamingBytes }.max() ?? 0
+        let activations = facts.map(\.bytes.used).max() ?? 0
         return PlanReport(
             model, groups: groups, parameters: subject.parameters, totalSteps: order.totalSteps,
             ranks: ranks, ranksPerHost: ranksPerHost

@@ -25,9 +25,10 @@ struct GroupGradient<A: VectorArithmetic> {
     ///
     /// The coefficients need nothing but the log-probabilities. With a batch per image, therefore, all are run forward
     /// first, anywhere, and then again one by one with their backward pass.
-    /// - Parameter keeping: whether the activations stay for the backward pass; otherwise it makes them again.
+    /// - Parameter keeping: whether something stays for the backward pass, which otherwise begins with a forward pass.
     func forward(_ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool) throws -> BatchPass<A> {
-        let (logProbabilities, activations) = try forward(batch, of: group.id)
+        let (logProbabilities, activations) = try forward(
+            batch, of: group.id, keeping: keeping ? passes.keeping(batch) : .nothing)
         var pass = BatchPass(
             group: group.id, batch: batch, scores: BatchScores(logProbabilities: logProbabilities),
             kept: keeping ? activations : nil)
@@ -40,18 +41,19 @@ struct GroupGradient<A: VectorArithmetic> {
         return pass
     }
 
-    /// Adds the gradient of a batch that has been run forward. Returns the seconds that a second forward pass took.
+    /// Adds the gradient of a batch that has been run forward. Returns the seconds in which it was run forward again,
+    /// whole or layer by layer.
     func backward(_ pass: BatchPass<A>, _ loss: GroupLoss, into gradient: Gradient<Float>) throws -> Double {
         let coefficients = pass.batch.sequences.map { loss.coefficients[$0] }
         if coefficients.allSatisfy({ $0 == 0 }) { return 0 }
         var clock = Stopwatch()
-        let activations = try pass.kept ?? forward(pass.batch, of: pass.group).1
-        let seconds = clock.lap()
+        let activations = try pass.kept ?? forward(pass.batch, of: pass.group, keeping: passes.keeping(pass.batch)).1
+        let seconds = pass.kept == nil ? clock.lap() : 0
         let divergence = pass.referenceScores.map {
             Divergence(from: $0, coefficients: [0, loss.rejectedDivergence])
         }
         model.backward(coefficients, activations, gradient, divergence: divergence)
-        return pass.kept == nil ? seconds : 0
+        return seconds + activations.secondsAgain
     }
 
     /// - Parameter id: the group's
@@ -78,8 +80,8 @@ struct GroupGradient<A: VectorArithmetic> {
         var values = GroupValues(chosen: 0, negatives: [Double](repeating: 0, count: negatives.count))
         for batch in layout.batches {
             let found =
-                try store?.values(of: batch, group) { try forward(batch, of: group.id).0 }
-                ?? forward(batch, of: group.id).0
+                try store?.values(of: batch, group) { try forward(batch, of: group.id, keeping: .nothing).0 }
+                ?? forward(batch, of: group.id, keeping: .nothing).0
             for (sequence, value) in zip(batch.sequences, found) { values[sequence] = value }
         }
         return values
@@ -89,9 +91,9 @@ struct GroupGradient<A: VectorArithmetic> {
 extension GroupGradient {
     /// - Throws: `MISPError` for a log-probability that is not finite: none is ever kept or averaged.
     private func forward(
-        _ batch: GroupLayout.Batch, of group: String
+        _ batch: GroupLayout.Batch, of group: String, keeping: Keeping
     ) throws -> ([Double], VisionLanguageModel<A>.Activations) {
-        let result = model.forward(batch.layout, images: try batch.images.map(images.input))
+        let result = model.forward(batch.layout, images: try batch.images.map(images.input), keeping: keeping)
         for (sequence, value) in zip(batch.sequences, result.0) where !value.isFinite {
             throw cause.failure("the log-probability of \(sequence.words) is \(value)", at: group)
         }

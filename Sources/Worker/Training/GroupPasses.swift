@@ -17,9 +17,11 @@ struct GroupPasses {
         members = configuration.compute.members
     }
 
-    /// Above this many bytes of activations `auto` computes a group's members one at a time. The same on every
-    /// machine and for any number of ranks, since the choice can move last bits.
-    private static let jointLimitBytes = 2.0 * 0x1p30
+    /// Above this many bytes of activations a batch keeps its layers' inputs alone, unless `compute.members` says
+    /// otherwise. The same on every machine and for any number of ranks, as the next one, which can move last bits.
+    static var jointLimitBytes: Double { 2 * 0x1p30 }
+    /// Above this many bytes with layer inputs alone `auto` computes a group's members one at a time.
+    static var recomputationLimitBytes: Double { 4 * 0x1p30 }
 
     /// - Parameter isJoint: one batch or one for each picture; nil: what fits
     func layout(_ group: EncodedGroup, _ draw: NegativeDraw, isJoint: Bool? = nil) -> GroupLayout {
@@ -30,11 +32,25 @@ struct GroupPasses {
         if let isJoint { return make(isJoint) }
         // Drawn after the forward pass, some members will need no backward pass: not so in one joint pass.
         if case .twoPass = draw.estimator { return make(false) }
+        if members == .streaming { return make(false) }
         let joint = make(true)
         let fits = joint.batches.allSatisfy {
-            activationBytes($0) <= Self.jointLimitBytes
+            activationBytes($0) <= Self.jointLimitBytes || recomputationBytes($0) <= Self.recomputationLimitBytes
         }
-        return members == .joint || (members == .auto && fits) ? joint : make(false)
+        return members != .auto || fits ? joint : make(false)
+    }
+
+    /// Whether a batch's forward pass keeps the inputs of layers alone, and its backward pass runs these again.
+    func recomputes(_ batch: GroupLayout.Batch) -> Bool {
+        switch members {
+        case .joint: false
+        case .recompute: true
+        case .auto, .streaming: activationBytes(batch) > Self.jointLimitBytes
+        }
+    }
+
+    func keeping(_ batch: GroupLayout.Batch) -> Keeping {
+        recomputes(batch) ? .layerInputs(Recomputation()) : .everything
     }
 
     /// Of a batch's passes, with those of pictures whose way is trained.
@@ -43,9 +59,31 @@ struct GroupPasses {
         return withPictures ? language + shape.operations(batch.shapes, trainable: trainable) : language
     }
 
-    /// That a batch's forward pass keeps, roughly.
+    /// Of a batch's share of a step.
+    ///
+    /// - Parameters:
+    ///   - isSplit: its members are run forward twice, as others' coefficients depend on them
+    ///   - withPictures: whether those count whose way is trained
+    /// - Returns: what ranks share the work by, and all. Layers that are run again do not count for the sharing: so
+    ///   gradients are added in the same order, and to the same bits, whether they are or not.
+    func stepOperations(
+        _ batch: GroupLayout.Batch, isSplit: Bool, withPictures: Bool = true
+    ) -> (shared: Double, all: Double) {
+        let operations = operations(batch, withPictures: withPictures)
+        let shared = operations.total + (isSplit ? operations.forward : 0)
+        return (shared, shared + (recomputes(batch) ? operations.again : 0))
+    }
+
+    /// That a batch's forward pass keeps where it keeps everything, roughly.
     func activationBytes(_ batch: GroupLayout.Batch) -> Double {
-        shape.activationBytes(batch.layout) + shape.activationBytes(batch.shapes, trainable: trainable)
+        shape.activationBytes(batch.layout)
+            + shape.activationBytes(batch.shapes, trainable: trainable)
+    }
+
+    /// That its passes take where layer inputs alone are kept, roughly.
+    func recomputationBytes(_ batch: GroupLayout.Batch) -> Double {
+        shape.recomputationBytes(batch.layout)
+            + shape.recomputationBytes(batch.shapes, trainable: trainable)
     }
 
     /// β of the rewards β·h; where there is no reference there are none.

@@ -62,17 +62,23 @@ package struct HostMemory: Sendable, Equatable {
 
 extension MemoryEstimate {
     /// A line where `ranks` ranks of a host will take more than it has, with what would fit; nil where they fit.
-    package func warning(_ ranks: Int, on host: HostMemory, streaming: Double) -> String? {
+    ///
+    /// - Parameters:
+    ///   - recompute: bytes of activations where layer inputs alone are kept
+    ///   - streaming: and where members are computed one at a time
+    package func warning(_ ranks: Int, on host: HostMemory, recompute: Double, streaming: Double) -> String? {
         let needed = weights + Double(ranks) * perRank
         guard needed > host.available else { return nil }
         let fitting = max((host.available - weights) / perRank, 0)
-        let lean = perRank - activations + streaming
+        let others = perRank - activations
+        let lean = [("recompute", recompute), ("streaming", streaming)].first { _, bytes in
+            bytes < activations && weights + others + bytes <= host.available
+        }
         let advice =
             fitting >= 1
             ? "start at most \(Int(min(fitting, 1e6))) \(fitting < 2 ? "rank" : "ranks") on a host like this"
-            : weights + lean <= host.available
-                ? "set compute.members to streaming, and start one rank"
-                : "it fits no rank: take a host with more memory"
+            : lean.map { "set compute.members to \($0.0), and start one rank" }
+                ?? "it fits no rank: take a host with more memory"
         return "memory: \(ranks) \(ranks == 1 ? "rank" : "ranks") of this host will take about "
             + "\(Quantity.bytes(needed)) (\(Quantity.bytes(perRank)) a rank, and \(Quantity.bytes(weights)) of mapped "
             + "weights), but it has \(Quantity.bytes(host.available)): the run would be slow or be ended; \(advice)"

@@ -19,6 +19,6 @@ struct ReferenceModel<A: VectorArithmetic> {
     /// The chosen and the rejected response, given the positive image.
     func scores(of group: EncodedGroup) throws -> ResponseScores<A> {
         let batch = GroupLayout(group, withRejected: true, negatives: [], isJoint: true).batches[0]
-        return model.forward(batch.layout, images: try batch.images.map(images.input)).1.scores
+        return model.forward(batch.layout, images: try batch.images.map(images.input), keeping: .nothing).1.scores
     }
 }

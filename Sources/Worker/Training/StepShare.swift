@@ -55,7 +55,7 @@ struct StepShare<A: VectorArithmetic> {
         Pulse.note()
         let again = try gradient.backward(pass, loss, into: buffer)
         var metrics = GroupMetrics(
-            operations: piece.cost, rows: pass.batch.layout.rows,
+            operations: piece.operations, rows: pass.batch.layout.rows,
             seconds: (forwardSeconds + lossSeconds + again, clock.lap() - again))
         Pulse.note()
         // A split group is told of once.

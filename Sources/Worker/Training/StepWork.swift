@@ -33,8 +33,10 @@ struct StepWork {
         let group: Int
         /// Of the batch among the group's.
         let batch: Int
-        /// Operations of the piece's share of the step.
+        /// Operations by which pieces are shared out.
         let cost: Double
+        /// Operations of the piece's share of the step.
+        let operations: Double
     }
 
     let groups: [Group]
@@ -45,10 +47,9 @@ struct StepWork {
         pieces = groups.enumerated().flatMap { index, group in
             group.batches.enumerated().map { batch, content in
                 // Pictures of one size cost all groups the same, and decide nothing.
-                let operations = passes.operations(content, withPictures: passes.dependOnSize)
-                // Members one at a time are run forward twice.
-                let again = group.isSplit ? operations.forward : 0
-                return Piece(group: index, batch: batch, cost: operations.total + again)
+                let (cost, operations) = passes.stepOperations(
+                    content, isSplit: group.isSplit, withPictures: passes.dependOnSize)
+                return Piece(group: index, batch: batch, cost: cost, operations: operations)
             }
         }
     }

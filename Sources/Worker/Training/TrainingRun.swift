@@ -178,20 +178,17 @@ extension TrainingRun {
         guard let host = HostMemory.current else { return notes }
         // The longest groups stand for all.
         let groups = train.groups.indices.sorted { size(train.groups[$0]) > size(train.groups[$1]) }.prefix(4)
-        func bytes(_ batches: [GroupLayout.Batch]) -> Double {
-            batches.map(gradient.passes.activationBytes).max() ?? 0
-        }
-        let draws = groups.map { ($0, train.draw($0, epoch: 0)) }
-        let used = draws.map { bytes(gradient.passes.layout(train.groups[$0], $1).batches) }.max() ?? 0
-        let streaming =
-            draws.map { index, draw in
-                bytes(gradient.passes.layout(train.groups[index], draw, isJoint: false).batches)
-            }.max() ?? 0
+        let bytes = MemberBytes.largest(
+            groups.map { gradient.passes.memberBytes(train.groups[$0], train.draw($0, epoch: 0)) })
         let weights = (try? TensorCatalog(folder: folder.url).bytes) ?? 0
         let estimate = MemoryEstimate(
-            weights: weights, trained: model.parameters.count, activations: used,
+            weights: weights, trained: model.parameters.count, activations: bytes.used,
             groupsPerStep: order.groupsPerStep, ranks: communicator.size)
-        return notes + [estimate.warning(communicator.localSize, on: host, streaming: streaming)].compactMap { $0 }
+        return notes
+            + [
+                estimate.warning(
+                    communicator.localSize, on: host, recompute: bytes.recompute, streaming: bytes.streaming)
+            ].compactMap { $0 }
     }
 
     /// Rows of a group, about.

@@ -66,6 +66,7 @@ import Testing
 
         let gradient = Gradient(zerosFor: store)
         model.backward(coefficients, model.forward(layout, images: images).1, gradient)
+        try expectRecomputed(gradient, by: model, coefficients) { model.forward(layout, images: images, keeping: $0) }
         #expect(!store.slots.isEmpty)
         for slot in store.slots {
             for _ in 0..<3 {
@@ -125,6 +126,9 @@ import Testing
         policy.backward(
             coefficients, policy.forward(all, images: images(policy)).1, gradient,
             divergence: Divergence(from: scores(), coefficients: kl))
+        try expectRecomputed(
+            gradient, by: policy, coefficients, divergence: { Divergence(from: scores(), coefficients: kl) }
+        ) { policy.forward(all, images: images(policy), keeping: $0) }
         var random = KeyedRandom(8, "test")
         for slot in store.slots {
             let index = slot.offset + random.below(slot.count)

@@ -17,13 +17,9 @@ package struct LLaVAEncoder<A: Arithmetic>: VisionEncoder {
     }
 
     package func towerForward(
-        _ patches: Matrix<A.Element>, _ shapes: [PictureShape]
+        _ patches: Matrix<A.Element>, _ shapes: [PictureShape], keeping: Keeping
     ) -> (Matrix<A.Element>, VisionTower<A>.Activations) {
-        tower.forward(patches, images: shapes.count)
-    }
-
-    package func towerFeatures(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> Matrix<A.Element> {
-        tower.features(patches, images: shapes.count)
+        tower.forward(patches, images: shapes.count, keeping: keeping)
     }
 
     package func towerBackward(

@@ -16,7 +16,7 @@ struct CellEncoder<A: Arithmetic, Norm: RowNorm<A>, Network: RowNetwork<A>>: Vis
     struct TowerActivations {
         let batch: CellBatch<A.Element>
         let patch: Linear<A>.Activations
-        let layers: [CellLayer<A, Norm, Network>.Activations]
+        let layers: [LayerPass<A.Element, CellLayer<A, Norm, Network>.Activations>]
     }
 
     /// What the merger's backward pass needs.
@@ -67,28 +67,24 @@ struct CellEncoder<A: Arithmetic, Norm: RowNorm<A>, Network: RowNetwork<A>>: Vis
 
     /// N × C, in the order of the windows.
     func towerForward(
-        _ patches: Matrix<A.Element>, _ shapes: [PictureShape]
+        _ patches: Matrix<A.Element>, _ shapes: [PictureShape], keeping: Keeping
     ) -> (Matrix<A.Element>, TowerActivations) {
         let batch = batch(shapes)
         var (x, savedPatch) = patch.forward(patches.gathered(batch.order))
-        var saved: [CellLayer<A, Norm, Network>.Activations] = []
+        var saved: [LayerPass<A.Element, CellLayer<A, Norm, Network>.Activations>] = []
         for layer in layers {
-            let (y, activations) = layer.forward(x, batch)
-            saved.append(activations)
-            x = y
+            let pass = LayerPass.forward(x, keeping: keeping) { layer.forward($0, batch) }
+            saved.append(pass.1)
+            x = pass.0
         }
         return (x, TowerActivations(batch: batch, patch: savedPatch, layers: saved))
-    }
-
-    func towerFeatures(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> Matrix<A.Element> {
-        let batch = batch(shapes)
-        return layers.reduce(patch.forward(patches.gathered(batch.order)).0) { $1.forward($0, batch).0 }
     }
 
     func towerBackward(
         _ dFeatures: Matrix<A.Element>, _ saved: TowerActivations, _ gradient: Gradient<A.Element>
     ) {
-        for (layer, activations) in zip(layers, saved.layers).reversed() {
+        for (layer, pass) in zip(layers, saved.layers).reversed() {
+            let activations = pass.activations { layer.forward($0, saved.batch) }
             layer.backward(dFeatures, activations, saved.batch, gradient)
         }
         _ = patch.backward(dFeatures, saved.patch, gradient)

@@ -32,15 +32,11 @@ struct TileEncoder<A: Arithmetic>: VisionEncoder {
     }
 
     func towerForward(
-        _ patches: Matrix<A.Element>, _ shapes: [PictureShape]
+        _ patches: Matrix<A.Element>, _ shapes: [PictureShape], keeping: Keeping
     ) -> (Matrix<A.Element>, TowerActivations) {
-        let (states, saved) = tower.forward(patches, images: shapes.reduce(0) { $0 + $1.tiles })
+        let (states, saved) = tower.forward(patches, images: shapes.reduce(0) { $0 + $1.tiles }, keeping: keeping)
         let (features, savedNorm) = tower.postNorm.forward(states)
         return (features, TowerActivations(tower: saved, norm: savedNorm))
-    }
-
-    func towerFeatures(_ patches: Matrix<A.Element>, _ shapes: [PictureShape]) -> Matrix<A.Element> {
-        tower.postNorm.forward(tower.features(patches, images: shapes.reduce(0) { $0 + $1.tiles })).0
     }
 
     func towerBackward(

@@ -38,6 +38,7 @@ import Testing
 
         let gradient = Gradient(zerosFor: store)
         model.backward(coefficients, model.forward(layout, images: images).1, gradient)
+        try expectRecomputed(gradient, by: model, coefficients) { model.forward(layout, images: images, keeping: $0) }
         for slot in store.slots {
             for _ in 0..<3 {
                 let index = slot.offset + random.below(slot.count)
