@@ -128,4 +128,12 @@ public enum Precision: String, Sendable, CaseIterable {
         case .bfloat16: BFloat16.self
         }
     }
+
+    /// What decides about the last bits of its products, for whatever is kept by content.
+    public var identity: String {
+        switch self {
+        case .float32: BLAS.arithmetic
+        case .bfloat16: "\(rawValue) \(BLAS.arithmetic)"
+        }
+    }
 }
