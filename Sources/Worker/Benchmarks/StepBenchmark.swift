@@ -24,8 +24,8 @@ package struct StepBenchmark: ParsableCommand {
     @Option(help: "Groups timed on each rank; the median counts.") package var repeats = 5
     @Option(
         help: """
-            joint: one pass over all sequences; recompute: the same, layers being run again on the way back; streaming: \
-            forward first, then one image's sequences at a time.
+            joint: one pass over all sequences; recompute: the same, layers being run again on the way back; \
+            streaming: forward first, then one image's sequences at a time.
             """)
     package var members = "joint"
     @Flag(help: "Also prints the sequences' log-probabilities.") package var values = false
