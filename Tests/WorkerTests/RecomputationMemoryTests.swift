@@ -11,7 +11,7 @@ import Testing
             [
                 "bench", "step", "--members", members, "--repeats", "1", "--values", "--negatives", "3", "--tokens",
                 "64", "16", "16",
-            ])
+            ], limit: 300)
         try #require(run.status == 0, "\(run.errors)")
         let words = try #require(run.lines.first { $0.contains("of them matrices") }).split(separator: " ")
         let place = try #require(words.lastIndex(of: "of"))

@@ -160,8 +160,20 @@ import Testing
         try expectRecomputeEqualsJoint(fixture)
     }
 
-    private func expectRecomputeEqualsJoint(_ fixture: TrainingFixture) throws {
-        for (output, members, ranks) in [("joint", "joint", nil), ("one", "recompute", nil), ("four", "recompute", 4)] {
+    /// Members one at a time, each of whose layers are run again: the same bits as with everything kept.
+    @Test func recomputeWithinStreaming() throws {
+        let fixture = try TrainingFixture(
+            "llama-clip-spm",
+            settings: """
+                objective: {kind: misp}
+                negatives: {count: 3, sampling: two_pass}
+                optimizer: {learning_rate: 1e-2, groups_per_step: 2, steps: 3, warmup_ratio: 0}
+                """)
+        try expectRecomputeEqualsJoint(fixture, as: "streaming")
+    }
+
+    private func expectRecomputeEqualsJoint(_ fixture: TrainingFixture, as whole: String = "joint") throws {
+        for (output, members, ranks) in [("joint", whole, nil), ("one", "recompute", nil), ("four", "recompute", 4)] {
             let run = try fixture.train(ranks: ranks, output: output, ["compute.members=\(members)"])
             try #require(run.status == 0, "\(run.errors)")
         }

@@ -26,8 +26,8 @@ package struct StepBenchmark: ParsableCommand {
     @Option(help: "Threads of each rank.") package var threads = 1
     @Option(
         help: """
-            joint: one pass over all sequences; recompute: the same, layers being run again on the way back; streaming: \
-            forward first, then one image's sequences at a time.
+            joint: one pass over all sequences; recompute: the same, layers being run again on the way back; \
+            streaming: forward first, then one image's sequences at a time.
             """)
     package var members = "joint"
     @Flag(help: "Also prints the sequences' log-probabilities.") package var values = false

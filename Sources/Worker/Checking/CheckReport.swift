@@ -76,7 +76,7 @@ struct CheckReport {
             "  trained parameters: \(Quantity.bytes(memory.parameters)); gradient: as much; moments: "
                 + "\(Quantity.bytes(memory.moments)); partial sums: at most " + Quantity.bytes(memory.partialSums),
             "  activations: \(Quantity.bytes(bytes.joint)) with a group's members together, "
-                + "\(Quantity.bytes(bytes.recompute)) of them layer by layer (recompute), "
+                + "\(Quantity.bytes(bytes.recompute)) where layers are run again, "
                 + "\(Quantity.bytes(bytes.streaming)) one at a time; this run: \(Quantity.bytes(bytes.used))",
             "  features of \(pictures) pictures: at most 2 GiB",
         ]
