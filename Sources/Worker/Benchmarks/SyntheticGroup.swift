@@ -34,10 +34,10 @@ struct SyntheticGroup {
         }
     }
 
-    /// Rows of the image × width of the language model, as the projector would give them.
+    /// Rows of the image × width of the language model, as the projector would give them. The picture is a strip with
+    /// a patch of 14 × 14 pixels for each row.
     func features<A: VectorArithmetic>(_ index: Int, width: Int) -> VisionInput<A> {
         let values = (0..<image * width).map { Float(0.1 * sin(0.37 * Double($0) + Double(index))) }
-        // A row for each patch of 14 × 14.
         return VisionInput(Matrix(image, width, values), shape: PictureShape(height: 14, width: 14 * image))
     }
 }
