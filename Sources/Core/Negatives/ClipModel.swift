@@ -14,7 +14,10 @@ public struct ClipModel: Embedder {
     private let network: ClipNetwork<Vector>
 
     /// Maps the weights. Errors name the file and key or tensor that is missing or does not fit.
-    public init(folder url: URL) throws {
+    ///
+    /// - Parameter pictures: refused where anything is set: pictures have the size that the folder says
+    public init(folder url: URL, pictures: PictureSettings = PictureSettings()) throws {
+        try pictures.refuse("CLIP")
         configuration = try ClipConfiguration(contentsOf: url.appending(path: "config.json"))
         let tokens = url.appending(path: "tokenizer.json")
         guard FileManager.default.fileExists(atPath: tokens.path) else {
@@ -36,6 +39,8 @@ public struct ClipModel: Embedder {
     public var imageWidth: Int { configuration.projection }
     /// `projection_dim`
     public var textWidth: Int { configuration.projection }
+    /// All is in `content`.
+    public var pictureSettings: String { "" }
     /// `max_position_embeddings`, special tokens included.
     public var longestPrompt: Int? { configuration.text.maximumLength }
 

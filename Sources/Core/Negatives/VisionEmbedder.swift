@@ -11,9 +11,10 @@ public struct VisionEmbedder: Embedder {
 
     /// Maps the weights.
     ///
+    /// - Parameter pictures: what is set in place of the folder's own
     /// - Throws: `MISPError` that names the file and the key or tensor which is missing or does not fit
-    public init(folder url: URL) throws {
-        folder = try ModelFolder(url)
+    public init(folder url: URL, pictures: PictureSettings = PictureSettings()) throws {
+        folder = try ModelFolder(url, pictures: pictures)
         model = try folder.model(
             trainable: Trainable(language: .frozen, projector: .frozen, vision: .frozen), seed: 0)
         let tower = folder.configuration.names.tower
@@ -27,6 +28,8 @@ public struct VisionEmbedder: Embedder {
     public var imageWidth: Int { model.encoder.featureWidth }
     /// C of the language model.
     public var textWidth: Int { model.language.embedding.columns }
+    /// Limits and splitting, where the family has them.
+    public var pictureSettings: String { folder.processor.settings }
     /// Any number of tokens has a mean.
     public var longestPrompt: Int? { nil }
 

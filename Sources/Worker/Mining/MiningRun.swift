@@ -91,8 +91,8 @@ struct MiningRun {
 
     private func makeEmbedder() throws -> any Embedder {
         switch configuration.embedder {
-        case .clip: try ClipModel(folder: configuration.model)
-        case .vision: try VisionEmbedder(folder: configuration.model)
+        case .clip: try ClipModel(folder: configuration.model, pictures: configuration.pictures)
+        case .vision: try VisionEmbedder(folder: configuration.model, pictures: configuration.pictures)
         }
     }
 
