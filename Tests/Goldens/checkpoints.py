@@ -253,6 +253,8 @@ def main(names: list[str]) -> None:
         write_json(folder / "training.json", training_reference.runs(reference, folder, key_of))
         with torch.no_grad():
             write_json(folder / "adapted.json", adapted(reference, folder / "adapter-final"))
+        if name == "llama-clip-spm":
+            write_json(folder / "vision-lora.json", training_reference.vision_run(reference, folder))
         print(name, sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()), "bytes")
 
 

@@ -93,18 +93,31 @@ class FamilyReference(Reference):
         self.cache, self.checked = {}, set()
 
     def picture(self, image: str | tuple[str, str, str]) -> Image.Image:
-        """A file, or ("crop", file, group id): its crop with the seed 0."""
+        """A file, or ("crop", file, group id): its crop with the seed 0. `processed` adds noise."""
         change, file, group = ("", image, "") if isinstance(image, str) else image
         picture = Image.open(self.data / file).convert("RGB")
         return keyed_random.crop(picture, 0, group) if change == "crop" else picture
 
     def processed(self, image) -> dict:
+        """Of a file, or of ("crop" or "noise", file, group id) with the seed 0."""
+        if image not in self.cache and image[0] == "noise":
+            out = self.processed(image[1])
+            noised = self.noised_cells(image) if self.is_qwen else keyed_random.noised(
+                out["pixel_values"], 0, image[2])
+            self.cache[image] = out | dict(pixel_values=noised)
         if image not in self.cache:
             # Idefics3 and SmolVLM: the processor of text and picture asks for rows and columns, here too.
             extra = {} if self.is_qwen or self.kind == "llava" else dict(return_row_col_info=True)
             out = self.processor.image_processor(self.picture(image), return_tensors="pt", **extra)
             self.cache[image] = {key: value for key, value in out.items()}
         return self.cache[image]
+
+    def noised_cells(self, image: tuple[str, str, str]) -> torch.Tensor:
+        """Patches × 1176. Noise belongs to the picture, 3 × height × width, which stands in both frames of a patch."""
+        pixels, (rows, columns) = self.pixels(image[1]), self.grid(image[1])
+        frame = pixels.view(rows // 2, columns // 2, 2, 2, 3, 2, 14, 14)[..., 0, :, :]
+        noised = keyed_random.noised(frame.permute(4, 0, 2, 5, 1, 3, 6), 0, image[2]).permute(1, 4, 2, 5, 0, 3, 6)
+        return torch.stack([noised, noised], 5).reshape(pixels.shape)
 
     def pixels(self, image) -> torch.Tensor:
         """Qwen: patches × 1176; SmolVLM and Idefics3: tiles × 3 × M × M; LLaVA: 3 × S × S."""

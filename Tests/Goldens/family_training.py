@@ -28,9 +28,11 @@ def patterns(kind: str) -> tuple[str, str]:
     return language, f"({language}|{targets(*TOWERS[kind])})"
 
 
+LORA = dict(steps=4, learning_rate=1e-2, weight_decay=0.01, schedule="cosine", warmup_ratio=0.25, negatives=3)
+
+
 def runs(reference: FamilyReference, folder: pathlib.Path, key_of) -> dict:
     """`misp`, `dpo` and `mdpo` from `adapter-init/`, `vision-lora` (misp) from `adapter-vision-init/`, and `full`."""
-    lora = dict(steps=4, learning_rate=1e-2, weight_decay=0.01, schedule="cosine", warmup_ratio=0.25, negatives=3)
     language, both = patterns(reference.kind)
     training_reference.initial_adapter(reference, folder / "adapter-init", 11, language)
     training_reference.initial_adapter(reference, folder / "adapter-vision-init", 12, both)
@@ -38,7 +40,7 @@ def runs(reference: FamilyReference, folder: pathlib.Path, key_of) -> dict:
     for name, kind, beta, start in (("misp", "misp", 0.5, "adapter"), ("dpo", "dpo", 0.1, "adapter"),
                                     ("mdpo", "mdpo", 0.1, "adapter"), ("vision-lora", "misp", 0.5, "adapter-vision")):
         model = training_reference.load_adapter(reference, folder / f"{start}-init").to(reference.model.dtype)
-        result[name] = training_reference.run(reference, model, kind, beta, **lora)
+        result[name] = training_reference.run(reference, model, kind, beta, **LORA)
         if kind == "misp":
             training_reference.save_adapter(model, folder / f"{start}-final")
     full = copy.deepcopy(reference.model)
@@ -53,8 +55,15 @@ def runs(reference: FamilyReference, folder: pathlib.Path, key_of) -> dict:
     return result
 
 
+def chip(reference: FamilyReference, folder: pathlib.Path) -> dict:
+    """`chip` from `adapter-init/`; its picture under noise has as many rows as the picture."""
+    model = training_reference.load_adapter(reference, folder / "adapter-init").to(reference.model.dtype)
+    return dict(chip=training_reference.run(reference, model, "chip", 0.1, **LORA))
+
+
 def training(reference: FamilyReference, folder: pathlib.Path, key_of) -> None:
     write_json(folder / "training.json", runs(reference, folder, key_of))
+    write_json(folder / "chip.json", chip(reference, folder))
     with torch.no_grad():
         write_json(folder / "adapted.json", adapted(reference, folder / "adapter-final"))
         write_json(folder / "adapted-vision.json", adapted(reference, folder / "adapter-vision-final"))

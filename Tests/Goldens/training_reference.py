@@ -150,6 +150,19 @@ def run(reference: Reference, model, kind: str, beta: float, steps: int, learnin
     return dict(settings=SETTINGS | settings, steps=records)
 
 
+def vision_run(reference: Reference, folder: pathlib.Path) -> dict:
+    """`misp` with the tower adapted too, from `adapter-vision-init/` to `adapter-vision-final/`. PEFT adapts the layers
+    above the feature layer as well; nothing reaches them, so that AdamW passes them by, weight decay and all."""
+    tower = targets("vision_tower", ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"])
+    initial_adapter(reference, folder / "adapter-vision-init", 12,
+                    f"({targets('language_model', PROJECTIONS)}|{tower})")
+    model = load_adapter(reference, folder / "adapter-vision-init")
+    result = run(reference, model, "misp", 0.5, steps=4, learning_rate=1e-2, weight_decay=0.5, schedule="constant",
+                 warmup_ratio=0.0, negatives=3)
+    save_adapter(model, folder / "adapter-vision-final")
+    return {"vision-lora": result}
+
+
 def runs(reference: Reference, folder: pathlib.Path, key_of) -> dict:
     """The LoRA runs from `adapter-init/` (misp's result becomes `adapter-final/`) and one full fine-tuning run."""
     lora = dict(steps=4, learning_rate=1e-2, weight_decay=0.01, schedule="cosine", warmup_ratio=0.25, negatives=3)

@@ -54,6 +54,32 @@ import Testing
         #expect(none.contains("adapter-init: does not adapt the vision tower"), "\(none)")
     }
 
+    /// A part of an adapter is trained on, or the run is refused before anything is computed.
+    @Test(arguments: ["smolvlm-tiles", "llava-interleave"]) func adaptersOfTheLanguageModel(name: String) throws {
+        let frozen = try refusal(
+            name, adapter: "adapter-vision-init", "trainable.language=frozen", "trainable.vision=lora")
+        for part in [
+            "adapter-vision-init: adapts the language model, but trainable.language is frozen",
+            "set trainable.language to lora", "merge the adapter",
+        ] { #expect(frozen.contains(part), "\(frozen)") }
+        let full = try refusal(name, adapter: "adapter-init", "trainable.language=full")
+        #expect(full.contains("adapter-init: adapts the language model, but trainable.language is full"), "\(full)")
+        let projector = try refusal(
+            name, adapter: "adapter-init", "trainable.language=frozen", "trainable.projector=full")
+        #expect(projector.contains("adapts the language model, but trainable.language is frozen"), "\(projector)")
+
+        let fixture = try TrainingFixture(
+            family: name, settings: "optimizer: {steps: 1, groups_per_step: 2}\nlora: {r: 2}")
+        let tower = ["trainable.language=frozen", "trainable.vision=lora"]
+        try #require(fixture.train(output: "tower", tower).status == 0)
+        let own = "model.adapter=\(fixture.folder["tower/adapter"].path)"
+        let again = try fixture.train(output: "again", tower + [own])
+        #expect(again.status == 0, "\(again.errors)")
+        let other = try fixture.train(output: "other", ["trainable.vision=lora", own])
+        #expect(other.status == 2, "\(other.errors)")
+        #expect(other.errors.contains("does not adapt the language model, but trainable.language is lora"))
+    }
+
     @Test func picturesThatAreTooLong() throws {
         let fixture = try TrainingFixture(family: "qwen2-vl", settings: "optimizer: {steps: 1, groups_per_step: 1}")
         let pixels = [UInt8](repeating: 9, count: 3 * 201)

@@ -10,9 +10,10 @@ import Testing
     ]
 
     /// LoRA on the language model from `adapter-init`, on the tower too from `adapter-vision-init`, and all weights.
-    @Test(arguments: families, ["misp", "dpo", "mdpo", "vision-lora", "full"])
+    @Test(arguments: families, ["misp", "dpo", "mdpo", "chip", "vision-lora", "full"])
     func stepsAndResult(name: String, kind: String) throws {
-        let json = try JSONField(contentsOf: golden("families/\(name)/training.json"))[kind]
+        let file = kind == "chip" ? "chip" : "training"
+        let json = try JSONField(contentsOf: golden("families/\(name)/\(file).json"))[kind]
         var settings = try TrainingGoldenTests.settings(json["settings"])
         var adapter: String? = "adapter-init"
         if kind == "full" {
@@ -37,7 +38,7 @@ import Testing
                 #expect(abs(a - b) <= tolerance * max(abs(b), 1), "\(own.file) \(key): \(a), not \(b)")
             }
             try check("loss", 1e-4)
-            if kind != "mdpo" { for key in ["loss/image", "loss/text"] { try check(key, 1e-4) } }
+            if kind != "mdpo" && kind != "chip" { for key in ["loss/image", "loss/text"] { try check(key, 1e-4) } }
             try check("logps/chosen", 1e-4)
             try check("grad_norm", 2e-4)
             try check("learning_rate", 1e-9)

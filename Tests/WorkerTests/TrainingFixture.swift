@@ -17,6 +17,12 @@ struct TrainingFixture {
     }
 
     /// - Parameter adapter: of the checkpoint, to continue from
+    init(_ checkpoint: String, settings: String, adapter: String) throws {
+        let url = golden("checkpoints/\(checkpoint)")
+        try self.init(url, data: url, settings: settings, adapter: adapter)
+    }
+
+    /// - Parameter adapter: of the checkpoint, to continue from
     init(family: String, settings: String, adapter: String? = nil) throws {
         try self.init(
             golden("families/\(family)"), data: golden("families"), settings: settings, adapter: adapter)

@@ -61,6 +61,33 @@ import Testing
         if kind == "full" { try Self.checkModel(fixture, json["final"]) }
     }
 
+    /// With the tower adapted. Nothing reaches the layer above the feature layer, so that AdamW passes its adapters by:
+    /// with a weight decay of 0.5 they end as they began.
+    @Test(arguments: ["joint", "streaming"]) func layersAboveTheFeatures(members: String) throws {
+        let json = try JSONField(contentsOf: golden("checkpoints/llama-clip-spm/vision-lora.json"))["vision-lora"]
+        let fixture = try TrainingFixture(
+            "llama-clip-spm",
+            settings: Self.settings(json["settings"]) + "\ntrainable: {vision: lora}",
+            adapter: "adapter-vision-init")
+        let run = try fixture.train(["data.shuffle=false", "compute.members=\(members)"])
+        try #require(run.status == 0, "\(run.errors)")
+        for (own, expected) in zip(try fixture.metrics(), try json["steps"].array()) {
+            for name in ["loss", "grad_norm", "logps/chosen"] {
+                let (a, b) = (try own[name].double(), try expected[name].double())
+                #expect(abs(a - b) <= 1e-4 * max(abs(b), 1), "\(own.file) \(name): \(a), not \(b)")
+            }
+        }
+        func tensors(_ folder: String) throws -> [String: [Float]] {
+            try TrainingFixture.tensors(fixture.checkpoint.appending(path: "\(folder)/adapter_model.safetensors"))
+        }
+        let (own, first) = (try fixture.adapter(), try tensors("adapter-vision-init"))
+        #expect(TrainingFixture.difference(own, try tensors("adapter-vision-final")) < 1e-4)
+        let above = first.filter { $0.key.hasPrefix("vision_tower.encoder.layers.2.") }
+        #expect(above.count == 12)
+        for (name, values) in above { #expect(own[name] == values, "\(name)") }
+        for (name, values) in first where above[name] == nil { #expect(own[name] != values, "\(name)") }
+    }
+
     /// The written model: the golden's tensors after the last step, by the names of the checkpoint that was read.
     static func checkModel(_ fixture: TrainingFixture, _ golden: JSONField) throws {
         let file = fixture.folder["out/model/model.safetensors"]

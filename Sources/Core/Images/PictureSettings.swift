@@ -12,6 +12,15 @@ public struct PictureSettings: Sendable, Equatable {
         (self.least, self.most, self.splits) = (least, most, splits)
     }
 
+    /// For a family that has none of the settings.
+    ///
+    /// - Throws: `MISPError` that names one which is set
+    func refuse(_ family: String) throws(MISPError) {
+        for (key, isSet) in [
+            ("min_pixels", least != nil), ("max_pixels", most != nil), ("image_splitting", splits != nil),
+        ] where isSet { throw Self.refusal(key, family) }
+    }
+
     /// What tells that a family has no such setting.
     static func refusal(_ key: String, _ family: String) -> MISPError {
         MISPError(

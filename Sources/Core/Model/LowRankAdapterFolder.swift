@@ -96,7 +96,7 @@ public struct LowRankAdapterFolder {
                     + "is missing, and adapter_config.json adapts its module (target_modules)", at: place,
                 remedy: "take both files from one place, and the model that the adapter was trained on")
         }
-        try load(into: model.parameters)
+        try load(into: model.adapterTensors)
     }
 
     /// How the file writes the paths of the language model's layers and of the tower's, as a tensor of each shows; as
@@ -116,25 +116,22 @@ public struct LowRankAdapterFolder {
         }
     }
 
-    private func load<Element: Scalar>(into parameters: ParameterStore<Element>) throws {
+    private func load<A: Arithmetic>(into places: [NamedWeight<A>]) throws {
         var left = Set(tensors.keys)
-        for slot in parameters.slots where slot.name.contains(".lora_") {
-            guard let tensor = tensors[slot.name] else {
-                throw MISPError("the tensor \(slot.name) is missing", at: place)
-            }
-            guard tensor.shape == slot.shape else {
+        for (name, shape, weight) in places.map({ ($0.name, $0.shape, $0.weight) }) {
+            guard let tensor = tensors[name] else { throw MISPError("the tensor \(name) is missing", at: place) }
+            guard tensor.shape == shape else {
                 throw MISPError(
-                    "the tensor \(tensor.name) has shape \(tensor.shape), but the model asks for \(slot.shape)",
-                    at: place)
+                    "the tensor \(tensor.name) has shape \(tensor.shape), but the model asks for \(shape)", at: place)
             }
-            let values = tensor.widened(Element.self, rows: slot.rows, columns: slot.columns)
+            let values = tensor.widened(A.Element.self, rows: weight.rows, columns: weight.columns)
             guard tensor.isFinite else {
                 throw MISPError(
                     "the tensor \(tensor.name) holds values that are not finite", at: place,
                     remedy: "use an adapter whose training did not fail")
             }
-            parameters[slot].copyElements(of: values)
-            left.remove(slot.name)
+            weight.matrix.copyElements(of: values)
+            left.remove(name)
         }
         guard let name = left.min() else { return }
         throw MISPError("the tensor \(tensors[name]?.name ?? name) belongs to no part of the model", at: place)
@@ -145,11 +142,11 @@ public struct LowRankAdapterFolder {
         _ model: VisionLanguageModel<some VectorArithmetic>, baseModel: String, to folder: URL
     ) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let (parameters, names) = (model.parameters, model.configuration.names)
-        let entries = parameters.slots.filter { $0.name.contains(".lora_") }.map { slot in
+        let names = model.configuration.names
+        let entries = model.adapterTensors.map { tensor in
             SafetensorsWriter.Entry(
-                name: "base_model.model.model.\(written(slot.name, names))", shape: slot.shape,
-                matrix: parameters[slot])
+                name: "base_model.model.model.\(written(tensor.name, names))", shape: tensor.shape,
+                matrix: tensor.weight.matrix)
         }
         try SafetensorsWriter.write(entries, to: folder.appending(path: "adapter_model.safetensors"))
         let config = configuration(model, baseModel: baseModel)

@@ -30,6 +30,9 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
         self.parts = parts
     }
 
+    /// Whether an adapter that was read has parts in the language model.
+    public var adaptsLanguage: Bool { parts?.keys.contains { $0.hasPrefix(Self.languageRoot) } ?? false }
+
     /// Whether an adapter that was read has parts in the vision tower, or anywhere else.
     public var adaptsVision: Bool { parts?.keys.contains { !$0.hasPrefix(Self.languageRoot) } ?? false }
 

@@ -28,8 +28,8 @@ extension ModelBuilder {
             try layerNorm("\(root).\($0)", width, epsilon: epsilon, trained: trained)
         }
         let layers = try (0..<shape.layers).map { index in
-            let isUsed = index < featureLayers.max() ?? 0
-            return try visionLayer("\(root).\(names.layer).\(index)", names, shape, trained: trained && isUsed)
+            try visionLayer(
+                "\(root).\(names.layer).\(index)", names, shape, isReached: index < featureLayers.max() ?? 0)
         }
         let postNorm = try layerNorm(
             "\(root).\(names.postNorm)", width, epsilon: epsilon, trained: trainsPostNorm)
@@ -62,11 +62,16 @@ extension ModelBuilder {
     }
 
     private func visionLayer(
-        _ name: String, _ names: VisionArchitecture.Names, _ shape: VisionConfiguration, trained: Bool
+        _ name: String, _ names: VisionArchitecture.Names, _ shape: VisionConfiguration, isReached: Bool
     ) throws -> VisionLayer<A> {
         let (width, epsilon) = (shape.hiddenSize, shape.normEpsilon)
+        let trained = trainable.vision == .full && isReached
+        func adapted(_ module: String, out: Int, in inputs: Int) throws -> Linear<A> {
+            try self.adapted(
+                "\(name).\(module)", out: out, in: inputs, bias: true, trained: trained, isReached: isReached)
+        }
         func projection(_ module: String) throws -> Linear<A> {
-            try adapted("\(name).\(names.attention).\(module)", out: width, in: width, bias: true, trained: trained)
+            try adapted("\(names.attention).\(module)", out: width, in: width)
         }
         func scale(_ module: String) throws -> LayerScale<A>? {
             guard shape.architecture.parts.hasLayerScale else { return nil }
@@ -82,11 +87,9 @@ extension ModelBuilder {
             attentionScale: try scale("layer_scale1"),
             networkNorm: try layerNorm("\(name).\(names.norms.1)", width, epsilon: epsilon, trained: trained),
             network: TwoLayerNetwork(
-                first: try adapted(
-                    "\(name).mlp.fc1", out: shape.intermediateSize, in: width, bias: true, trained: trained),
+                first: try adapted("mlp.fc1", out: shape.intermediateSize, in: width),
                 activation: shape.activation,
-                second: try adapted(
-                    "\(name).mlp.fc2", out: width, in: shape.intermediateSize, bias: true, trained: trained)),
+                second: try adapted("mlp.fc2", out: width, in: shape.intermediateSize)),
             networkScale: try scale("layer_scale2"))
     }
 }

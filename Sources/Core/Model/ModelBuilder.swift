@@ -57,6 +57,8 @@ public final class ModelBuilder<A: Arithmetic> {
     let trainable: Trainable
     let seed: UInt64
     private(set) var tensors: [NamedWeight<A>] = []
+    /// Of all adapters, by canonical name: A and B by turns.
+    private(set) var adapterTensors: [NamedWeight<A>] = []
     /// Paths of modules that can have an adapter.
     private(set) var projections: [String] = []
 
@@ -87,12 +89,14 @@ public final class ModelBuilder<A: Arithmetic> {
     }
 
     /// A projection that may have a low-rank adapter.
+    ///
+    /// - Parameter isReached: false in a layer that is never run
     func adapted(
-        _ name: String, out: Int, in inputs: Int, bias: Bool, trained: Bool
+        _ name: String, out: Int, in inputs: Int, bias: Bool, trained: Bool, isReached: Bool = true
     ) throws -> Linear<A> {
         projections.append(name)
         var linear = try linear(name, out: out, in: inputs, bias: bias, trained: trained)
-        linear.adapter = adapter(name, out: out, in: inputs)
+        linear.adapter = adapter(name, out: out, in: inputs, isReached: isReached)
         let written = source.writtenName("\(name).weight")
         if let index = tensors.lastIndex(where: { $0.name == written }) { tensors[index].adapter = linear.adapter }
         return linear
@@ -105,22 +109,38 @@ public final class ModelBuilder<A: Arithmetic> {
     }
 
     /// A: uniform in ±1/√in (PEFT's Kaiming initialisation with a = √5); B: zero.
-    func adapter(_ module: String, out: Int, in inputs: Int) -> LowRankAdapter<A.Element>? {
+    ///
+    /// What is not reached has no gradient, and PyTorch's AdamW passes it by, weight decay and all. So it is no part
+    /// of the flat buffer.
+    private func adapter(
+        _ module: String, out: Int, in inputs: Int, isReached: Bool
+    ) -> LowRankAdapter<A.Element>? {
         let isLanguage = module.hasPrefix(LowRankSettings.languageRoot)
         guard isLanguage ? trainable.language == .lora : trainable.vision == .lora,
             let shape = trainable.lora.shape(of: module)
         else { return nil }
         let seed = seed
-        let a = Weight(
-            "\(module).lora_A.weight", shape: [shape.r, inputs], rows: shape.r, columns: inputs, in: store
-        ) {
+        func weight(
+            _ half: String, rows: Int, columns: Int, initialize: @escaping (Matrix<A.Element>) -> Void
+        ) -> Weight<A.Element> {
+            let (name, shape) = ("\(module).\(half).weight", [rows, columns])
+            let weight: Weight<A.Element>
+            if isReached {
+                weight = Weight(name, shape: shape, rows: rows, columns: columns, in: store, initialize: initialize)
+            } else {
+                let values = Matrix<A.Element>(uninitialized: rows, columns)
+                initialize(values)
+                weight = Weight(frozen: values)
+            }
+            adapterTensors.append(NamedWeight(name: name, shape: shape, weight: weight))
+            return weight
+        }
+        let a = weight("lora_A", rows: shape.r, columns: inputs) {
             var random = KeyedRandom(seed, "lora_A", module)
             let bound = 1 / Double(inputs).squareRoot()
             for i in 0..<$0.count { $0.base[i] = A.Element(bound * (2 * random.uniform() - 1)) }
         }
-        let b = Weight("\(module).lora_B.weight", shape: [out, shape.r], rows: out, columns: shape.r, in: store) {
-            $0.setZero()
-        }
+        let b = weight("lora_B", rows: out, columns: shape.r) { $0.setZero() }
         return LowRankAdapter(a: a, b: b, scale: A.Element(trainable.lora.scale(of: shape)))
     }
 }

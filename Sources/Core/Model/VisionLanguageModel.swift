@@ -19,6 +19,8 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
     let projections: [String]
     /// Every tensor of the checkpoint with its values now; low-rank adapters stand apart.
     public let tensors: [NamedWeight<A>]
+    /// Those of the adapters, by canonical name. In layers that are never run they stay as they are.
+    let adapterTensors: [NamedWeight<A>]
 
     /// - Parameters:
     ///   - common: the shape of all preprocessed pictures, where there is one
@@ -37,7 +39,7 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
         try (source as? TensorCatalog)?.checkAllUsed()
         if hasValues { try builder.store.seal() }
         parameters = builder.store
-        (tensors, projections) = (builder.tensors, builder.projections)
+        (tensors, adapterTensors, projections) = (builder.tensors, builder.adapterTensors, builder.projections)
     }
 
     /// What the backward pass needs.

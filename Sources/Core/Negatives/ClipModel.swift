@@ -15,8 +15,13 @@ public struct ClipModel<A: VectorArithmetic>: Embedder {
 
     /// Maps the weights. Errors name the file and key or tensor that is missing or does not fit.
     ///
-    /// - Parameter arithmetic: what embeddings are computed with
-    public init(folder url: URL, as arithmetic: A.Type = Vector.self) throws {
+    /// - Parameters:
+    ///   - pictures: refused where anything is set: pictures have the size that the folder says
+    ///   - arithmetic: what embeddings are computed with
+    public init(
+        folder url: URL, pictures: PictureSettings = PictureSettings(), as arithmetic: A.Type = Vector.self
+    ) throws {
+        try pictures.refuse("CLIP")
         configuration = try ClipConfiguration(contentsOf: url.appending(path: "config.json"))
         let tokens = url.appending(path: "tokenizer.json")
         guard FileManager.default.fileExists(atPath: tokens.path) else {
@@ -38,6 +43,8 @@ public struct ClipModel<A: VectorArithmetic>: Embedder {
     public var imageWidth: Int { configuration.projection }
     /// `projection_dim`
     public var textWidth: Int { configuration.projection }
+    /// All is in `content`.
+    public var pictureSettings: String { "" }
     /// `max_position_embeddings`, special tokens included.
     public var longestPrompt: Int? { configuration.text.maximumLength }
 

@@ -8,6 +8,8 @@ public protocol Embedder {
     var textWidth: Int { get }
     /// What an embedding depends on besides the picture or the text.
     var content: EmbedderContent { get }
+    /// How pictures are read, as far as `content` does not say: their embeddings depend on it, those of prompts do not.
+    var pictureSettings: String { get }
     /// The most tokens a prompt may have; nil where any number will do.
     var longestPrompt: Int? { get }
 

@@ -11,10 +11,14 @@ public struct VisionEmbedder<A: VectorArithmetic>: Embedder {
 
     /// Maps the weights.
     ///
-    /// - Parameter arithmetic: what embeddings are computed with
+    /// - Parameters:
+    ///   - pictures: what is set in place of the folder's own
+    ///   - arithmetic: what embeddings are computed with
     /// - Throws: `MISPError` that names the file and the key or tensor which is missing or does not fit
-    public init(folder url: URL, as arithmetic: A.Type = Vector.self) throws {
-        folder = try ModelFolder(url)
+    public init(
+        folder url: URL, pictures: PictureSettings = PictureSettings(), as arithmetic: A.Type = Vector.self
+    ) throws {
+        folder = try ModelFolder(url, pictures: pictures)
         model = try folder.model(
             trainable: Trainable(language: .frozen, projector: .frozen, vision: .frozen), seed: 0, as: A.self)
         let tower = folder.configuration.names.tower
@@ -28,6 +32,8 @@ public struct VisionEmbedder<A: VectorArithmetic>: Embedder {
     public var imageWidth: Int { model.encoder.featureWidth }
     /// C of the language model.
     public var textWidth: Int { model.language.embedding.columns }
+    /// Limits and splitting, where the family has them.
+    public var pictureSettings: String { folder.processor.settings }
     /// Any number of tokens has a mean.
     public var longestPrompt: Int? { nil }
 

@@ -22,6 +22,8 @@ package struct MineConfiguration: Sendable, Equatable {
     var isCentered: Bool { centered ?? (embedder == .vision) }
     /// A Hugging Face directory; required.
     package var model: URL
+    /// What is set in place of the folder's own (`vision`).
+    package var pictures = PictureSettings()
     package var data: Data
     /// M, the negatives of a group.
     package var pool = 16
@@ -100,6 +102,7 @@ extension MineConfiguration {
                 "folder of a Hugging Face checkpoint"
             ).within("model", \.self),
         ]
+            + PictureSettings.keys.map { $0.within("model", \.pictures) }
             + Data.keys.map { $0.within("data", \.data) }
             + [
                 .int("pool", \.pool, from: 1, to: 10_000, "M, the negatives of a group"),

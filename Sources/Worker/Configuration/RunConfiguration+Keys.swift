@@ -55,32 +55,40 @@ extension RunConfiguration.Model {
         for key in Self.keys { try key.read(section, &self) }
     }
 
+    static let keys: [ConfigurationKey<Self>] =
+        [
+            .required(
+                "path", \.path, remedy: "give the folder of a Hugging Face model", "folder of a Hugging Face checkpoint"
+            ),
+            .optional("adapter", \.adapter, "folder of a PEFT adapter to continue from"),
+            ConfigurationKey(
+                "prompt", "a template's name, or a text with `<image>` and `{prompt}`",
+                "what stands around prompt and picture", standard: "llava-1.5",
+                read: { section, root throws(MISPError) in
+                    guard let template = try section["prompt"].string() else { return }
+                    do throws(MISPError) {
+                        root.prompt = try PromptTemplate(template)
+                    } catch {
+                        throw section["prompt"].failure(error.what, remedy: error.remedy)
+                    }
+                },
+                write: { .string($0.prompt.source) }),
+        ] + PictureSettings.keys.map { $0.within("model", \.pictures) }
+}
+
+extension PictureSettings {
+    /// Of the section `model`, in run.yaml and in mine.yaml.
     static let keys: [ConfigurationKey<Self>] = [
-        .required(
-            "path", \.path, remedy: "give the folder of a Hugging Face model", "folder of a Hugging Face checkpoint"),
-        .optional("adapter", \.adapter, "folder of a PEFT adapter to continue from"),
-        ConfigurationKey(
-            "prompt", "a template's name, or a text with `<image>` and `{prompt}`",
-            "what stands around prompt and picture", standard: "llava-1.5",
-            read: { section, root throws(MISPError) in
-                guard let template = try section["prompt"].string() else { return }
-                do throws(MISPError) {
-                    root.prompt = try PromptTemplate(template)
-                } catch {
-                    throw section["prompt"].failure(error.what, remedy: error.remedy)
-                }
-            },
-            write: { .string($0.prompt.source) }),
         .optional(
-            "min_pixels", \.pictures.least, from: 1, to: PictureSettings.mostPixels,
+            "min_pixels", \.least, from: 1, to: mostPixels,
             "smaller pictures are enlarged to so many pixels (Qwen2-VL, Qwen2.5-VL)",
             standard: "as the model's folder says"),
         .optional(
-            "max_pixels", \.pictures.most, from: 1, to: PictureSettings.mostPixels,
+            "max_pixels", \.most, from: 1, to: mostPixels,
             "larger pictures are made smaller to so many pixels (Qwen2-VL, Qwen2.5-VL)",
             standard: "as the model's folder says"),
         .optional(
-            "image_splitting", \.pictures.splits, "cuts pictures into tiles (SmolVLM, Idefics3)",
+            "image_splitting", \.splits, "cuts pictures into tiles (SmolVLM, Idefics3)",
             standard: "as the model's folder says"),
     ]
 }

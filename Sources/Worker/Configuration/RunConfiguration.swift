@@ -152,18 +152,27 @@ package struct RunConfiguration: Sendable, Equatable {
 extension RunConfiguration {
     /// `trainable`, with rank and targets of the adapter that training continues from.
     func resolvedTrainable() throws -> Trainable {
+        guard let adapter = model.adapter else { return trainable }
         var resolved = trainable
-        if let adapter = model.adapter, resolved.language == .lora || resolved.vision == .lora {
-            resolved.lora = try LowRankAdapterFolder(adapter).settings
-            let adapts = resolved.lora.adaptsVision
-            guard adapts == (resolved.vision == .lora) else {
-                throw MISPError(
-                    "\(adapts ? "adapts the vision tower too" : "does not adapt the vision tower"), but "
-                        + "trainable.vision is \(resolved.vision.rawValue)",
-                    at: adapter.relativePath,
-                    remedy: adapts ? "set trainable.vision to lora" : "set trainable.vision to frozen")
-            }
-        }
+        resolved.lora = try LowRankAdapterFolder(adapter).settings
+        let (language, vision) = (resolved.lora.adaptsLanguage, resolved.lora.adaptsVision)
+        try Self.check(
+            adapter, language ? "adapts the language model" : "does not adapt the language model", language,
+            "language", resolved.language.rawValue)
+        try Self.check(
+            adapter, vision ? "adapts the vision tower too" : "does not adapt the vision tower", vision,
+            "vision", resolved.vision.rawValue)
         return resolved
+    }
+
+    /// An adapter's part is trained on, or there is none.
+    private static func check(
+        _ adapter: URL, _ what: String, _ adapts: Bool, _ key: String, _ value: String
+    ) throws(MISPError) {
+        guard adapts != (value == "lora") else { return }
+        let other = "merge the adapter (misp-worker export, or PEFT) and give the result as model.path"
+        throw MISPError(
+            "\(what), but trainable.\(key) is \(value)", at: adapter.relativePath,
+            remedy: adapts ? "set trainable.\(key) to lora, or \(other)" : "set trainable.\(key) to frozen")
     }
 }

@@ -69,7 +69,10 @@ final class EmbeddingStage {
         } catch {
             throw MISPError("cannot be read (\(SystemReason.text(error)))", at: path)
         }
-        let key = key(transparency == .white ? "picture over white" : "picture", SHA256.digest(data))
+        let settings = embedder.pictureSettings
+        let key = key(
+            (transparency == .white ? "picture over white" : "picture") + (settings.isEmpty ? "" : ", \(settings)"),
+            SHA256.digest(data))
         guard store[key] == nil else { return key }
         let picture = try ImageDecoder.decode(data, at: path, transparency: transparency)
         let row: Matrix<Float>

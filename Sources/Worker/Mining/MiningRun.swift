@@ -93,8 +93,8 @@ struct MiningRun {
 
     private func makeEmbedder<A: VectorArithmetic>(_ arithmetic: A.Type) throws -> any Embedder {
         switch configuration.embedder {
-        case .clip: try ClipModel(folder: configuration.model, as: A.self)
-        case .vision: try VisionEmbedder(folder: configuration.model, as: A.self)
+        case .clip: try ClipModel(folder: configuration.model, pictures: configuration.pictures, as: A.self)
+        case .vision: try VisionEmbedder(folder: configuration.model, pictures: configuration.pictures, as: A.self)
         }
     }
 

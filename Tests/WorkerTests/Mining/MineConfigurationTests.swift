@@ -22,6 +22,7 @@ import Worker
             configuration.embedder == .clip && configuration.strategy == .misp && configuration.longPrompts == .error)
         #expect(configuration.pool == 16 && configuration.diversity == 1 && configuration.maxUnreadable == 0.01)
         #expect(configuration.autoencoder == AutoencoderSettings() && configuration.precision == .float32)
+        #expect(configuration.pictures == PictureSettings())
         #expect(configuration.data.gallery == nil && configuration.data.exclude == nil)
         let paths = [configuration.output, configuration.store, configuration.data.images, configuration.model]
         let root = folder.url.standardizedFileURL.path
@@ -35,7 +36,7 @@ import Worker
             output: results
             store: /tmp/rows
             embedder: vision
-            model: {path: llava}
+            model: {path: llava, min_pixels: 3136, max_pixels: 200704, image_splitting: false}
             data: {prompts: p.jsonl, gallery: g, images: root, exclude: x.txt}
             pool: 4
             strategy: logdet
@@ -49,6 +50,7 @@ import Worker
                prompts_per_step: 6, candidates_per_prompt: 7}
             compute: {precision: bfloat16, threads: 2}
             """)
+        #expect(configuration.pictures == PictureSettings(least: 3136, most: 200_704, splits: false))
         #expect(configuration.autoencoder.seed == 7 && configuration.autoencoder.sparsityWeight == 2)
         #expect(configuration.autoencoder.sparsity == 0.1 && configuration.threads == 2)
         #expect(configuration.precision == .bfloat16)

@@ -43,6 +43,23 @@ import Worker
         try expectRefusal("data.prompts: is missing", set: ["data.prompts=null"])
     }
 
+    /// Before a picture is looked at.
+    @Test func settingsOfPictures() throws {
+        try expectRefusal("model.max_pixels: is set, but models of the CLIP family", set: ["model.max_pixels=784"])
+        try expectRefusal("model.min_pixels", set: ["model.min_pixels=0"])
+        try expectRefusal("model.max_pixel", "did you mean max_pixels?", set: ["model.max_pixel=784"])
+        let vision = { ["embedder=vision", "model.path=\(golden($0).path)", $1] }
+        try expectRefusal(
+            "model.image_splitting: is set, but models of the Qwen2-VL family",
+            set: vision("families/qwen2-vl", "model.image_splitting=false"), ranks: 2)
+        try expectRefusal(
+            "model.max_pixels: is set, but models of the SmolVLM family",
+            set: vision("families/smolvlm-tiles", "model.max_pixels=784"))
+        try expectRefusal(
+            "model.min_pixels: is set, but models of the LLaVA family",
+            set: vision("checkpoints/llama-clip-spm", "model.min_pixels=784"))
+    }
+
     @Test func prompts() throws {
         try expectRefusal("absent.jsonl", set: ["data.prompts=absent.jsonl"])
         try rewriteGroups(group("a"), #"{"id": "b", "prompt": "What?"}"#)

@@ -274,6 +274,32 @@ import Worker
         #expect(tensors["centre"]?.shape == [1, 24])
     }
 
+    /// Pictures of another size have other embeddings, and one store keeps both apart; those of prompts are the same.
+    @Test(arguments: [("qwen2.5-vl-flat", "model.min_pixels=9408"), ("smolvlm-tiles", "model.image_splitting=false")])
+    func settingsOfPictures(family: String, setting: String) throws {
+        let fixture = try MiningFixture("embedder: vision\nduplicate_cosine: 1")
+        let model = "model.path=\(golden("families/\(family)").path)"
+        let first = try fixture.mine(output: "first", model)
+        try expectDone(first)
+        let prompts = try fixture.statistics("first")["prompts"]["different"].int()
+        #expect(first.errors.contains("embeddings: \(10 + prompts) computed"), "\(first.errors)")
+        for (output, ranks, computed) in [("second", nil, 10), ("third", 2, 0)] {
+            let run = try fixture.mine(ranks: ranks, output: output, model, setting)
+            try expectDone(run)
+            #expect(run.errors.contains("embeddings: \(computed) computed"), "\(run.errors)")
+        }
+        #expect(try fixture.bytes("second/groups.jsonl") == fixture.bytes("third/groups.jsonl"))
+        func images(_ output: String) throws -> [Float] {
+            let file = try SafetensorsFile(contentsOf: fixture.folder["\(output)/embeddings.safetensors"])
+            let tensor = try #require(file.tensors["images"])
+            return tensor.widened(Float.self, rows: 1, columns: tensor.count).elements
+        }
+        #expect(try images("first") != images("second"))
+        let refused = try fixture.mine(output: "first", model, setting)
+        let key = try #require(setting.split(separator: "=").first)
+        #expect(refused.status == 2 && refused.errors.contains("was mined with another \(key)"), "\(refused.errors)")
+    }
+
     /// The rows of the file have no mean left, and a mining without centring picks from other rows.
     @Test func centeredEmbeddings() throws {
         let fixture = try MiningFixture()

@@ -103,10 +103,7 @@ public struct LLaVA: ModelFamily {
 extension LLaVA {
     /// Of any size a picture becomes one of the processor's.
     public func processor(_ folder: URL, _ settings: PictureSettings) throws(MISPError) -> any PictureProcessor {
-        for (key, isSet) in [
-            ("min_pixels", settings.least != nil), ("max_pixels", settings.most != nil),
-            ("image_splitting", settings.splits != nil),
-        ] where isSet { throw PictureSettings.refusal(key, "LLaVA") }
+        try settings.refuse("LLaVA")
         return try ImageProcessor(modelDirectory: folder)
     }
 
