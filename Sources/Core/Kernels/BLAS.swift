@@ -1,17 +1,14 @@
 import COpenBLAS
-import Synchronization
 
 /// How matrix products are computed on this machine.
 public enum BLAS {
-    private static let threadCount = Atomic<Int>(1)
-
-    /// Threads of one product. One is the default: a rank a core is faster.
+    /// Threads that kernels share their work over. One is the default.
     public static func setThreads(_ count: Int) {
-        threadCount.store(max(count, 1), ordering: .relaxed)
+        Parallel.all.store(max(count, 1), ordering: .relaxed)
         openblas_set_num_threads(Int32(max(count, 1)))
     }
-    /// Threads of one product, as `setThreads` left them: 1 at first.
-    public static var threads: Int { threadCount.load(ordering: .relaxed) }
+    /// As `setThreads` left them: 1 at first.
+    public static var threads: Int { Parallel.all.load(ordering: .relaxed) }
 
     /// What decides about the last bits of float32 products: our own kernels, which all give the same, or those that
     /// OpenBLAS chose for this processor.

@@ -122,9 +122,12 @@ extension ModelConfiguration {
 
     /// Bytes that a forward pass of the layout and its way back take where layer inputs alone are kept, roughly: these,
     /// what one layer's backward pass needs, and what it holds for a moment, which is not little beside them.
-    public func recomputationBytes(_ layout: SequenceLayout) -> Double {
+    ///
+    /// - Parameter inBFloat16: whether the inputs are kept in 16 bits
+    public func recomputationBytes(_ layout: SequenceLayout, inBFloat16: Bool = false) -> Double {
         let ofLayer = numbersPerRow + text.hiddenSize + 3 * text.intermediateSize
-        return 4 * Double(layout.rows * (text.layers * text.hiddenSize + ofLayer)) + logitBytes(layout)
+        let inputs = text.layers * text.hiddenSize * (inBFloat16 ? 2 : 4)
+        return Double(layout.rows * (inputs + 4 * ofLayer)) + logitBytes(layout)
     }
 
     /// Bytes of activations that pictures add then, roughly.

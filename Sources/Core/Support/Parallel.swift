@@ -3,11 +3,13 @@ import Synchronization
 
 /// Work in parts, shared out over threads of this process.
 package enum Parallel {
-    /// Threads that work may be shared out over here, where it is not `BLAS.setThreads`'s number: 1 within a part.
+    /// Threads of this process, as `BLAS.setThreads` left them.
+    static let all = Atomic<Int>(1)
+    /// Threads that work may be shared out over here, where these are not all: 1 within a part.
     @TaskLocal package static var limit: Int?
 
     /// Threads that work may be shared out over here.
-    static var threads: Int { limit ?? BLAS.threads }
+    static var threads: Int { limit ?? all.load(ordering: .relaxed) }
 
     /// Calls `body` once for each of 0..<count, on as many threads at a time as asked; each takes the next part that is
     /// left. Returns when all are done.

@@ -103,7 +103,8 @@ package struct StepBenchmark: ParsableCommand {
         if layouts.count > 1 { for index in layouts.indices { _ = forward(index, .nothing).0 } }
         return layouts.indices.flatMap { index in
             let (logProbabilities, saved) = forward(
-                index, members == "recompute" ? .layerInputs(Recomputation()) : .everything)
+                index,
+                members == "recompute" ? .layerInputs(Recomputation(inBFloat16: precision == .bfloat16)) : .everything)
             model.backward(logProbabilities.map { _ in 0.1 }, saved, gradient)
             return logProbabilities
         }

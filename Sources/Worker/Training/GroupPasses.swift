@@ -1,7 +1,6 @@
 import Core
 
-/// Which passes a run's groups make through the model, and what these cost: known without a value of the model, and the
-/// same in every precision.
+/// Which passes a run's groups make through the model, and what these cost: known without a value of the model.
 struct GroupPasses {
     let objective: any Objective
     /// Whether pictures cost more or less by their size; those of one size cost all groups the same.
@@ -9,12 +8,13 @@ struct GroupPasses {
     private let shape: ModelConfiguration
     private let trainable: Trainable
     private let members: RunConfiguration.Compute.Members
+    private let precision: Precision
 
     init(_ folder: ModelFolder, _ trainable: Trainable, _ configuration: RunConfiguration) {
         (shape, self.trainable) = (folder.configuration, trainable)
         dependOnSize = folder.processor.commonShape == nil
         objective = configuration.objective.function
-        members = configuration.compute.members
+        (members, precision) = (configuration.compute.members, configuration.compute.precision)
     }
 
     /// Above this many bytes of activations a batch keeps its layers' inputs alone, unless `compute.members` says
@@ -50,7 +50,7 @@ struct GroupPasses {
     }
 
     func keeping(_ batch: GroupLayout.Batch) -> Keeping {
-        recomputes(batch) ? .layerInputs(Recomputation()) : .everything
+        recomputes(batch) ? .layerInputs(Recomputation(inBFloat16: precision == .bfloat16)) : .everything
     }
 
     /// Of a batch's passes, with those of pictures whose way is trained.
@@ -82,7 +82,7 @@ struct GroupPasses {
 
     /// That its passes take where layer inputs alone are kept, roughly.
     func recomputationBytes(_ batch: GroupLayout.Batch) -> Double {
-        shape.recomputationBytes(batch.layout)
+        shape.recomputationBytes(batch.layout, inBFloat16: precision == .bfloat16)
             + shape.recomputationBytes(batch.shapes, trainable: trainable)
     }
 
