@@ -29,9 +29,8 @@ static inline void set(misp_words words, uint32_t first, uint32_t second, float 
     }
 }
 
-static inline void along(
-    misp_words words, long from, long columns, const void *x, int wide, float *out) {
-    for (long j = from; j < columns; j += 2) {
+static inline void along(misp_words words, long columns, const void *x, int wide, float *out) {
+    for (long j = 0; j < columns; j += 2) {
         const uint32_t second = j + 1 < columns ? rounded(x, wide, j + 1) : 0;
         set(words, rounded(x, wide, j), second, out + (words == MISP_WORDS_OF_TWO ? j / 2 : j), 1);
     }
@@ -39,8 +38,8 @@ static inline void along(
 
 /* x₂ NULL stands for zeros. */
 static inline void across(
-    misp_words words, long from, long columns, const void *x1, const void *x2, int wide, float *out, long out_row) {
-    for (long j = from; j < columns; j++)
+    misp_words words, long columns, const void *x1, const void *x2, int wide, float *out, long out_row) {
+    for (long j = 0; j < columns; j++)
         set(words, rounded(x1, wide, j), x2 ? rounded(x2, wide, j) : 0, out + j, out_row);
 }
 
@@ -53,41 +52,45 @@ static int has_bfloat16(void) {
     return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw");
 }
 
-/* Whole vectors; returns how many columns are done. */
-static TARGET long along_fast(long columns, const float *x, float *out) {
-    long j = 0;
-    for (; j + 32 <= columns; j += 32)
-        _mm512_storeu_si512(
-            out + j / 2, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + j + 16), _mm512_loadu_ps(x + j)));
-    return j;
+static inline __mmask16 first(long count) { return count >= 16 ? 0xFFFF : count > 0 ? (1 << count) - 1 : 0; }
+
+static TARGET void along_fast(long columns, const float *x, float *out) {
+    for (long j = 0; j < columns; j += 32) {
+        const long left = columns - j;
+        const __m512 low = _mm512_maskz_loadu_ps(first(left), x + j);
+        const __m512 high = _mm512_maskz_loadu_ps(first(left - 16), x + j + 16);
+        _mm512_mask_storeu_epi32(out + j / 2, first((left + 1) / 2), (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
 }
 
-static TARGET long across_fast(long columns, const void *x1, const void *x2, int wide, float *out) {
-    const __m512i second = _mm512_set1_epi32(16 << 16), places = _mm512_set_epi32(
-        15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+static TARGET void across_fast(long columns, const void *x1, const void *x2, int wide, float *out) {
+    const __m512i places = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     /* j below, 16 + j above. */
-    const __m512i order = _mm512_add_epi32(second, _mm512_or_si512(places, _mm512_slli_epi32(places, 16)));
-    long j = 0;
-    for (; j + 16 <= columns; j += 16) {
+    const __m512i twice = _mm512_or_si512(places, _mm512_slli_epi32(places, 16));
+    const __m512i order = _mm512_add_epi32(_mm512_set1_epi32(16 << 16), twice);
+    for (long j = 0; j < columns; j += 16) {
+        const __mmask16 some = first(columns - j), second = x2 ? some : 0;
         __m512i both;
         if (wide) {
-            both = (__m512i)_mm512_cvtne2ps_pbh(
-                _mm512_loadu_ps((const float *)x2 + j), _mm512_loadu_ps((const float *)x1 + j));
+            const __m512 low = _mm512_maskz_loadu_ps(some, (const float *)x1 + j);
+            const __m512 high = _mm512_maskz_loadu_ps(second, (const float *)x2 + j);
+            both = (__m512i)_mm512_cvtne2ps_pbh(high, low);
         } else {
-            __m256i low = _mm256_loadu_si256((const __m256i *)((const char *)x1 + 2 * j));
-            __m256i high = _mm256_loadu_si256((const __m256i *)((const char *)x2 + 2 * j));
+            __m256i low = _mm256_maskz_loadu_epi16(some, (const char *)x1 + 2 * j);
+            __m256i high = _mm256_maskz_loadu_epi16(second, (const char *)x2 + 2 * j);
             both = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
         }
-        _mm512_storeu_si512(out + j, _mm512_permutexvar_epi16(order, both));
+        _mm512_mask_storeu_epi32(out + j, some, _mm512_permutexvar_epi16(order, both));
     }
-    return j;
 }
 
 #else
 
 static int has_bfloat16(void) { return 0; }
-static long along_fast(long columns, const float *x, float *out) { return 0; }
-static long across_fast(long columns, const void *x1, const void *x2, int wide, float *out) { return 0; }
+static void along_fast(long columns, const float *x, float *out) { (void)columns, (void)x, (void)out; }
+static void across_fast(long columns, const void *x1, const void *x2, int wide, float *out) {
+    (void)columns, (void)x1, (void)x2, (void)wide, (void)out;
+}
 
 #endif
 
@@ -100,8 +103,10 @@ void misp_words_along(
         if (words == MISP_WORDS_OF_TWO && !wide) {
             memcpy(target, row, 2 * columns);
             if (columns % 2) memset((char *)target + 2 * columns, 0, 2);
+        } else if (fast) {
+            along_fast(columns, (const float *)row, target);
         } else {
-            along(words, fast ? along_fast(columns, (const float *)row, target) : 0, columns, row, wide, target);
+            along(words, columns, row, wide, target);
         }
     }
 }
@@ -113,7 +118,9 @@ void misp_words_across(
     for (long i = 0; i < rows; i += 2) {
         const char *first = (const char *)x + i * bytes, *second = i + 1 < rows ? first + bytes : NULL;
         float *target = out + (words == MISP_WORDS_OF_TWO ? i / 2 : i) * out_row;
-        const long done = fast && second ? across_fast(columns, first, second, wide, target) : 0;
-        across(words, done, columns, first, second, wide, target, out_row);
+        if (fast)
+            across_fast(columns, first, second, wide, target);
+        else
+            across(words, columns, first, second, wide, target, out_row);
     }
 }

@@ -23,6 +23,9 @@ public protocol Arithmetic: Sendable {
     typealias Pointer = UnsafeMutablePointer<Element>
 
     // Matrix products; all may be strided views
+    /// x as products read a left factor that they do not transpose, where it pays to make that once for several of
+    /// them (`ProductTerm.laid`); nil where they read x as it stands.
+    static func laid(_ x: Matrix<Element>) -> Matrix<Element>?
     /// c ← Σ terms + keep·c, where `keep` 0 overwrites whatever was there, NaN included. Called by `setSum`, which
     /// has checked the shapes: there is at least one term, and nothing is empty.
     static func setCheckedSum(_ c: Matrix<Element>, _ terms: [ProductTerm<Element>], keep: Element)

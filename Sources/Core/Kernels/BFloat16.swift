@@ -35,6 +35,11 @@ public enum BFloat16: VectorArithmetic {
         return misp_find_product_kernel(name).map { FloatProduct($0.pointee, MISP_WORDS_OF_ONE) }
     }
 
+    /// In words of the kernel.
+    public static func laid(_ x: Matrix<Float>) -> Matrix<Float>? {
+        product?.prepared(ProductTerm(x, x), threads: Parallel.threads).a
+    }
+
     /// c ← Σ terms + keep·c, of rounded factors.
     public static func setCheckedSum(_ c: Matrix<Float>, _ terms: [ProductTerm<Float>], keep: Float) {
         if let product {

@@ -5,6 +5,11 @@ extension FloatProduct {
     /// The term with its left factor laid in words, or as it is where the kernel takes floats.
     func prepared(_ term: ProductTerm<Float>, threads: Int = 1) -> ProductTerm<Float> {
         guard let words else { return term }
+        var ready = term
+        if let laid = term.laid, !term.transposeA {
+            ready.a = laid
+            return ready
+        }
         let a = term.a
         let inner = wordCount(term.inner)
         let laid =
@@ -21,7 +26,6 @@ extension FloatProduct {
                 part.layAlong(words, into: laid.row(first), stride: laid.stride)
             }
         }
-        var ready = term
         ready.a = laid
         return ready
     }

@@ -18,6 +18,9 @@ extension Arithmetic {
         }
     }
 
+    /// Read as it stands.
+    public static func laid(_ x: Matrix<Element>) -> Matrix<Element>? { nil }
+
     /// One product after the other.
     public static func setProducts(
         _ c: [Matrix<Element>], _ a: [Matrix<Element>], _ b: Matrix<Element>, transposeB: Bool, keep: Element

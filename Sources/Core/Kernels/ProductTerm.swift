@@ -34,6 +34,8 @@ public enum Factor<Element: Scalar>: Sendable {
 public struct ProductTerm<Element: Scalar>: Sendable {
     /// The left factor.
     public var a: Matrix<Element>
+    /// The left factor as `Arithmetic.laid` has it, for several products with it; nil to lay it for this one.
+    public var laid: Matrix<Element>?
     /// Whether op(a) is aᵀ.
     public var transposeA: Bool
     /// The right factor.
@@ -45,18 +47,19 @@ public struct ProductTerm<Element: Scalar>: Sendable {
 
     /// With a right factor that may lie in a file.
     public init(
-        _ a: Matrix<Element>, transposeA: Bool = false, _ b: Factor<Element>, transposeB: Bool = false,
-        scale: Element = 1
+        _ a: Matrix<Element>, laid: Matrix<Element>? = nil, transposeA: Bool = false, _ b: Factor<Element>,
+        transposeB: Bool = false, scale: Element = 1
     ) {
         (self.a, self.transposeA, self.b, self.transposeB, self.scale) = (a, transposeA, b, transposeB, scale)
+        self.laid = laid
     }
 
     /// With both factors in memory.
     public init(
-        _ a: Matrix<Element>, transposeA: Bool = false, _ b: Matrix<Element>, transposeB: Bool = false,
-        scale: Element = 1
+        _ a: Matrix<Element>, laid: Matrix<Element>? = nil, transposeA: Bool = false, _ b: Matrix<Element>,
+        transposeB: Bool = false, scale: Element = 1
     ) {
-        self.init(a, transposeA: transposeA, .matrix(b), transposeB: transposeB, scale: scale)
+        self.init(a, laid: laid, transposeA: transposeA, .matrix(b), transposeB: transposeB, scale: scale)
     }
 
     /// Rows of op(a), and so of the product.

@@ -41,8 +41,9 @@ public struct GatedNetwork<A: Arithmetic>: Sendable {
 
     /// x: T × C. Returns y: T × C and what `backward` needs.
     public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) {
-        let g = gate.forward(x)
-        let u = up.forward(x)
+        let laid = A.laid(x)
+        let g = gate.forward(x, laid: laid)
+        let u = up.forward(x, laid: laid)
         let product = Matrix<A.Element>(uninitialized: x.rows, g.0.columns)
         A.swiGLU(gate: g.0, up: u.0, into: product)
         let (y, saved) = down.forward(product)
@@ -90,9 +91,10 @@ public struct RotaryAttention<A: Arithmetic>: Sendable {
     public func forward(
         _ x: Matrix<A.Element>, _ context: DecoderContext<A.Element>
     ) -> (Matrix<A.Element>, Activations) {
-        let (q, savedQ) = query.forward(context.kept(of: x))
-        let (k, savedK) = key.forward(x)
-        let (v, savedV) = value.forward(x)
+        let laid = A.laid(x)
+        let (q, savedQ) = query.forward(context.kept(of: x), laid: context.kept == nil ? laid : nil)
+        let (k, savedK) = key.forward(x, laid: laid)
+        let (v, savedV) = value.forward(x, laid: laid)
         rotate(q, k, context, inverse: false)
         let (mixed, savedAttention) = attention.forward(q: q, k: k, v: v, context.segments)
         let (y, savedOutput) = output.forward(mixed)

@@ -43,13 +43,17 @@ public struct Linear<A: Arithmetic>: Sendable {
         let low: Matrix<A.Element>?
     }
 
-    /// x: T × in. Returns y: T × out and what `backward` needs.
-    public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) {
+    /// x: T × in, and the same laid for products where layers share it. Returns y: T × out and what `backward` needs.
+    public func forward(
+        _ x: Matrix<A.Element>, laid: Matrix<A.Element>? = nil
+    ) -> (Matrix<A.Element>, Activations) {
         let y = Matrix<A.Element>(uninitialized: x.rows, weight.rows)
-        var terms = [ProductTerm(x, weight.factor, transposeB: true)]
+        let laid = laid ?? A.laid(x)
+        var terms = [ProductTerm(x, laid: laid, weight.factor, transposeB: true)]
         var low: Matrix<A.Element>?
         if let adapter {
-            let product = A.product(x, transposed: adapter.a.matrix)
+            let product = Matrix<A.Element>(uninitialized: x.rows, adapter.a.rows)
+            A.setSum(product, [ProductTerm(x, laid: laid, adapter.a.matrix, transposeB: true)])
             terms.append(ProductTerm(product, adapter.b.matrix, transposeB: true, scale: adapter.scale))
             low = product
         }
@@ -67,13 +71,14 @@ public struct Linear<A: Arithmetic>: Sendable {
             A.setProduct(dW, dy, transposeA: true, activations.input, keep: 1)
         }
         if let db = bias?.gradient(in: gradient) { A.addColumnSums(of: dy, to: db.base) }
-        let dense = ProductTerm(dy, weight.factor)
+        let laid = A.laid(dy)
+        let dense = ProductTerm(dy, laid: laid, weight.factor)
         guard let adapter, let low = activations.low else { return [dense] }
         if let dB = adapter.b.gradient(in: gradient) {
             A.setProduct(dB, dy, transposeA: true, low, scale: adapter.scale, keep: 1)
         }
         let dLow = Matrix<A.Element>(uninitialized: low.rows, low.columns)
-        A.setProduct(dLow, dy, adapter.b.matrix, scale: adapter.scale)
+        A.setSum(dLow, [ProductTerm(dy, laid: laid, adapter.b.matrix, scale: adapter.scale)])
         if let dA = adapter.a.gradient(in: gradient) {
             A.setProduct(dA, dLow, transposeA: true, activations.input, keep: 1)
         }
