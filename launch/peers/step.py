@@ -85,7 +85,7 @@ class Frozen(torch.nn.Linear):
         return product(x, self.weight)
 
 
-def seconds_of(function, repeats=5):
+def seconds_of(function, repeats=10):
     def once():
         start = time.perf_counter()
         function()
