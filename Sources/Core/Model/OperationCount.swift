@@ -100,11 +100,13 @@ extension ModelConfiguration {
         }
     }
 
-    /// Bytes of activations that a joint forward pass of the layout keeps for the backward pass, roughly.
+    /// Bytes of activations that a joint forward pass of the layout keeps for the backward pass, and of what one
+    /// layer's backward pass holds beside them, roughly.
     public func activationBytes(_ layout: SequenceLayout) -> Double {
         let perRow =
-            6 * text.hiddenSize + 3 * text.intermediateSize + (2 * text.heads + 2 * text.keyHeads) * text.headSize
+            4 * text.hiddenSize + 3 * text.intermediateSize + (2 * text.heads + 2 * text.keyHeads) * text.headSize
+        let moment = 2 * text.hiddenSize + 3 * text.intermediateSize
         let scored = layout.responses.reduce(0) { $0 + $1.targets.count }
-        return 4 * (Double(layout.rows * text.layers * perRow) + Double(scored * text.vocabulary))
+        return 4 * (Double(layout.rows * (text.layers * perRow + moment)) + Double(scored * text.vocabulary))
     }
 }

@@ -73,12 +73,14 @@ struct CheckReport {
             weights: subject.fileBytes, trained: subject.model.parameters.count, activations: used,
             groupsPerStep: order.groupsPerStep, ranks: ranks)
         return [
-            "memory: about \(Quantity.bytes(memory.perRank)) a rank, and the mapped weights once a host",
+            "memory: about \(Quantity.bytes(memory.firstRank)) a rank, and the mapped weights once a host",
             "  weights in files: \(Quantity.bytes(memory.weights))",
             "  trained parameters: \(Quantity.bytes(memory.parameters)); gradient: as much; moments: "
                 + "\(Quantity.bytes(memory.moments)); partial sums: at most " + Quantity.bytes(memory.partialSums),
             "  activations: \(Quantity.bytes(joint)) with a group's members together, \(Quantity.bytes(streaming)) "
                 + "one at a time; this run: \(Quantity.bytes(used))",
+            "  the program, and freed memory that is kept: \(Quantity.bytes(memory.spare)); a checkpoint while it is "
+                + "written: \(Quantity.bytes(memory.checkpoint)), on one rank alone",
             "  features of \(pictures) pictures: at most 2 GiB",
         ] + [host.flatMap { memory.warning(localRanks, on: $0, streaming: streaming) }].compactMap { $0 }
     }

@@ -63,14 +63,14 @@ package struct HostMemory: Sendable, Equatable {
 extension MemoryEstimate {
     /// A line where `ranks` ranks of a host will take more than it has, with what would fit; nil where they fit.
     package func warning(_ ranks: Int, on host: HostMemory, streaming: Double) -> String? {
-        let needed = weights + Double(ranks) * perRank
+        let needed = perHost + Double(ranks) * perRank
         guard needed > host.available else { return nil }
-        let fitting = max((host.available - weights) / perRank, 0)
+        let fitting = max((host.available - perHost) / perRank, 0)
         let lean = perRank - activations + streaming
         let advice =
             fitting >= 1
             ? "start at most \(Int(min(fitting, 1e6))) \(fitting < 2 ? "rank" : "ranks") on a host like this"
-            : weights + lean <= host.available
+            : perHost + lean <= host.available
                 ? "set compute.members to streaming, and start one rank"
                 : "it fits no rank: take a host with more memory"
         return "memory: \(ranks) \(ranks == 1 ? "rank" : "ranks") of this host will take about "
