@@ -6,7 +6,7 @@ import Worker
     private let gib = 0x1p30
     /// 14 GiB mapped, 6.5 GiB a rank, as LLaVA-1.5-7B takes.
     private var seven: MemoryEstimate {
-        MemoryEstimate(weights: 14 * gib, trained: 0, activations: 6.5 * gib, groupsPerStep: 8, ranks: 2)
+        MemoryEstimate(weights: 14 * gib, trained: 0, activations: 5.8 * gib, groupsPerStep: 8, ranks: 2)
     }
 
     @Test func whatFitsIsNotMentioned() {
@@ -25,5 +25,13 @@ import Worker
         let host = HostMemory(available: available * gib)
         let line = try #require(seven.warning(ranks, on: host, recompute: 3 * gib, streaming: gib))
         #expect(line.contains(advice) && line.contains("14.0 GiB of mapped weights"), "\(line)")
+    }
+
+    /// 1 GiB of trained values: 5.3 GiB a rank with gradient, moments and partial sums, and of the checkpoint 2 GiB,
+    /// which one rank of the host holds.
+    @Test func aCheckpointIsHeldOnce() {
+        let full = MemoryEstimate(weights: 14 * gib, trained: 1 << 28, activations: 0, groupsPerStep: 8, ranks: 2)
+        #expect(full.warning(2, on: HostMemory(available: 27 * gib), recompute: 0, streaming: 0) == nil)
+        #expect(full.warning(2, on: HostMemory(available: 26 * gib), recompute: 0, streaming: 0) != nil)
     }
 }

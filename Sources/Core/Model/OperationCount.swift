@@ -106,15 +106,19 @@ extension ModelConfiguration {
         }
     }
 
-    /// Bytes of activations that a forward pass of the layout keeps for the backward pass, roughly.
+    /// Bytes of activations that a joint forward pass of the layout keeps for the backward pass, and of what one
+    /// layer's backward pass holds beside them, roughly.
     public func activationBytes(_ layout: SequenceLayout) -> Double {
-        4 * Double(layout.rows * text.layers * numbersPerRow) + logitBytes(layout)
+        4 * Double(layout.rows * (text.layers * numbersPerRow + momentPerRow)) + logitBytes(layout)
     }
 
     /// Numbers that a row keeps in a layer.
     private var numbersPerRow: Int {
-        6 * text.hiddenSize + 3 * text.intermediateSize + (2 * text.heads + 2 * text.keyHeads) * text.headSize
+        4 * text.hiddenSize + 3 * text.intermediateSize + (2 * text.heads + 2 * text.keyHeads) * text.headSize
     }
+
+    /// Numbers that a row takes while a layer's backward pass runs.
+    private var momentPerRow: Int { 2 * text.hiddenSize + 3 * text.intermediateSize }
 
     private func logitBytes(_ layout: SequenceLayout) -> Double {
         4 * Double(layout.responses.reduce(0) { $0 + $1.targets.count } * text.vocabulary)
@@ -125,7 +129,7 @@ extension ModelConfiguration {
     ///
     /// - Parameter inBFloat16: whether the inputs are kept in 16 bits
     public func recomputationBytes(_ layout: SequenceLayout, inBFloat16: Bool = false) -> Double {
-        let ofLayer = numbersPerRow + text.hiddenSize + 3 * text.intermediateSize
+        let ofLayer = numbersPerRow + momentPerRow
         let inputs = text.layers * text.hiddenSize * (inBFloat16 ? 2 : 4)
         return Double(layout.rows * (inputs + 4 * ofLayer)) + logitBytes(layout)
     }

@@ -56,15 +56,15 @@ package enum MemoryPool {
         }
 
         /// Free blocks that are too many.
-        mutating func excess() -> [UInt] {
-            var excess: [UInt] = []
+        mutating func excess() -> [(block: UInt, bytes: Int)] {
+            var excess: [(UInt, Int)] = []
             while used + free > mostUsed + mostUsed / 8 + MemoryPool.slack,
                 let size = blocks.filter({ !$0.value.free.isEmpty }).min(by: { $0.value.lastUse < $1.value.lastUse })?
                     .key,
                 let block = blocks[size]?.free.popLast()
             {
                 free -= size
-                excess.append(block)
+                excess.append((block, size))
             }
             return excess
         }
@@ -84,24 +84,44 @@ package enum MemoryPool {
     }
 
     static func take(_ bytes: Int) -> UnsafeMutableRawPointer {
-        let (reused, excess) = state.withLock { state -> (UInt?, [UInt]) in
+        let (reused, excess) = state.withLock { state -> (UInt?, [(block: UInt, bytes: Int)]) in
             let block = state.take(bytes)
             return (block, block == nil ? state.excess() : [])
         }
-        for block in excess { UnsafeMutableRawPointer(bitPattern: block)?.deallocate() }
+        for (block, size) in excess {
+            if let pointer = UnsafeMutableRawPointer(bitPattern: block) { deallocate(pointer, size) }
+        }
         if let reused, let pointer = UnsafeMutableRawPointer(bitPattern: reused) { return pointer }
         return allocate(bytes)
     }
 
+    /// Blocks from this size on are the system's, page by page. In the heap, what is given back below a block in use
+    /// would stay with the process, and groups of different lengths would leave it full of holes.
+    private static let leastMapped = 1 << 18
+
     /// Large blocks ask the system for large pages: fewer faults at first, fewer misses of the page table later.
     private static func allocate(_ bytes: Int) -> UnsafeMutableRawPointer {
-        let largePage = 2 << 20
-        guard bytes >= 4 * largePage else { return .allocate(byteCount: bytes, alignment: 64) }
-        let block = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: largePage)
+        guard bytes >= leastMapped else { return .allocate(byteCount: bytes, alignment: 64) }
+        let (largePage, wantsLarge) = (2 << 20, bytes >= 2 << 20)
+        let room = wantsLarge ? bytes + largePage : bytes
+        let protection = PROT_READ | PROT_WRITE
+        guard let start = mmap(nil, room, protection, MAP_PRIVATE | MAP_ANON, -1, 0), start != MAP_FAILED else {
+            // Where there is no memory the program ends, here as in the heap.
+            preconditionFailure("no memory for \(bytes) bytes")
+        }
+        guard wantsLarge else { return start }
+        let block = start.alignedUp(toMultipleOf: largePage)
+        let (before, after) = (block - start, largePage - (block - start))
+        if before > 0 { munmap(start, before) }
+        if after > 0 { munmap(block + bytes, after) }
         #if canImport(Glibc)
             madvise(block, bytes, Int32(MADV_HUGEPAGE))
         #endif
         return block
+    }
+
+    private static func deallocate(_ block: UnsafeMutableRawPointer, _ bytes: Int) {
+        if bytes >= leastMapped { munmap(block, bytes) } else { block.deallocate() }
     }
 
     static func giveBack(_ pointer: UnsafeMutableRawPointer, _ bytes: Int) {

@@ -12,6 +12,10 @@ package struct StepBenchmark: ParsableCommand {
             The group is synthetic: K + 2 sequences (chosen, rejected, K negatives) of image, prompt and response \
             tokens through a model of random weights, with low-rank adapters on all seven projections. Image features \
             and reference log-probabilities count as computed beforehand, as they are in training.
+
+            Other families than LLaVA have their own encoder and their own way to place a picture: qwen2.5-vl and \
+            qwen2-vl the width of the published towers and 8 of their 32 layers, smolvlm the tower of SmolVLM-256M, \
+            64 image tokens a tile. A picture's way through the encoder is timed apart from the group.
             """)
 
     @Option(help: "Rank of the adapters.") package var r = 16
@@ -19,6 +23,8 @@ package struct StepBenchmark: ParsableCommand {
     @Option(parsing: .upToNextOption, help: "Tokens of image, prompt and response.")
     package var tokens: [Int] = [256, 24, 64]
     @Option(help: "The language model's shape: 135m (SmolLM2) or 1b (TinyLlama).") package var shape = "135m"
+    @Option(help: ArgumentHelp("llava, qwen2.5-vl, qwen2-vl or smolvlm.", valueName: "name"))
+    package var family = BenchmarkFamily.llava.rawValue
     @Option(help: ArgumentHelp("A LLaVA folder to measure with instead.", valueName: "folder"))
     package var model: String?
     @Option(help: "Groups timed on each rank; the median counts.") package var repeats = 5
@@ -47,6 +53,15 @@ package struct StepBenchmark: ParsableCommand {
         guard BenchmarkShape(rawValue: shape) != nil else {
             throw ValidationError("--shape is \(shape), but must be 135m or 1b")
         }
+        guard let family = BenchmarkFamily(rawValue: family) else {
+            let names = BenchmarkFamily.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("--family is \(family), but must be one of \(names)")
+        }
+        guard model == nil || family == .llava else { throw ValidationError("--model takes a LLaVA folder") }
+        guard family.picture(rows: tokens[0]) != nil else {
+            throw ValidationError(
+                "--tokens: pictures of \(family.rawValue) take 64 tokens a tile, and 1, 3 or more tiles")
+        }
     }
 
     package func run() throws { throw ExitCode(Communicators.run { try measure($0, precision.arithmetic) }) }
@@ -55,8 +70,10 @@ package struct StepBenchmark: ParsableCommand {
         BLAS.setThreads(threads)
         let trainable = Trainable(lora: LowRankSettings(r: r, alpha: 2 * Double(r)))
         let model: VisionLanguageModel<A> = try communicator.agree { try loaded(trainable) }
-        let group = SyntheticGroup(image: tokens[0], prompt: tokens[1], response: tokens[2], negatives: negatives)
-        let features: [VisionInput<A>] = (0...negatives).map {
+        let group = SyntheticGroup(
+            image: chosenFamily.place(rows: tokens[0]), prompt: tokens[1], response: tokens[2], negatives: negatives)
+        let picture = chosenFamily == .llava ? nil : chosenFamily.picture(rows: tokens[0]).map(Self.noise)
+        var features: [VisionInput<A>] = (0...negatives).map {
             group.features($0, width: model.language.embedding.columns)
         }
         let layouts = members == "streaming" ? group.single : [group.joint]
@@ -73,19 +90,27 @@ package struct StepBenchmark: ParsableCommand {
             ]
             try communicator.barrier()
             var clock = Stopwatch()
+            if let picture { features = [VisionInput](repeating: model.encoder.input(picture), count: features.count) }
+            try communicator.barrier()
+            let pictureSeconds = clock.lap()
             let logProbabilities = pass(model, layouts, features, gradient)
             try communicator.barrier()
             let seconds = clock.lap()
             rounds.append(
-                Round(seconds: seconds, rates: try communicator.mergeDisjoint(rates), values: logProbabilities))
+                Round(
+                    seconds: seconds, picture: pictureSeconds, rates: try communicator.mergeDisjoint(rates),
+                    values: logProbabilities))
         }
         guard communicator.rank == 0 else { return 0 }
         report(Array(rounds.dropFirst()), needed: needed.total, ranks: communicator.size)
+        if let picture { report(picture, of: model, Array(rounds.dropFirst()), ranks: communicator.size) }
         return 0
     }
 
     private struct Round {
         let seconds: Double
+        /// Seconds of a picture on every rank at once.
+        let picture: Double
         /// Operations per second of all ranks' products: ours, and OpenBLAS's.
         let rates: [Double]
         let values: [Double]
@@ -126,6 +151,26 @@ package struct StepBenchmark: ParsableCommand {
         }
     }
 
+    private func report<A: VectorArithmetic>(
+        _ picture: ProcessedPicture, of model: VisionLanguageModel<A>, _ rounds: [Round], ranks: Int
+    ) {
+        let seconds = rounds.map(\.picture).sorted()[rounds.count / 2] / Double(ranks)
+        let cost = model.configuration.family.cost(picture.shape)
+        let shape = picture.shape
+        print(
+            String(
+                format: "  a picture (%d × %d pixels%@, %d tokens) through the encoder: %.2f s (%.3f TFLOP)",
+                shape.width, shape.height, shape.tiles > 1 ? ", \(shape.tiles) tiles" : "", tokens[0], seconds,
+                (cost.tower + cost.connector) / 1e12))
+    }
+
+    private static func noise(_ shape: PictureShape) -> ProcessedPicture {
+        var random = KeyedRandom(1, "bench.picture")
+        return ProcessedPicture((0..<shape.count).map { _ in Float(2 * random.uniform() - 1) }, shape: shape)
+    }
+
+    private var chosenFamily: BenchmarkFamily { BenchmarkFamily(rawValue: family) ?? .llava }
+
     private func loaded<A: VectorArithmetic>(_ trainable: Trainable) throws -> VisionLanguageModel<A> {
         if let model {
             let folder = URL(filePath: model)
@@ -134,10 +179,10 @@ package struct StepBenchmark: ParsableCommand {
                 from: TensorCatalog(folder: folder), common: PictureShape(height: 28, width: 28), trainable: trainable,
                 seed: 1)
         }
-        let json = (BenchmarkShape(rawValue: shape) ?? .smol).configuration
+        let json = chosenFamily.configuration(BenchmarkShape(rawValue: shape) ?? .smol)
         let configuration = try ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json"))
         return try VisionLanguageModel(
-            configuration, from: RandomTensors(seed: 1), common: PictureShape(height: 28, width: 28),
-            trainable: trainable, seed: 1)
+            configuration, from: RandomTensors(seed: 1),
+            common: chosenFamily == .llava ? PictureShape(height: 28, width: 28) : nil, trainable: trainable, seed: 1)
     }
 }

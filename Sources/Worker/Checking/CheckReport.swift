@@ -71,13 +71,15 @@ struct CheckReport {
             weights: subject.fileBytes, trained: subject.parameters, activations: bytes.used,
             groupsPerStep: order.groupsPerStep, ranks: ranks)
         return [
-            "memory: about \(Quantity.bytes(memory.perRank)) a rank, and the mapped weights once a host",
+            "memory: about \(Quantity.bytes(memory.firstRank)) a rank, and the mapped weights once a host",
             "  weights in files: \(Quantity.bytes(memory.weights))",
             "  trained parameters: \(Quantity.bytes(memory.parameters)); gradient: as much; moments: "
                 + "\(Quantity.bytes(memory.moments)); partial sums: at most " + Quantity.bytes(memory.partialSums),
             "  activations: \(Quantity.bytes(bytes.joint)) with a group's members together, "
                 + "\(Quantity.bytes(bytes.recompute)) where layers are run again, "
                 + "\(Quantity.bytes(bytes.streaming)) one at a time; this run: \(Quantity.bytes(bytes.used))",
+            "  the program, and freed memory that is kept: \(Quantity.bytes(memory.spare)); a checkpoint while it is "
+                + "written: \(Quantity.bytes(memory.checkpoint)), on one rank alone",
             "  features of \(pictures) pictures: at most 2 GiB",
         ]
             + [

@@ -38,7 +38,7 @@ package struct PlanReport {
             rows.append(
                 Row(
                     ranks: ranks, hosts: (ranks + ranksPerHost - 1) / ranksPerHost, step: step,
-                    memoryPerRank: memory.perRank, memoryPerHost: memory.weights + Double(local) * memory.perRank,
+                    memoryPerRank: memory.perRank, memoryPerHost: memory.perHost + Double(local) * memory.perRank,
                     speedup: alone / step.total))
         }
     }

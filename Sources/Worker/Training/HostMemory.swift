@@ -67,12 +67,12 @@ extension MemoryEstimate {
     ///   - recompute: bytes of activations where layer inputs alone are kept
     ///   - streaming: and where members are computed one at a time
     package func warning(_ ranks: Int, on host: HostMemory, recompute: Double, streaming: Double) -> String? {
-        let needed = weights + Double(ranks) * perRank
+        let needed = perHost + Double(ranks) * perRank
         guard needed > host.available else { return nil }
-        let fitting = max((host.available - weights) / perRank, 0)
+        let fitting = max((host.available - perHost) / perRank, 0)
         let others = perRank - activations
         let lean = [("recompute", recompute), ("streaming", streaming)].first { _, bytes in
-            bytes < activations && weights + others + bytes <= host.available
+            bytes < activations && perHost + others + bytes <= host.available
         }
         let advice =
             fitting >= 1
