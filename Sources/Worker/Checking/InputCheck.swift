@@ -48,6 +48,7 @@ package struct InputCheck {
         _ = report("groups that teach little or nothing", checked.flatMap(\.odd))
         let precision = subject.configuration.compute.precision
         precision.tell(communicator)
+        BLAS.setThreads(subject.configuration.compute.threads)
         let rate = try communicator.mergeDisjoint([MachineRate.measure(precision.arithmetic)])[0]
         let summary = CheckReport(
             subject: subject, files: checked, pictures: pictures.count,
