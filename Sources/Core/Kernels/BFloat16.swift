@@ -80,7 +80,7 @@ public enum BFloat16: VectorArithmetic {
 // MARK: - Decoding
 
 extension BFloat16 {
-    /// y[i, r] ← Σₖ x[i, k]·W[r, k] of rounded factors. The bits of a row of y do not depend on the other rows of x.
+    /// y[i, r] ← Σₖ x[i, k]·W[r, k] of rounded factors. The bits of a row of y do not depend on the other rows.
     public static func fewRowsProduct(
         _ x: Matrix<Float>, _ weight: StoredRows, rows: Range<Int>, into y: Matrix<Float>
     ) {
