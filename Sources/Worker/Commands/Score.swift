@@ -71,8 +71,10 @@ package struct Score: ParsableCommand {
     private static func scores(_ run: TrainingRun<some VectorArithmetic>) throws -> [GroupValues] {
         let groups = run.train.groups
         let pools = groups.map { Array($0.negatives.indices) }
-        let table = try LogProbabilityTable(
-            groups, needed: pools, withRejected: true, scorer: run.gradient, communicator: run.communicator)
+        var table = LogProbabilityTable(groups, withRejected: true)
+        try table.add(
+            groups.indices.map { ($0, pools[$0]) }, scorer: run.gradient.policy, communicator: run.communicator)
+        try run.communicator.agree { try Interruption.check("while log-probabilities were computed") }
         return groups.indices.map { table.values($0, negatives: pools[$0]) }
     }
 

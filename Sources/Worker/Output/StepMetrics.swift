@@ -29,6 +29,8 @@ package enum Metric: String, CaseIterable, Sendable {
     case timeBackward = "time/backward"
     case timeReduce = "time/reduce"
     case timeOptimizer = "time/optimizer"
+    /// Of log-probabilities of the reference that the step had to wait for; not in `timeStep`.
+    case timeReference = "time/reference"
     case tokensPerSecond = "tokens_per_second"
     /// Share of the machine's measured GEMM rate.
     case mfu

@@ -63,7 +63,7 @@ struct Planner {
             let model = try subject.folder.model(trainable: subject.trainable, seed: configuration.seed, as: A.self)
             let encoded = try subject.encode(file.groups[index].group, in: file)
             let gradient = try GroupGradient(model, subject.folder, configuration)
-            gradient.images.places = subject.encoder.places
+            gradient.place(subject.encoder.places)
             return (model, gradient, try PreparedData([encoded], configuration, encoder: subject.encoder))
         }
         if communicator.rank == 0 { Console.say("measuring the group \(data.groups[0].id)") }

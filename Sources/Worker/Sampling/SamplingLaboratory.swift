@@ -36,9 +36,9 @@ struct SamplingLaboratory {
             }
         }
         let pools = run.train.groups.map { Array($0.negatives.indices) }
-        let table = try LogProbabilityTable(
-            run.train.groups, needed: run.train.groups.indices.map { chosen.contains($0) ? pools[$0] : nil },
-            withRejected: false, scorer: run.gradient, communicator: communicator)
+        var table = LogProbabilityTable(run.train.groups, withRejected: false)
+        try table.add(chosen.map { ($0, pools[$0]) }, scorer: run.gradient.policy, communicator: communicator)
+        try communicator.agree { try Interruption.check("while log-probabilities were computed") }
         try communicator.agree { try LowRankAdapterFolder(adapter).load(into: run.model) }
         let cells = NegativeSampler.Mode.allCases.flatMap { mode in counts.map { (mode, $0) } }
         let width = cells.count * Self.fields.count

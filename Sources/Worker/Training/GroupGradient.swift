@@ -3,20 +3,21 @@ import Foundation
 
 /// One group's way through a step: forward, objective, backward.
 struct GroupGradient<A: VectorArithmetic> {
-    let model: VisionLanguageModel<A>
-    let images: FeatureCache<A>
+    let policy: SequenceScorer<A>
+    /// For an objective that compares the policy with it.
+    let reference: SequenceScorer<A>?
     let passes: GroupPasses
-    /// What an error names where a number comes out that is not finite.
-    let cause: NonFiniteCause
-    /// Only where the objective compares token distributions.
-    private let reference: ReferenceModel<A>?
 
     init(_ model: VisionLanguageModel<A>, _ folder: ModelFolder, _ configuration: RunConfiguration) throws {
-        self.model = model
         passes = GroupPasses(folder, model.trainable, configuration)
-        cause = NonFiniteCause(folder: folder.url, parameters: model.parameters)
-        images = FeatureCache(model, try PicturePlaces(folder), cause: cause)
-        reference = passes.objective.needs.divergence ? try ReferenceModel(folder, sharing: images) : nil
+        policy = try SequenceScorer(model, folder)
+        reference = passes.objective.needs.reference ? try SequenceScorer(referenceOf: policy, folder) : nil
+    }
+
+    /// - Parameter places: what pictures become
+    func place(_ places: PicturePlaces) {
+        policy.images.places = places
+        reference?.images.places = places
     }
 
     var objective: any Objective { passes.objective }
@@ -27,13 +28,14 @@ struct GroupGradient<A: VectorArithmetic> {
     /// first, anywhere, and then again one by one with their backward pass.
     /// - Parameter keeping: whether something stays for the backward pass, which otherwise begins with a forward pass.
     func forward(_ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool) throws -> BatchPass<A> {
-        let (logProbabilities, activations) = try forward(
+        let (logProbabilities, activations) = try policy.forward(
             batch, of: group.id, keeping: keeping ? passes.keeping(batch) : .nothing)
         var pass = BatchPass(
             group: group.id, batch: batch, scores: BatchScores(logProbabilities: logProbabilities),
             kept: keeping ? activations : nil)
         if let reference, passes.hasDivergence(batch) {
-            let scores = try reference.scores(of: group)
+            let pair = GroupLayout(group, withRejected: true, negatives: [], isJoint: true).batches[0]
+            let scores = try reference.forward(pair, of: group.id, keeping: .nothing).1.scores
             let divergences = activations.scores.divergences(from: scores)
             pass.scores.divergence = ResponseDivergence(chosen: divergences[0], rejected: divergences[1])
             pass.referenceScores = scores
@@ -47,19 +49,20 @@ struct GroupGradient<A: VectorArithmetic> {
         let coefficients = pass.batch.sequences.map { loss.coefficients[$0] }
         if coefficients.allSatisfy({ $0 == 0 }) { return 0 }
         var clock = Stopwatch()
-        let activations = try pass.kept ?? forward(pass.batch, of: pass.group, keeping: passes.keeping(pass.batch)).1
+        let activations =
+            try pass.kept ?? policy.forward(pass.batch, of: pass.group, keeping: passes.keeping(pass.batch)).1
         let seconds = pass.kept == nil ? clock.lap() : 0
         let divergence = pass.referenceScores.map {
             Divergence(from: $0, coefficients: [0, loss.rejectedDivergence])
         }
-        model.backward(coefficients, activations, gradient, divergence: divergence)
+        policy.model.backward(coefficients, activations, gradient, divergence: divergence)
         return seconds + activations.secondsAgain
     }
 
     /// - Parameter id: the group's
     func loss(_ group: ScoredGroup, of id: String) throws -> GroupLoss {
         let loss = objective(group)
-        guard loss.loss.isFinite else { throw cause.failure("the loss is \(loss.loss)", at: id) }
+        guard loss.loss.isFinite else { throw policy.cause.failure("the loss is \(loss.loss)", at: id) }
         return loss
     }
 
@@ -70,34 +73,6 @@ struct GroupGradient<A: VectorArithmetic> {
             scored.add(try forward(batch, of: group.group, keeping: false).scores, of: batch)
         }
         return try loss(scored, of: group.group.id).loss
-    }
-
-    /// The log-probabilities of the chosen response, the rejected one where it is asked for, and the listed negatives.
-    func score(
-        _ group: EncodedGroup, negatives: [Int], withRejected: Bool, store: LogProbabilityStore? = nil
-    ) throws -> GroupValues {
-        let layout = GroupLayout(group, withRejected: withRejected, negatives: negatives, isJoint: false)
-        var values = GroupValues(chosen: 0, negatives: [Double](repeating: 0, count: negatives.count))
-        for batch in layout.batches {
-            let found =
-                try store?.values(of: batch, group) { try forward(batch, of: group.id, keeping: .nothing).0 }
-                ?? forward(batch, of: group.id, keeping: .nothing).0
-            for (sequence, value) in zip(batch.sequences, found) { values[sequence] = value }
-        }
-        return values
-    }
-}
-
-extension GroupGradient {
-    /// - Throws: `MISPError` for a log-probability that is not finite: none is ever kept or averaged.
-    private func forward(
-        _ batch: GroupLayout.Batch, of group: String, keeping: Keeping
-    ) throws -> ([Double], VisionLanguageModel<A>.Activations) {
-        let result = model.forward(batch.layout, images: try batch.images.map(images.input), keeping: keeping)
-        for (sequence, value) in zip(batch.sequences, result.0) where !value.isFinite {
-            throw cause.failure("the log-probability of \(sequence.words) is \(value)", at: group)
-        }
-        return result
     }
 }
 

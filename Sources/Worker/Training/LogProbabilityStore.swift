@@ -14,8 +14,7 @@ final class LogProbabilityStore {
     private let writer: RowStore.Writer
     /// A Double takes two places of a row; a batch has at most two sequences.
     private static let width = 4
-    /// What was of no use there.
-    var damaged: [String] { store.damaged }
+    private var toldDamaged = 0
     private(set) var found = 0
     private(set) var computed = 0
 
@@ -54,6 +53,15 @@ final class LogProbabilityStore {
 
     /// Does work that asks for values; new ones are on the disk afterwards, also where it fails or is stopped.
     func flushing(_ work: () throws -> Void) throws { try writer.flushing(work) }
+
+    /// What was found of no use there since the last call.
+    func takeDamaged() -> ArraySlice<String> {
+        defer { toldDamaged = store.damaged.count }
+        return store.damaged.dropFirst(toldDamaged)
+    }
+
+    /// Writes what is not on the disk yet; what is asked for is written at least once a minute.
+    func flush() throws { try writer.flush() }
 
     private func key(_ batch: GroupLayout.Batch, _ group: EncodedGroup) -> Digest? {
         var hash = SHA256()

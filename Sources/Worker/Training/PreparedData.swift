@@ -8,6 +8,7 @@ struct PreparedData {
     private let sampler: NegativeSampler
     private let seed: UInt64
     private let usesNegatives: Bool
+    /// Nil for an objective that needs none.
     private var reference: LogProbabilityTable?
     /// Of groups that come from a file.
     private(set) var sense: LearningSense?
@@ -20,6 +21,9 @@ struct PreparedData {
             try Self.adapted($0, to: objective.needs, seed: configuration.seed, encoder)
         }
         usesNegatives = objective.needs.negatives != .none
+        if objective.needs.reference {
+            reference = LogProbabilityTable(self.groups, withRejected: objective.needs.rejected)
+        }
     }
 
     /// Some objectives compare the picture with a change of itself, whatever the group's negatives are.
@@ -71,20 +75,18 @@ struct PreparedData {
         }
     }
 
-    /// Collective. Computes the reference's log-probabilities. Draws are pure functions, so what the run will ask for
-    /// is known, and only that is computed.
-    /// - Parameter epochs: by group, those in which it is taken
-    mutating func computeReference(
-        epochs: [[Int]], scorer: GroupGradient<some VectorArithmetic>, store: LogProbabilityStore?,
-        communicator: any Communicator,
-        progress: (Int) -> Void
+    /// Collective. Computes what is not known yet of the reference's log-probabilities. Draws are pure functions, so
+    /// what a step will ask for is known, and only that is computed.
+    ///
+    /// - Parameters:
+    ///   - epoch: whose draws are asked for
+    ///   - scorer: of the reference
+    mutating func addReference(
+        of groups: [Int], epoch: Int, scorer: SequenceScorer<some VectorArithmetic>, store: LogProbabilityStore?,
+        communicator: any Communicator, progress: (Int) -> Void = { _ in }
     ) throws {
-        let needed = groups.indices.map { group in
-            epochs[group].isEmpty ? nil : neededNegatives(group, epochs: epochs[group])
-        }
-        reference = try LogProbabilityTable(
-            groups, needed: needed, withRejected: scorer.objective.needs.rejected, scorer: scorer, store: store,
-            communicator: communicator, progress: progress)
+        let wanted = groups.map { (group: $0, pool: draw($0, epoch: epoch).indices) }
+        try reference?.add(wanted, scorer: scorer, store: store, communicator: communicator, progress: progress)
     }
 
     /// The reference's values for a draw; zero for an objective that needs no reference.

@@ -10,6 +10,7 @@ import Foundation
 struct RunCaches {
     private let folder: URL
     private let communicator: any Communicator
+    private let tell: (String) -> Void
     /// By content of file, crop and noise.
     private let pictures: [ImageSource: Digest]
     let references: LogProbabilityStore?
@@ -21,8 +22,10 @@ struct RunCaches {
     ///   - input: what the run reads, by content
     ///   - tell: says a line
     init(
-        _ run: TrainingRun<some VectorArithmetic>, images: [ImageSource], input: RunInput, tell: (String) -> Void
+        _ run: TrainingRun<some VectorArithmetic>, images: [ImageSource], input: RunInput,
+        tell: @escaping (String) -> Void
     ) throws {
+        self.tell = tell
         folder = run.configuration.cache.folder
         communicator = run.communicator
         let processor = run.folder.processor
@@ -42,15 +45,14 @@ struct RunCaches {
             return try LogProbabilityStore(
                 store, model: model, arithmetic: run.configuration.compute.precision.identity, pictures: digests)
         }
-        try storeFeatures(run, images, input, tell)
+        try storeFeatures(run, images, input)
     }
 
     /// Collective. Computes the features that no earlier run has left and lets the run's model find them all.
     private func storeFeatures(
-        _ run: TrainingRun<some VectorArithmetic>, _ images: [ImageSource], _ input: RunInput,
-        _ tell: (String) -> Void
+        _ run: TrainingRun<some VectorArithmetic>, _ images: [ImageSource], _ input: RunInput
     ) throws {
-        let cache = run.gradient.images
+        let cache = run.gradient.policy.images
         let shapes = try communicator.agree { try images.compactMap { try cache.storedShape(of: $0) } }
         guard !images.isEmpty, shapes.count == images.count else { return }
         let bytes = shapes.reduce(0) { $0 + 4 * Double($1.rows) * Double($1.columns) }
@@ -90,7 +92,7 @@ struct RunCaches {
                 let isThere = place % localSize == localRank ? store[key] != nil : store.contains(key)
                 return isThere ? 0.0 : 1
             })
-        try tellOfDamage(store.damaged, in: place, tell)
+        try tellOfDamage(store.damaged, in: place)
         try compute(images.indices.filter { wanted[$0] > 0 }.map { images[$0] }, keys, cache, into: store)
         cache.read(from: store, keys: keys)
     }
@@ -126,13 +128,13 @@ struct RunCaches {
         }
     }
 
-    /// Collective. After the reference's log-probabilities were asked for: what was found damaged among them.
-    func tellOfDamagedReferences(_ tell: (String) -> Void) throws {
-        try tellOfDamage(references?.damaged ?? [], in: folder.appending(path: "references"), tell)
+    /// Collective. What was found damaged among the reference's log-probabilities since the last call.
+    func tellOfDamagedReferences() throws {
+        try tellOfDamage(Array(references?.takeDamaged() ?? []), in: folder.appending(path: "references"))
     }
 
     /// Collective. What lies in a cache and is of no use, as any rank has found.
-    private func tellOfDamage(_ faults: [String], in place: URL, _ tell: (String) -> Void) throws {
+    private func tellOfDamage(_ faults: [String], in place: URL) throws {
         let all = try communicator.allGather(Data(faults.joined(separator: "\n").utf8)).flatMap {
             String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init)
         }

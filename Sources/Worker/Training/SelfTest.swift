@@ -3,31 +3,42 @@ import Foundation
 
 /// What must hold before a run's first step, whatever the data: a defect that would otherwise train on in silence.
 ///
-/// Cheap enough for every run: at most one forward pass on each rank.
+/// Cheap enough for every run: at most one sequence on each rank.
 package enum SelfTest {
-    /// Tests group `index` of the data as a step of that epoch will compute it.
+    /// Tests a group as a step of that epoch will compute it, and one of its sequences against the reference.
     ///
     /// Policy and reference must still be the same model, so this comes before adapters and checkpoints are loaded.
+    ///
+    /// - Parameters:
+    ///   - index: of the group in the data
+    ///   - member: which sequence, counted round: the chosen response to the right picture, then to the drawn ones
     static func run(
-        _ scorer: GroupGradient<some VectorArithmetic>, _ data: PreparedData, group index: Int, epoch: Int,
-        _ precision: Precision
+        _ gradient: GroupGradient<some VectorArithmetic>, _ data: PreparedData, group index: Int, epoch: Int,
+        member: Int, _ precision: Precision
     ) throws {
-        let step = StepWork.Group(index, epoch: epoch, data: data, scorer.passes)
+        let step = StepWork.Group(index, epoch: epoch, data: data, gradient.passes)
         let group = step.group
         for batch in step.batches {
             for response in batch.layout.responses {
                 try checkScored(targets: response.targets.count, at: group.id)
             }
-            try checkFeatures(scorer, batch, at: group.id)
+            try checkFeatures(gradient.policy, batch, at: group.id)
         }
-        let objective = scorer.objective
+        let objective = gradient.objective
         guard objective.needs.reference else { return }
+        var scored = step.unscored
+        scored.policy = scored.reference
+        let layout = GroupLayout(group, withRejected: false, negatives: step.draw.indices, isJoint: false)
+        let place = member % layout.batches.count
+        let sequence = place == 0 ? GroupSequence.chosen : .negative(place - 1)
+        scored.policy[sequence] = try gradient.policy.forward(
+            layout.batches[place], of: group.id, keeping: .nothing
+        ).0[0]
         let tokens = group.chosen.count
         // Rounding adds up over a response's tokens, and β scales it.
         try checkLoss(
-            try scorer.loss(of: step),
-            expected: lossOfReference(
-                objective, step.draw, hasRejected: group.rejected != nil, tokens: tokens),
+            objective(scored).loss,
+            expected: lossOfReference(objective, step.draw, hasRejected: group.rejected != nil, tokens: tokens),
             tolerance: tolerance(precision) * max(1, objective.beta * Double(tokens) / 100), at: group.id)
     }
 
@@ -42,7 +53,7 @@ package enum SelfTest {
 
     /// Every row of a picture's placeholders is filled, and no feature is left over.
     private static func checkFeatures(
-        _ scorer: GroupGradient<some VectorArithmetic>, _ batch: GroupLayout.Batch, at group: String
+        _ scorer: SequenceScorer<some VectorArithmetic>, _ batch: GroupLayout.Batch, at group: String
     ) throws {
         let encoder = scorer.model.encoder
         for place in batch.layout.images {

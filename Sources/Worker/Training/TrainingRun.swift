@@ -36,7 +36,7 @@ struct TrainingRun<A: VectorArithmetic> {
         (train, eval) = try communicator.agree { () throws -> (PreparedData, PreparedData?) in
             var encoder = loaded.encoder
             encoder.places = try encoder.places.knowing(sizes)
-            loaded.gradient.images.places = encoder.places
+            loaded.gradient.place(encoder.places)
             let data = try loaded.files.map { try PreparedData($0, encoder: encoder, configuration) }
             return (data[0], data.count > 1 ? data[1] : nil)
         }
@@ -93,17 +93,22 @@ extension TrainingRun {
         Pulse.note(saved: first)
         let output = try communicator.agree { try RunOutput(self, order: order, continuingAfter: first) }
         if communicator.rank == 0 { notes(order).forEach(Console.say) }
-        try Interruption.keeping(kept(saved)) {
-            let rest = first == 0 ? epochs : order.epochs(from: first)
-            try prepare(rest, first == 0 ? pictures : train.images(epochs: rest), input, output)
+        let caches = try Interruption.keeping(kept(saved)) {
+            let rest = first == 0 ? pictures : train.images(epochs: order.epochs(from: first))
+            let caches = try openCaches(rest, input)
+            try computeFirstReferences(order, first, caches, output)
             try communicator.agree { try testFirstStep(order, first) }
+            return caches
         }
-        // Only now: the reference is the base model, without the adapter that training continues from.
+        // What the steps to come add is on the disk, however the run ends.
+        defer { try? caches?.references?.flush() }
+        // Only now: what was tested is the policy that is the reference.
         if let adapter = configuration.model.adapter {
             try communicator.agree { try LowRankAdapterFolder(adapter).load(into: model) }
         }
         let step = try TrainingStep(
-            model.parameters, cause: gradient.cause, communicator: communicator, settings: configuration.optimizer,
+            model.parameters, cause: gradient.policy.cause, communicator: communicator,
+            settings: configuration.optimizer,
             totalSteps: order.totalSteps, machineRate: machineRate)
         if let saved { try checkpoints.restore(saved, into: step) }
         /// Evaluates, or ends the run with a checkpoint from which the evaluation is made up for.
@@ -117,7 +122,11 @@ extension TrainingRun {
         }
         for index in first..<max(first, order.totalSteps) {
             try checkpoints.endIfAsked(step, after: index, of: order.totalSteps, output)
-            let report = try step(index, order.groups(of: index), epoch: order.epoch(of: index), data: train, gradient)
+            let (groups, epoch) = (order.groups(of: index), order.epoch(of: index))
+            let seconds = try computeReferences(of: groups, epoch: epoch, caches?.references)
+            try checkpoints.endIfAsked(step, after: index, of: order.totalSteps, output)
+            var report = try step(index, groups, epoch: epoch, data: train, gradient)
+            report.metrics[.timeReference] = seconds
             try communicator.agree {
                 try step.checkParameters(after: index + 1)
                 try checkpoints.check()
@@ -130,22 +139,13 @@ extension TrainingRun {
             if isLast { try evaluate(after: index + 1) }
             if isLast || checkpoints.isDue(after: index + 1) { try checkpoints.save(step, after: index + 1) }
         }
-        try communicator.agree { try output.finish(self) }
+        try communicator.agree {
+            try caches?.references?.flush()
+            try output.finish(self)
+        }
+        try caches?.tellOfDamagedReferences()
         try checkpoints.settle()
         try step.close()
-    }
-
-    /// Collective. What is computed before the first step.
-    ///
-    /// - Parameters:
-    ///   - epochs: by group, those in which the steps to come take it
-    ///   - pictures: those that they take
-    private mutating func prepare(
-        _ epochs: [[Int]], _ pictures: [ImageSource], _ input: RunInput, _ output: RunOutput
-    ) throws {
-        let caches = try openCaches(pictures, input)
-        try computeReferences(epochs: epochs, caches?.references, output)
-        try caches?.tellOfDamagedReferences { if communicator.rank == 0 { Console.say($0) } }
     }
 
     /// What is there to go on with when a signal ends the run before its checkpoints were looked at.
@@ -203,7 +203,7 @@ extension TrainingRun {
         try Interruption.check("before the first step")
         try SelfTest.run(
             gradient, train, group: groups[communicator.rank], epoch: order.epoch(of: first),
-            configuration.compute.precision)
+            member: communicator.rank, configuration.compute.precision)
     }
 
     /// Collective.
@@ -214,24 +214,41 @@ extension TrainingRun {
         let images = (pictures + (eval?.images(epochs: onceEach(eval)) ?? [])).filter {
             seen.insert($0).inserted
         }
-        return try RunCaches(self, images: images, input: input) { line in
+        return try RunCaches(self, images: images, input: input) { [communicator] line in
             if communicator.rank == 0 { Console.say(line) }
         }
     }
 
-    private mutating func computeReferences(
-        epochs: [[Int]], _ store: LogProbabilityStore?, _ output: RunOutput
+    /// Collective. Those of the next step, and of the held-out groups: the others' are computed when steps come to them.
+    private mutating func computeFirstReferences(
+        _ order: StepOrder, _ first: Int, _ caches: RunCaches?, _ output: RunOutput
     ) throws {
-        guard gradient.objective.needs.reference else { return }
-        let trained = epochs.count { !$0.isEmpty }
-        output.stage("reference log-probabilities", of: trained + (eval?.groups.count ?? 0))
-        try train.computeReference(epochs: epochs, scorer: gradient, store: store, communicator: communicator) {
-            output.stageProgress($0)
+        guard let scorer = gradient.reference else { return }
+        let groups = first < order.totalSteps ? order.groups(of: first) : []
+        let heldOut = Array((eval?.groups ?? []).indices)
+        output.stage("reference log-probabilities", of: groups.count + heldOut.count)
+        let (store, communicator, epoch) = (caches?.references, communicator, order.epoch(of: first))
+        func compute() throws {
+            try train.addReference(of: groups, epoch: epoch, scorer: scorer, store: store, communicator: communicator) {
+                output.stageProgress($0)
+            }
+            try eval?.addReference(of: heldOut, epoch: 0, scorer: scorer, store: store, communicator: communicator) {
+                output.stageProgress(groups.count + $0)
+            }
         }
-        let (once, scorer, communicator) = (onceEach(eval), gradient, communicator)
-        try eval?.computeReference(epochs: once, scorer: scorer, store: store, communicator: communicator) {
-            output.stageProgress(trained + $0)
-        }
+        if let store { try store.flushing(compute) } else { try compute() }
+        try communicator.agree { try Interruption.check("while log-probabilities were computed") }
+        try caches?.tellOfDamagedReferences()
+    }
+
+    /// Collective. Returns the seconds that it took.
+    private mutating func computeReferences(
+        of groups: [Int], epoch: Int, _ store: LogProbabilityStore?
+    ) throws -> Double {
+        guard let scorer = gradient.reference else { return 0 }
+        var clock = Stopwatch()
+        try train.addReference(of: groups, epoch: epoch, scorer: scorer, store: store, communicator: communicator)
+        return clock.lap()
     }
 
     /// Held-out groups are evaluated with the draws of epoch 0.

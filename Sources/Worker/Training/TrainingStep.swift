@@ -73,7 +73,7 @@ final class TrainingStep {
 
     /// What a step has to tell.
     struct Report {
-        let metrics: StepMetrics
+        var metrics: StepMetrics
         let groups: Int
         /// Rows that went through the model.
         let rows: Int
