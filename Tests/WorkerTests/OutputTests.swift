@@ -25,7 +25,7 @@ import Worker
                 "step", "epoch", "loss", "loss/image", "loss/text", "grad_norm", "learning_rate", "rewards/chosen",
                 "rewards/rejected", "rewards/margins", "rewards/accuracies", "rewards/negatives", "logps/chosen",
                 "logps/rejected", "is/ess", "is/max_weight", "balance/efficiency", "time/step", "time/forward",
-                "time/backward", "time/reduce", "time/optimizer", "tokens_per_second", "mfu",
+                "time/backward", "time/reduce", "time/optimizer", "time/reference", "tokens_per_second", "mfu",
             ])
         #expect(lines.map { $0.value["step"]?.int } == [1, 2])
         #expect(lines[0].value["loss"]?.double == 0.1 + 0.2)

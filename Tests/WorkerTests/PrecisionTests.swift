@@ -124,10 +124,10 @@ import Worker
             let set = ["--set", "output=\(command[0])", Self.bfloat16]
             let run = try runRanks(2, "misp-worker", command + set)
             #expect(run.status == 0, "\(command[0]): \(run.errors)")
-            let notes = run.errors.components(separatedBy: "has no bfloat16 products").count - 1
-            #expect(notes == (BFloat16.isNative ? 0 : 1), "\(command[0]): \(run.errors)")
+            let notes = run.errors.components(separatedBy: "bfloat16 products are no faster").count - 1
+            #expect(notes == (BFloat16.isFaster ? 0 : 1), "\(command[0]): \(run.errors)")
         }
-        #expect((Precision.bfloat16.note == nil) == BFloat16.isNative && Precision.float32.note == nil)
+        #expect((Precision.bfloat16.note == nil) == BFloat16.isFaster && Precision.float32.note == nil)
     }
 
     /// eval.yaml's own, else its run's; answers in one are not continued in another.

@@ -105,16 +105,19 @@ struct CheckReport {
         let perGroup = groups.reduce(0) { $0 + $1.step } / Double(groups.count)
         let step = perGroup * Double(order.groupsPerStep)
         let training = perGroup * trainedGroups
-        let reference =
-            subject.objective.needs.reference ? files.flatMap(\.groups).reduce(0) { $0 + $1.forward } : 0
+        // Of groups that a step takes, once, and of those held out.
+        let taken = min(trainedGroups / Double(groups.count), 1)
+        let reference = files.enumerated().reduce(0) { sum, file in
+            sum + file.element.groups.reduce(0) { $0 + $1.forward } * (file.offset == 0 ? taken : 1)
+        }
         func seconds(_ operations: Double) -> String { Quantity.seconds(operations / machineRate) }
         return [
             String(
                 format: "time: at least, at %.0f GFLOP/s (%d %@, measured)", machineRate / 1e9, ranks,
                 ranks == 1 ? "rank" : "ranks"),
             String(format: "  a step of %d groups: %.3g operations, ", order.groupsPerStep, step) + seconds(step),
-            "  \(order.totalSteps) steps: \(seconds(training)); before them reference: \(seconds(reference)), vision "
-                + "encoder: \(seconds(vision))",
+            "  \(order.totalSteps) steps: \(seconds(training)); besides, reference: "
+                + "\(seconds(subject.objective.needs.reference ? reference : 0)), vision encoder: \(seconds(vision))",
             "  the language model's products\(trainsVision ? " and the vision encoder's" : "") alone; before the steps "
                 + "a pass of \(pictures) pictures through the vision encoder",
         ]

@@ -36,7 +36,7 @@ struct Examination {
         let together = MachineRate.measure(seconds: 0.5)
         let own = RankFacts(
             host: ProcessInfo.processInfo.hostName, cores: usableCores, threads: BLAS.threads, kernel: BLAS.kernel,
-            bfloat16: BFloat16.isNative ? BFloat16.kernel : nil, alone: alone, together: together,
+            bfloat16: BFloat16.isFaster ? BFloat16.kernel : nil, alone: alone, together: together,
             sharedMemory: Self.freeMebibytes("/dev/shm"))
         let data = try communicator.agree { try JSONEncoder().encode(own) }
         return try communicator.allGather(data).map { try JSONDecoder().decode(RankFacts.self, from: $0) }

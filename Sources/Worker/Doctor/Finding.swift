@@ -23,7 +23,7 @@ package struct RankFacts: Codable, Equatable {
     package var cores: Int
     package var threads: Int
     package var kernel: String
-    /// How bfloat16 products are computed; nil without instructions for them.
+    /// How bfloat16 products are computed; nil where they are no faster than float32 ones.
     package var bfloat16: String?
     /// Operations per second of one rank alone, and while all ranks of its host compute.
     package var alone: Double
@@ -103,8 +103,8 @@ package enum Diagnosis {
         let value =
             switch without {
             case 0: kernels
-            case ranks.count: "none: compute.precision: bfloat16 is slower than float32 here"
-            default: "\(kernels), but none on \(without) of \(ranks.count) ranks: bfloat16 is slower than float32 there"
+            case ranks.count: "no faster than float32 ones here"
+            default: "\(kernels), but no faster than float32 ones on \(without) of \(ranks.count) ranks"
             }
         return Finding("bfloat16 products", value)
     }

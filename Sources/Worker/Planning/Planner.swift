@@ -64,7 +64,8 @@ struct Planner {
             let encoded = try subject.encode(file.groups[index].group, in: file)
             let gradient = try GroupGradient(model, subject.folder, configuration)
             gradient.place(subject.encoder.places)
-            return (model, gradient, try PreparedData([encoded], configuration, encoder: subject.encoder))
+            let data = try PreparedData([encoded], configuration, encoder: subject.encoder)
+            return (model, gradient, data.withoutReference)
         }
         if communicator.rank == 0 { Console.say("measuring the group \(data.groups[0].id)") }
         let buffer = Gradient(zerosFor: model.parameters)

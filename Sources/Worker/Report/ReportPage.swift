@@ -30,6 +30,7 @@ struct ReportPage {
             metrics: [
                 ("time/step", "whole"), ("time/forward", "forward"), ("time/backward", "backward"),
                 ("time/reduce", "reduction"), ("time/optimizer", "optimiser"),
+                ("time/reference", "reference"),
             ], startsAtZero: true),
         Chart(title: "Tokens per second", metrics: [("tokens_per_second", "all ranks")], startsAtZero: true),
         Chart(

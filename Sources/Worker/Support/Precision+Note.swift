@@ -7,8 +7,9 @@ extension Precision: ExpressibleByArgument {}
 extension Precision {
     /// What is worth a word before it is computed in; nil where there is nothing to say.
     package var note: String? {
-        guard self == .bfloat16, !BFloat16.isNative else { return nil }
-        return "this processor has no bfloat16 products: compute.precision: bfloat16 is slower than float32 would be"
+        guard self == .bfloat16, !BFloat16.isFaster else { return nil }
+        return "bfloat16 products are no faster than float32 ones on this processor: compute.precision: float32 takes "
+            + "no longer"
     }
 
     /// Rank 0 says the note.

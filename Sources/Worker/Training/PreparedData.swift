@@ -89,6 +89,13 @@ struct PreparedData {
         try reference?.add(wanted, scorer: scorer, store: store, communicator: communicator, progress: progress)
     }
 
+    /// The same with a reference whose log-probabilities are 0: for measurements, whose time no value changes.
+    var withoutReference: PreparedData {
+        var data = self
+        data.reference = nil
+        return data
+    }
+
     /// The reference's values for a draw; zero for an objective that needs no reference.
     func reference(_ group: Int, _ draw: NegativeDraw) -> GroupValues {
         reference?.values(group, negatives: draw.indices)

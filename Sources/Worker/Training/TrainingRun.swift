@@ -219,7 +219,7 @@ extension TrainingRun {
         }
     }
 
-    /// Collective. Those of the next step, and of the held-out groups: the others' are computed when steps come to them.
+    /// Collective. Those of the next step, and of the held-out groups: others' are computed when steps come to them.
     private mutating func computeFirstReferences(
         _ order: StepOrder, _ first: Int, _ caches: RunCaches?, _ output: RunOutput
     ) throws {
