@@ -45,13 +45,18 @@ public struct CostModel: Sendable {
 
     /// By number of busy ranks, from 1 to as many as were measured.
     public let hosts: [Host]
+    /// Ranks of a host that have cores of their own; those beyond share them.
+    public let room: Int
     /// Between the hosts.
     public let network: Network
 
     /// `hosts[n − 1]` is what a rank does while n of its host are busy. There is at least one.
-    public init(hosts: [Host], network: Network) {
+    ///
+    /// - Parameter room: as many as were measured, unless given
+    public init(hosts: [Host], network: Network, room: Int? = nil) {
         self.hosts = hosts
         self.network = network
+        self.room = max(room ?? hosts.count, 1)
     }
 
     /// Small collective calls of a step: agreements, merged metrics, the norm.
@@ -117,15 +122,17 @@ public struct CostModel: Sendable {
             + messages * Self.messageSeconds
     }
 
-    /// More ranks than were measured share what those had.
+    /// More ranks than were measured do what the last of those did, as long as there is room; beyond that they share
+    /// it. A small call passes over all of them.
     private func host(busy: Int) -> Host {
-        if busy <= hosts.count { return hosts[busy - 1] }
-        var host = hosts[hosts.count - 1]
-        let share = Double(hosts.count) / Double(busy)
+        if busy <= min(hosts.count, room) { return hosts[busy - 1] }
+        let measured = min(hosts.count, room)
+        var host = hosts[measured - 1]
+        let share = min(Double(room) / Double(busy), 1)
         host.operations *= share
         host.bandwidth *= share
         host.updates *= share
-        host.latency /= share
+        host.latency *= Double(busy) / Double(measured)
         return host
     }
 }

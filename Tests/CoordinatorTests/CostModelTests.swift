@@ -31,6 +31,20 @@ import Testing
         #expect(abs(step.compute - 2e9 / 20e9) < 1e-12)
     }
 
+    /// On hosts with more cores than were measured, ranks are as fast as the busiest measured ones until cores run out.
+    @Test func largerHost() {
+        let large = CostModel(hosts: Self.hosts, network: .init(latency: 30e-6, bandwidth: 3e9), room: 4)
+        let groups = [[Double](repeating: 2e9, count: 8)]
+        let full = large.step(groups: groups, parameters: 1_000_000, ranks: 4, ranksPerHost: 8)
+        #expect(abs(full.compute - 4e9 / 40e9) < 1e-12)
+        let crowded = large.step(groups: groups, parameters: 1_000_000, ranks: 8, ranksPerHost: 8)
+        #expect(abs(crowded.compute - 2e9 / 20e9) < 1e-12)
+        // A rank of two threads here has no room for a second one, whatever was measured.
+        let narrow = CostModel(hosts: Self.hosts, network: .init(latency: 30e-6, bandwidth: 3e9), room: 1)
+        let shared = narrow.step(groups: groups, parameters: 1_000_000, ranks: 2, ranksPerHost: 2)
+        #expect(abs(shared.compute - 8e9 / 25e9) < 1e-12)
+    }
+
     @Test func manyHosts() {
         let two = model.step(groups: groups, parameters: 3_000_000, ranks: 4, ranksPerHost: 2)
         let one = model.step(groups: groups, parameters: 3_000_000, ranks: 2, ranksPerHost: 2)

@@ -56,6 +56,27 @@ import Worker
         #expect(lines([1e9, 1e9], parameters: 1000, ranks: [1, 2]).contains("at least half of the time"))
     }
 
+    /// Hosts of more cores than this one, and more groups than the file has, are planned for, and said.
+    @Test func hostsToCome() throws {
+        let fixture = try TrainingFixture(
+            "llama-clip-spm", settings: "optimizer: {groups_per_step: 64, epochs: 1}\ncompute: {threads: 2}")
+        let json = fixture.folder["plan.json"]
+        func rows(_ arguments: String...) throws -> ([JSONField], RankRun) {
+            let all = ["--config", fixture.folder["run.yaml"].path, "--ranks", "1,64", "--json", json.path] + arguments
+            let run = try runRanks(nil, "misp-worker", ["plan"] + all)
+            try #require(run.status == 0, "\(run.errors)")
+            return (try JSONField(contentsOf: json).array(), run)
+        }
+        let (large, said) = try rows("--cores-per-host", "128", "--groups", "6400")
+        #expect(try large[1]["hosts"].int() == 1)
+        // One group each: 64 ranks are 64 times as fast but for the reduction.
+        #expect(try large[1]["time/compute"].double() < large[0]["time/compute"].double() / 50)
+        #expect(said.output.contains("each of 64 ranks is as fast as 1 busy were here"), "\(said.output)")
+        #expect(said.output.contains("groups, as assumed: 6400") && said.output.contains("100 steps"), "\(said.output)")
+        let (small, _) = try rows("--cores-per-host", "2")
+        #expect(try small[1]["hosts"].int() == 64)
+    }
+
     @Test func rates() throws {
         for (text, bytes) in [
             ("25Gb", 3.125e9), ("25Gb/s", 3.125e9), ("100Gbit", 12.5e9), ("3GB", 3e9), ("1.5GB/s", 1.5e9),
@@ -70,7 +91,8 @@ import Worker
         let fixture = try TrainingFixture("llama-clip-spm", settings: Self.settings)
         for (arguments, part) in [
             (["--ranks", "0,2"], "--ranks"), (["--ranks", "two"], "--ranks"), (["--network", "fast"], "--network"),
-            (["--ranks-per-host", "0"], "--ranks-per-host"), (["--set", "data.train=absent.jsonl"], "absent.jsonl"),
+            (["--ranks-per-host", "0"], "--ranks-per-host"), (["--cores-per-host", "0"], "--cores-per-host"),
+            (["--groups", "0"], "--groups"), (["--set", "data.train=absent.jsonl"], "absent.jsonl"),
         ] {
             let run = try runRanks(
                 nil, "misp-worker", ["plan", "--config", fixture.folder["run.yaml"].path] + arguments)

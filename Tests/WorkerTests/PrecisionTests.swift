@@ -101,7 +101,7 @@ import Worker
         #expect(try fixture.bytes("out/\(Self.adapter)") == expected)
     }
 
-    /// Every command that computes with a model takes it, and says where it is slower than float32.
+    /// Every command that computes with a model takes it, and says where it is no faster than float32.
     @Test func everyCommandTakesIt() throws {
         let image = fixture.checkpoint.appending(path: "images/rgb.png").path
         try fixture.write(

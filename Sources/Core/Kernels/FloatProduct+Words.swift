@@ -36,13 +36,13 @@ extension FloatProduct {
     func block(_ term: ProductTerm<Float>, _ inner: Range<Int>, _ columns: Range<Int>) -> Matrix<Float> {
         guard let words else {
             let (rows, across) = term.transposeB ? (columns, inner) : (inner, columns)
-            return term.b.block(rows, across)
+            return term.b.part(rows, across).matrix
         }
         let each = words == MISP_WORDS_OF_TWO ? 2 : 1
         let last = term.transposeB ? term.b.columns : term.b.rows
         let numbers = each * inner.lowerBound..<min(each * inner.upperBound, last)
         let (rows, across) = term.transposeB ? (columns, numbers) : (numbers, columns)
-        let (part, owner) = term.b.numbers(rows, across)
+        let (part, owner) = term.b.part(rows, across).numbers
         let laid: Matrix<Float>
         if term.transposeB {
             laid = Matrix(uninitialized: columns.count, inner.count)
@@ -75,9 +75,9 @@ private struct Numbers: @unchecked Sendable {
     }
 
     /// Of a mapped file, in bfloat16.
-    init(_ tensor: StoredTensor, _ rows: Range<Int>, _ columns: Range<Int>, width: Int) {
-        (self.rows, self.columns, stride) = (rows.count, columns.count, width)
-        (base, isWide) = (tensor.base + (rows.lowerBound * width + columns.lowerBound) * 2, false)
+    init(_ block: StoredBlock) {
+        (rows, columns, stride) = (block.rows.count, block.columns.count, block.width)
+        (base, isWide) = (block.start(row: 0), false)
     }
 
     func layAlong(_ words: misp_words, into target: UnsafeMutablePointer<Float>, stride next: Int) {
@@ -90,26 +90,10 @@ private struct Numbers: @unchecked Sendable {
 }
 
 extension Factor<Float> {
-    /// Rows and columns of it, widened where need be.
-    fileprivate func block(_ rows: Range<Int>, _ columns: Range<Int>) -> Matrix<Float> {
-        switch self {
-        case .matrix(let matrix): return matrix.rows(rows).columns(columns)
-        case .stored(let tensor, _, let width):
-            let block = Matrix<Float>(uninitialized: rows.count, columns.count)
-            for (target, row) in rows.enumerated() {
-                let start = tensor.base + (row * width + columns.lowerBound) * tensor.format.bytes
-                Float.widen(start, tensor.format, into: block.row(target), count: columns.count)
-            }
-            return block
-        }
-    }
-
-    /// Rows and columns of it as they lie in memory, with what keeps them there.
-    fileprivate func numbers(_ rows: Range<Int>, _ columns: Range<Int>) -> (Numbers, owner: Matrix<Float>?) {
-        if case .stored(let tensor, _, let width) = self, tensor.format == .bfloat16 {
-            return (Numbers(tensor, rows, columns, width: width), nil)
-        }
-        let block = block(rows, columns)
-        return (Numbers(block), block)
+    /// Its numbers as they lie in memory, with what keeps them there.
+    fileprivate var numbers: (Numbers, owner: Matrix<Float>?) {
+        if case .stored(let block) = self, block.tensor.format == .bfloat16 { return (Numbers(block), nil) }
+        let matrix = matrix
+        return (Numbers(matrix), matrix)
     }
 }

@@ -271,14 +271,7 @@ extension ProductTerm<Float> {
     /// The term's share of some columns of the product.
     fileprivate func ofColumns(_ range: Range<Int>) -> ProductTerm {
         var part = self
-        switch b {
-        case .matrix(let matrix): part.b = .matrix(transposeB ? matrix.rows(range) : matrix.columns(range))
-        case .stored(let tensor, let rows, let width):
-            part.b =
-                transposeB
-                ? .stored(tensor.rows(range, columns: width), rows: range.count, columns: width)
-                : .matrix(tensor.widened(rows: rows, columns: width).columns(range))
-        }
+        part.b = transposeB ? b.part(range, 0..<b.columns) : b.part(0..<b.rows, range)
         return part
     }
 }

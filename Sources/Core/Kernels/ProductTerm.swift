@@ -1,15 +1,58 @@
+/// Some rows and columns of a matrix that lies in a mapped file, row by row.
+public struct StoredBlock: Sendable {
+    /// The whole.
+    let tensor: StoredTensor
+    /// Columns of the whole.
+    let width: Int
+    var rows: Range<Int>
+    var columns: Range<Int>
+
+    /// Where a row of the block begins, and how many bytes there are from one to the next.
+    func start(row: Int) -> UnsafeRawPointer {
+        tensor.base + ((rows.lowerBound + row) * width + columns.lowerBound) * tensor.format.bytes
+    }
+
+    /// - Parameters:
+    ///   - rows: counted from the block's first
+    ///   - columns: likewise
+    func part(_ rows: Range<Int>, _ columns: Range<Int>) -> StoredBlock {
+        let (down, along) = (self.rows.lowerBound, self.columns.lowerBound)
+        return StoredBlock(
+            tensor: tensor, width: width, rows: down + rows.lowerBound..<down + rows.upperBound,
+            columns: along + columns.lowerBound..<along + columns.upperBound)
+    }
+
+    /// A copy in the working precision.
+    func widened<Element: Scalar>() -> Matrix<Element> {
+        let matrix = Matrix<Element>(uninitialized: rows.count, columns.count)
+        if columns.count == width {
+            Element.widen(start(row: 0), tensor.format, into: matrix.base, count: matrix.count)
+        } else {
+            for row in 0..<rows.count {
+                Element.widen(start(row: row), tensor.format, into: matrix.row(row), count: columns.count)
+            }
+        }
+        return matrix
+    }
+}
+
 /// One side of a product: a matrix, or a file's 16-bit numbers, which are widened a block at a time.
 public enum Factor<Element: Scalar>: Sendable {
     /// In memory; may be a strided view.
     case matrix(Matrix<Element>)
-    /// `rows` × `columns` numbers of a mapped file, row by row.
-    case stored(StoredTensor, rows: Int, columns: Int)
+    /// In a mapped file.
+    case stored(StoredBlock)
+
+    /// All of a tensor of `rows` × `columns` numbers.
+    public static func stored(_ tensor: StoredTensor, rows: Int, columns: Int) -> Factor {
+        .stored(StoredBlock(tensor: tensor, width: columns, rows: 0..<rows, columns: 0..<columns))
+    }
 
     /// Rows, before `op` transposes.
     public var rows: Int {
         switch self {
         case .matrix(let matrix): matrix.rows
-        case .stored(_, let rows, _): rows
+        case .stored(let block): block.rows.count
         }
     }
 
@@ -17,7 +60,7 @@ public enum Factor<Element: Scalar>: Sendable {
     public var columns: Int {
         switch self {
         case .matrix(let matrix): matrix.columns
-        case .stored(_, _, let columns): columns
+        case .stored(let block): block.columns.count
         }
     }
 
@@ -25,7 +68,15 @@ public enum Factor<Element: Scalar>: Sendable {
     package var matrix: Matrix<Element> {
         switch self {
         case .matrix(let matrix): matrix
-        case .stored(let tensor, let rows, let columns): tensor.widened(rows: rows, columns: columns)
+        case .stored(let block): block.widened()
+        }
+    }
+
+    /// Some rows and columns, where they lie.
+    func part(_ rows: Range<Int>, _ columns: Range<Int>) -> Factor {
+        switch self {
+        case .matrix(let matrix): .matrix(matrix.rows(rows).columns(columns))
+        case .stored(let block): .stored(block.part(rows, columns))
         }
     }
 }

@@ -50,13 +50,6 @@ public struct StoredTensor: @unchecked Sendable {
             return block.columns(0..<part).isFinite
         }
     }
-
-    /// Some rows of it, with `columns` elements in each.
-    func rows(_ range: Range<Int>, columns: Int) -> StoredTensor {
-        StoredTensor(
-            name: name, format: format, shape: [range.count, columns], file: file,
-            base: base + range.lowerBound * columns * format.bytes)
-    }
 }
 
 /// Reading the safetensors format: eight bytes with the header's length, a JSON header, the tensors' bytes.

@@ -10,7 +10,7 @@ package struct Plan: ParsableCommand {
             Measures a group's gradient and the memory here, on as many ranks as it is started with, and computes \
             memory, computation and communication of a step for the given numbers of ranks:
 
-              launch/local -- plan --config run.yaml --ranks 1,8,64,4096 --network 25Gb --ranks-per-host 16
+              launch/local -- plan --config run.yaml --ranks 1,8,64,4096 --network 25Gb --cores-per-host 64
             """)
 
     @OptionGroup package var options: RunOptions
@@ -24,8 +24,17 @@ package struct Plan: ParsableCommand {
     @Option(help: ArgumentHelp("Microseconds until a small message is on another host.", valueName: "µs"))
     package var latency = 30.0
 
-    @Option(help: ArgumentHelp("Ranks of a host; the cores of this one unless given.", valueName: "n"))
+    @Option(help: ArgumentHelp("Cores of a host; as many as this one has unless given.", valueName: "n"))
+    package var coresPerHost: Int?
+
+    @Option(
+        help: ArgumentHelp("Ranks of a host; its cores, divided by compute.threads, unless given.", valueName: "n"))
     package var ranksPerHost: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Groups of the data, the file's over and over; as many as it has unless given.", valueName: "n"))
+    package var groups: Int?
 
     @Option(help: ArgumentHelp("A file for the numbers (JSON).", valueName: "file"))
     package var json: String?
@@ -36,10 +45,11 @@ package struct Plan: ParsableCommand {
         let configuration = try options.configuration()
         let counts = try rankCounts
         let network = CostModel.Network(latency: latency * 1e-6, bandwidth: try Self.bytesPerSecond(network))
+        let room = max((coresPerHost ?? usableCores) / configuration.compute.threads, 1)
         throw ExitCode(
             Communicators.run { communicator in
                 let report = try Planner(configuration, communicator: communicator).report(
-                    ranks: counts, network: network, ranksPerHost: ranksPerHost ?? usableCores)
+                    ranks: counts, network: network, room: room, ranksPerHost: ranksPerHost ?? room, count: groups)
                 try communicator.agree {
                     guard communicator.rank == 0 else { return }
                     Console.show(report.lines)
@@ -54,8 +64,9 @@ package struct Plan: ParsableCommand {
         guard latency >= 0, latency.isFinite else {
             throw ValidationError("--latency is \(latency), but must be 0 or more")
         }
-        if let ranksPerHost, !(1...1_000_000 ~= ranksPerHost) {
-            throw ValidationError("--ranks-per-host is \(ranksPerHost), but must be at least 1 and at most 1000000")
+        let counts = [("ranks-per-host", ranksPerHost), ("cores-per-host", coresPerHost), ("groups", groups)]
+        for case (let name, let count?) in counts where !(1...1_000_000 ~= count) {
+            throw ValidationError("--\(name) is \(count), but must be at least 1 and at most 1000000")
         }
     }
 

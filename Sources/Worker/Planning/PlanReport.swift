@@ -21,16 +21,18 @@ package struct PlanReport {
     private var groupsPerStep: Int { groups.first?.count ?? 0 }
     private let totalSteps: Int
     private let parameters: Int
+    private let repeating: (groups: Int, count: Int)?
 
     /// - Parameters:
     ///   - groups: costs of the groups of some steps, in operations
+    ///   - repeating: how many groups the file has, and how many it is taken to have
     ///   - memory: for a number of ranks
     package init(
         _ model: CostModel, groups: [[Double]], parameters: Int, totalSteps: Int, ranks: [Int], ranksPerHost: Int,
-        memory: (Int) -> MemoryEstimate
+        repeating: (groups: Int, count: Int)? = nil, memory: (Int) -> MemoryEstimate
     ) {
         (self.model, self.groups, self.ranksPerHost) = (model, groups, ranksPerHost)
-        (self.totalSteps, self.parameters) = (totalSteps, parameters)
+        (self.totalSteps, self.parameters, self.repeating) = (totalSteps, parameters, repeating)
         let alone = model.step(groups: groups, parameters: parameters, ranks: 1, ranksPerHost: ranksPerHost).total
         for ranks in ranks {
             let step = model.step(groups: groups, parameters: parameters, ranks: ranks, ranksPerHost: ranksPerHost)
@@ -70,7 +72,18 @@ package struct PlanReport {
         let network = String(
             format: "network, as given: %.1f Gb/s a host, %.0f µs", model.network.bandwidth * 8 / 1e9,
             model.network.latency * 1e6)
-        return ["measured here, by ranks of a host:"] + measured + [
+        let crowd = min(ranksPerHost, rows.map(\.ranks).max() ?? 1)
+        var assumed: [String] = []
+        if crowd > model.hosts.count {
+            let fast = min(crowd, model.room)
+            assumed.append(
+                "a host, as assumed: each of \(fast) ranks is as fast as \(model.hosts.count) busy were here"
+                    + (crowd > fast ? "; \(crowd) share the cores of \(fast)" : ""))
+        }
+        if let repeating {
+            assumed.append("groups, as assumed: \(repeating.count), the file's \(repeating.groups) over and over")
+        }
+        return ["measured here, by ranks of a host:"] + measured + assumed + [
             network, "a step of \(groupsPerStep) groups, \(parameters) trained parameters, \(totalSteps) steps:",
         ]
     }

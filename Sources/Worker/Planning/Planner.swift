@@ -37,18 +37,25 @@ struct Planner {
     }
 
     /// Collective.
-    func report(ranks: [Int], network: CostModel.Network, ranksPerHost: Int) throws -> PlanReport {
-        let order = StepOrder(groups: facts.count, configuration)
+    ///
+    /// - Parameters:
+    ///   - room: ranks of a host that have cores of their own
+    ///   - count: groups of the data, the file's over and over; nil: as many as it has, or one step takes
+    func report(
+        ranks: [Int], network: CostModel.Network, room: Int, ranksPerHost: Int, count: Int?
+    ) throws -> PlanReport {
+        let count = count ?? max(facts.count, configuration.optimizer.groupsPerStep)
+        let order = StepOrder(groups: count, configuration)
         let groups = (0..<min(Self.sampledSteps, order.totalSteps)).map { step in
-            order.groups(of: step).map { facts[$0].step }
+            order.groups(of: step).map { facts[$0 % facts.count].step }
         }
         let precision = configuration.compute.precision
         precision.tell(communicator)
-        let model = CostModel(hosts: try measure(precision.arithmetic), network: network)
+        let model = CostModel(hosts: try measure(precision.arithmetic), network: network, room: room)
         let activations = facts.map(\.bytes.used).max() ?? 0
         return PlanReport(
             model, groups: groups, parameters: subject.parameters, totalSteps: order.totalSteps,
-            ranks: ranks, ranksPerHost: ranksPerHost
+            ranks: ranks, ranksPerHost: ranksPerHost, repeating: count == facts.count ? nil : (facts.count, count)
         ) { ranks in
             MemoryEstimate(
                 weights: subject.fileBytes, trained: subject.parameters, activations: activations,
