@@ -26,10 +26,10 @@ class LayoutTests(ImportCase):
             {"id": "RLHF-V-7", "prompt": "What?", "chosen": "A cät.", "rejected": "A dog.", "image": picture(png(1))},
         )
         self.assertEqual(self.report["sources"][0]["layout"], "RLHF-V")
-        self.assertEqual(
-            self.reasons,
-            {"text is not JSON": ["a.parquet:2"], "text is no JSON object of question, chosen and rejected": ["a.parquet:3"]},
-        )
+        self.assertEqual(self.reasons, {
+            "text is not JSON": ["a.parquet:2"],
+            "text is no JSON object of question, chosen and rejected": ["a.parquet:3"],
+        })
         self.assertEqual((self.out / group["image"]).read_bytes(), png(1))
 
     def test_rlaif_v_rows_that_prefer_nothing_are_left_out(self):
@@ -108,7 +108,9 @@ class LayoutTests(ImportCase):
             {"id": "rows-3", **own, "negatives": [b, c]},
             {"id": "rows-4", **own, "negatives": [b]},
         ])
-        self.assertEqual(set(self.reasons), {"nothing is rejected: neither an answer nor a picture", "the row has videos"})
+        self.assertEqual(set(self.reasons), {
+            "nothing is rejected: neither an answer nor a picture", "the row has videos",
+        })
 
     def test_llama_factory_conversations(self):
         def by(name, text):
@@ -131,8 +133,9 @@ class LayoutTests(ImportCase):
 
     def test_llama_factory_alpaca_joins_instruction_and_input(self):
         (self.folder / "a.png").write_bytes(png(1))
-        row = {"instruction": "<image>What", "input": "is it?", "chosen": "A cat.", "rejected": "A dog.", "images": ["a.png"]}
-        group = self.group(listed(self.folder / "rows.json", [{**row, "system": "Be brief."}]))
+        row = {"instruction": "<image>What", "input": "is it?", "chosen": "A cat.", "rejected": "A dog."}
+        row |= {"images": ["a.png"], "system": "Be brief."}
+        group = self.group(listed(self.folder / "rows.json", [row]))
         self.assertEqual(group["prompt"][0], {"role": "system", "content": "Be brief."})
         self.assertEqual(group["prompt"][1], {"role": "user", "content": "What\nis it?"})
 
@@ -161,8 +164,9 @@ class LayoutTests(ImportCase):
             "meta": [json.dumps({"ask": {"q": "What?"}, "a": ["A cat.", "A dog."]}), '{"ask": {}}'],
         }
         path = parquet(self.folder / "a.parquet", columns)
-        maps = ["--map", "prompt=meta.ask.q", "chosen=meta.a.0", "--map", "rejected=meta.a.1", "image=photo.raw", "id=n"]
-        self.assertEqual(self.group(path, *maps), {
+        maps = ["--map", "prompt=meta.ask.q", "chosen=meta.a.0"]
+        maps += ["--map", "rejected=meta.a.1", "image=photo.raw", "id=n"]
+        self.assertEqual(self.group(*maps, path), {
             "id": "1", "prompt": "What?", "chosen": "A cat.", "rejected": "A dog.", "image": picture(png(1)),
         })
         self.assertEqual(self.reasons, {"the prompt is missing": ["a.parquet:2"]})

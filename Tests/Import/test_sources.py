@@ -36,7 +36,8 @@ class PictureTests(ImportCase):
         for name, content in (("a.png", png(1)), ("g.png", b"GIF89a.."), ("b.png", b"BM...."), ("e.png", b""),
                               ("t.png", b"<!DOCTYPE html>"), ("h.png", b"\0\0\0\x18ftypheic")):
             (self.folder / name).write_bytes(content)
-        self.images("a.png", "g.png", "b.png", "e.png", "t.png", "h.png", "n.png", "https://a.b/c.png", None, 5, ["a.png"] * 2)
+        names = [f"{name}.png" for name in "agbethn"]
+        self.images(*names, "https://a.b/c.png", None, 5, ["a.png"] * 2)
         self.assertEqual(self.reasons, {
             "a picture is GIF; PNG, JPEG and WebP are read": ["rows.jsonl:2"],
             "a picture is BMP; PNG, JPEG and WebP are read": ["rows.jsonl:3"],
@@ -106,16 +107,20 @@ class SourceTests(ImportCase):
         (self.folder / "a.png").write_bytes(png(1))
         (self.folder / "a.jsonl").write_text(f"\ufeff{json.dumps(ROW)}\n\n[1]\n{{half\n{'[' * 100000}\n")
         self.assertEqual(self.group(self.folder / "a.jsonl")["id"], "a-1")
-        self.assertEqual(self.reasons, {"the line is no object": ["a.jsonl:3"], "the line is not JSON": ["a.jsonl:4", "a.jsonl:5"]})
+        self.assertEqual(self.reasons, {
+            "the line is no object": ["a.jsonl:3"], "the line is not JSON": ["a.jsonl:4", "a.jsonl:5"],
+        })
 
     def test_limit(self):
         path = fixtures.rlaif(self.folder / "a.parquet", 20)
-        self.assertEqual([group["id"] for group in self.groups(path, "--limit", "3")], [f"RLAIF-V-{n}" for n in (1, 2, 3)])
+        ids = [group["id"] for group in self.groups(path, "--limit", "3")]
+        self.assertEqual(ids, [f"RLAIF-V-{n}" for n in (1, 2, 3)])
         self.assertEqual(self.report["rows_read"], 4)
 
     def test_what_cannot_be_read_is_refused_by_name(self):
         files = {
-            "a.csv": "prompt,chosen\n", "empty": "", "object.json": '{\n  "prompt": "What?"\n}\n', "half.json": '[{"a": 1}, {"b"',
+            "a.csv": "prompt,chosen\n", "empty": "", "object.json": '{\n  "prompt": "What?"\n}\n',
+            "half.json": '[{"a": 1}, {"b"',
             "pointer.parquet": "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "cut.parquet": "PAR1 cut",
             "none.json": "[]",
         }
@@ -146,7 +151,8 @@ class SourceTests(ImportCase):
     def test_rows_that_two_layouts_explain_are_refused(self):
         path = lines(self.folder / "a.jsonl", [{**ROW, "images": ["a.png"]}])
         self.assertIn("several layouts (misp, TRL)", self.refusal(path))
-        path = lines(self.folder / "b.jsonl", [{**ROW, "rejected_response": "A dog.", "messages": [], "images": ["a.png"]}])
+        row = {**ROW, "rejected_response": "A dog.", "messages": []}
+        path = lines(self.folder / "b.jsonl", [row])
         self.assertIn("several layouts", self.refusal(path))
 
 

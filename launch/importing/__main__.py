@@ -22,14 +22,20 @@ def count(text):
 
 def options():
     parser = Parser(prog="import", add_help=False, allow_abbrev=False)
-    parser.add_argument("source", nargs="+")
+    parser.add_argument("source", nargs="*")
     parser.add_argument("--out", required=True)
     parser.add_argument("--map", nargs="+", action="extend", default=[])
     parser.add_argument("--images")
     parser.add_argument("--link", action="store_true")
     parser.add_argument("--limit", type=count)
     parser.add_argument("--overwrite", action="store_true")
-    return parser.parse_intermixed_args()
+    given = parser.parse_intermixed_args()
+    # What follows --map and maps nothing is a source.
+    given.source += [item for item in given.map if "=" not in item]
+    given.map = [item for item in given.map if "=" in item]
+    if not given.source:
+        parser.error("say what to read")
+    return given
 
 
 def main():

@@ -26,25 +26,34 @@ class Journal:
         self.part = os.path.join(self.work, GROUPS)
         self.state_file = os.path.join(self.work, "state.json")
         self.report_file = os.path.join(self.work, REPORT)
+        self.file, self.finished = None, False
+        # What has been written: digests of ids, and names of pictures.
+        self.ids, self.pictures = set(), set()
         os.makedirs(out, exist_ok=True)
+        try:
+            self._open(overwrite)
+        except BadInput:
+            self.close()
+            raise
+
+    def _open(self, overwrite):
         if overwrite or os.path.isdir(self.work):
             self._lock()
         if overwrite:
             self._clear()
-        self.finished = not overwrite and self._is_finished()
-        if self.finished:
-            return
+        elif self._is_finished():
+            self.finished = True
+            return self.close()
         self._lock()
         self.state = self._state()
         self.file = open(self.part, "ab")
-        # What has been written: digests of ids, and names of pictures.
-        self.ids, self.pictures = set(), set()
         if self.state:
             self.file.truncate(self.state["bytes"])
+            self.file.seek(0, os.SEEK_END)
             self._recall()
         else:
             self.file.truncate(0)
-            self.state = {"identity": identity, "bytes": 0, "source": 0, "row": 0, "counts": {}}
+            self.state = {"identity": self.identity, "bytes": 0, "source": 0, "row": 0, "counts": {}}
 
     def _is_finished(self):
         """Whether this import has ended. What is not this import's is not replaced."""
@@ -120,7 +129,7 @@ class Journal:
         write_whole(self.state_file, self.work, self.state)
 
     def finish(self, report):
-        """Puts the files in their places. A kill amid it leaves the report in .import, from which the next start goes on."""
+        """Puts the files in their places. A kill amid it leaves the report in .import: the next start does the rest."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
@@ -132,6 +141,11 @@ class Journal:
             os.replace(self.part, os.path.join(self.out, GROUPS))
         os.replace(self.report_file, os.path.join(self.out, REPORT))
         self.remove()
+
+    def close(self):
+        for file in (self.file, self.lock):
+            if file:
+                file.close()
 
     def remove(self):
         shutil.rmtree(self.work)

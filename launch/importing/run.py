@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import signal
+import sys
 
 from faults import BadInput, LeftOut
 from journal import Journal
@@ -57,14 +58,19 @@ class Import:
         self.pictures = Pictures(out, self.journal.work, self.options.images, self.options.link)
         totals = [source.total() for source in self.sources]
         self.progress = Progress(None if None in totals else sum(totals), self.tally.read)
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, self._stop)
-        self._read()
-        self.progress.end()
-        if self.stopped:
-            print(f"import: stopped after {self.tally.read} rows; the same command goes on from there")
-            return STOPPED
-        return self._finish()
+        before = {name: signal.signal(name, self._stop) for name in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._read()
+            self.progress.end()
+            return self._stopped() if self.stopped else self._finish()
+        finally:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+            self.journal.close()
+
+    def _stopped(self):
+        print(f"import: stopped after {self.tally.read} rows; the same command goes on from there", file=sys.stderr)
+        return STOPPED
 
     def _stop(self, *_):
         self.stopped = True

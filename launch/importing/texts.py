@@ -10,7 +10,7 @@ from faults import LeftOut
 
 IMAGE_MARK = "<image>"
 
-# Tokens that place a picture in the families that misp reads; it refuses them in texts, as the template places pictures.
+# Tokens that place a picture in the families that misp reads; it refuses them in texts: the template places pictures.
 PICTURE_TOKENS = re.compile(
     r"<image>|<\|(?:image_pad|video_pad|vision_start|vision_end|vision_pad)\|>"
     r"|<fake_token_around_image>|<global-img>|<row_\d_col_\d>"
