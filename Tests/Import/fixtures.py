@@ -67,5 +67,5 @@ def lines(path, rows):
 
 def listed(path, rows):
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(rows, file, indent=2)
+        json.dump(rows, file, indent=2, ensure_ascii=False)
     return path

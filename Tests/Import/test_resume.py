@@ -1,5 +1,6 @@
 """An import that was killed, wherever that was, goes on, and ends in the bytes of one that was not."""
 
+import json
 import pathlib
 import re
 import signal
@@ -11,13 +12,15 @@ import fixtures
 from case import IMPORTING, ROOT, ImportCase, tree
 from fixtures import lines
 
+import journal  # of launch/importing, whose folder `case` has added
+
 KILLED = pathlib.Path(__file__).with_name("killed.py")
 
 
 class ResumeTests(ImportCase):
     def setUp(self):
         super().setUp()
-        fixtures.rlaif(self.folder / "a.parquet", 100, rows_a_group=45)
+        fixtures.rlaif(self.folder / "a.parquet", 100, rows_a_group=33)
         rows = [{"question": "What?", "chosen": f"A {n}.", "rejected": "A dog.", "image": "p.png"} for n in range(70)]
         (self.folder / "p.png").write_bytes(fixtures.png(1000))
         rows[3]["image"] = "none.png"
@@ -59,6 +62,18 @@ class ResumeTests(ImportCase):
                 self.assertEqual(self.call(*self.sources).status, 0)
                 self.assertEqual(tree(self.out), self.whole)
 
+    def test_a_state_counts_the_lines_that_are_there(self):
+        self.assertTrue(self.killed(150)[0])
+        state = self.out / ".import" / "state.json"
+        count = json.loads(state.read_text())["bytes"]
+        with open(self.out / ".import" / "groups.jsonl", "ab") as file:
+            file.write(b"half a line")
+        identity = json.loads(state.read_text())["identity"]
+        again = journal.Journal(str(self.out), identity, False)
+        again.save(0, 0, {})
+        again.close()
+        self.assertEqual(json.loads(state.read_text())["bytes"], count)
+
     def test_other_options_do_not_go_on(self):
         self.assertTrue(self.killed(150)[0])
         for arguments in (self.sources[:1], [*self.sources, "--limit", "2"]):
@@ -94,6 +109,7 @@ class ResumeTests(ImportCase):
         run = subprocess.run(command, capture_output=True, text=True)
         self.assertEqual(run.returncode, 3, run.stderr)
         self.assertIn("stopped after 41 rows", run.stderr)
+        self.assertEqual(json.loads((self.out / ".import" / "state.json").read_text())["row"], 41)
         self.assertEqual(self.call(*self.sources).status, 0)
         self.assertEqual(tree(self.out), self.whole)
 

@@ -67,6 +67,9 @@ class PictureTests(ImportCase):
 
     def test_link_makes_links(self):
         (self.folder / "a.png").write_bytes(png(1))
+        # What a killed import may leave.
+        (self.out / ".import").mkdir(parents=True)
+        (self.out / ".import" / "picture").symlink_to("nowhere")
         name, = self.images("a.png", options=["--link"])
         self.assertEqual(os.readlink(self.out / name), os.path.realpath(self.folder / "a.png"))
 
@@ -91,7 +94,7 @@ class SourceTests(ImportCase):
 
     def test_the_same_rows_in_every_kind_of_file(self):
         (self.folder / "a.png").write_bytes(png(1))
-        rows = [{**ROW, "prompt": f"{'Long ' * 9000 * n}What?", "id": f"g{n}"} for n in range(5)]
+        rows = [{**ROW, "prompt": f"{'Löng ' * 9000 * n}What?", "id": f"g{n}"} for n in range(5)]
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         made = [
             self.groups(path) for path in (
@@ -102,6 +105,12 @@ class SourceTests(ImportCase):
         self.assertEqual(len(made[0]), 5)
         self.assertEqual(made[0], made[1])
         self.assertEqual(made[0], made[2])
+
+    def test_elements_that_are_no_rows_are_left_out(self):
+        (self.folder / "a.png").write_bytes(png(1))
+        # More than is read at once.
+        self.groups(listed(self.folder / "a.json", [ROW, *[1234567] * 20000]))
+        self.assertEqual((self.report["rows_read"], set(self.reasons)), (20001, {"the row is no object"}))
 
     def test_lines_that_are_no_rows_are_left_out(self):
         (self.folder / "a.png").write_bytes(png(1))
@@ -149,8 +158,11 @@ class SourceTests(ImportCase):
         self.assertIn("twice", self.refusal(path, "--map", "prompt=ask", "prompt=ask"))
 
     def test_rows_that_two_layouts_explain_are_refused(self):
+        without_rejected = {name: value for name, value in ROW.items() if name != "rejected"}
         path = lines(self.folder / "a.jsonl", [{**ROW, "images": ["a.png"]}])
         self.assertIn("several layouts (misp, TRL)", self.refusal(path))
+        path = lines(self.folder / "c.jsonl", [{**without_rejected, "images": ["a.png"]}])
+        self.assertIn("both image and images", self.refusal(path))
         row = {**ROW, "rejected_response": "A dog.", "messages": []}
         path = lines(self.folder / "b.jsonl", [row])
         self.assertIn("several layouts", self.refusal(path))
