@@ -78,6 +78,21 @@ check_value() {
     esac
 }
 
+# find_python MODULE: prints a Python of version 3.9 or later that has the module; status 1 where there is none. With
+# MISP_PYTHON it is that one or none.
+find_python() {
+    local python
+    for python in "${MISP_PYTHON:-}" python3 python "$ROOT/.build/python/bin/python"; do
+        [[ -n $python ]] || continue
+        if "$python" -c "import sys, $1; sys.exit(sys.version_info < (3, 9))" >/dev/null 2>&1 </dev/null; then
+            printf '%s\n' "$python"
+            return 0
+        fi
+        [[ -z ${MISP_PYTHON:-} ]] || return 1
+    done
+    return 1
+}
+
 # --- What the build needs --------------------------------------------------------------------------------------------
 
 # pkg-config modules and the Debian packages that hold them.

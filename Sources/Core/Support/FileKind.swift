@@ -12,7 +12,8 @@ public struct FileKind: Sendable, Equatable {
         [
             ("GIF8", "a GIF image", convert), ("BM", "a BMP image", convert), ("II*\0", "a TIFF image", convert),
             ("MM\0*", "a TIFF image", convert), ("%PDF", "a PDF file", convert),
-            ("PAR1", "a Parquet file", rows), ("ARROW1", "an Arrow file", rows), ("FEA1", "a Feather file", rows),
+            ("PAR1", "a Parquet file", "launch/import makes groups of it"),
+            ("ARROW1", "an Arrow file", rows), ("FEA1", "a Feather file", rows),
             ("SQLite format 3", "an SQLite database", rows), ("PK\u{3}\u{4}", "a ZIP archive", "unpack it"),
         ].map { (Array($0.0.utf8), FileKind(name: $0.1, remedy: $0.2)) } + [
             ([0x1F, 0x8B], FileKind(name: "a gzip file", remedy: "unpack it: gunzip")),
