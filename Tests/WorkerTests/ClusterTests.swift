@@ -7,8 +7,8 @@ private let hasHosts = (try? runScript("cluster/netns", ["can"]))?.status == 0
 /// In their short forms. They run the release build.
 @Suite(.serialized, .enabled(if: isReleaseBuilt, "no release build")) struct ClusterTests {
     #if os(Linux)
-        @Test func killedRanksChangeNothing() throws {
-            let run = try runScript("cluster/kill-test", ["--kills", "3", "--seed", "1"])
+        @Test(arguments: ["float32", "bfloat16"]) func killedRanksChangeNothing(precision: String) throws {
+            let run = try runScript("cluster/kill-test", ["--kills", "3", "--seed", "1", "--precision", precision])
             #expect(run.status == 0, "\(run.errors)")
             #expect(run.errors.contains("all ended in the same bits"), "\(run.errors)")
         }

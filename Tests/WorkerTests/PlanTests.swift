@@ -69,8 +69,8 @@ import Worker
         }
         let (large, said) = try rows("--cores-per-host", "128", "--groups", "6400")
         #expect(try large[1]["hosts"].int() == 1)
-        // One group each: 64 ranks are 64 times as fast but for the reduction.
-        #expect(try large[1]["time/compute"].double() < large[0]["time/compute"].double() / 50)
+        // One group each, and some groups cost more than others.
+        #expect(try large[1]["time/compute"].double() < large[0]["time/compute"].double() / 20)
         #expect(said.output.contains("each of 64 ranks is as fast as 1 busy were here"), "\(said.output)")
         #expect(said.output.contains("groups, as assumed: 6400") && said.output.contains("100 steps"), "\(said.output)")
         let (small, _) = try rows("--cores-per-host", "2")

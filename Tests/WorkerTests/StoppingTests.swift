@@ -39,7 +39,9 @@ import Testing
         func references(_ output: String, _ setting: String, seconds: UInt32 = 2) throws -> RankRun {
             try stopped { meanwhile in
                 try fixture.train(
-                    ranks: ranks, output: output, ["data.train=many.jsonl", setting], meanwhile: meanwhile)
+                    ranks: ranks, output: output,
+                    ["data.train=many.jsonl", "optimizer.groups_per_step=12000", setting],
+                    meanwhile: meanwhile)
             } after: {
                 there("\(output)/config.yaml")
                 // Features of pictures come first, and are kept too.
