@@ -167,23 +167,18 @@ Swift 6.1 or later is needed: https://www.swift.org/install (Linux: swiftly, or 
 
 # --- Building --------------------------------------------------------------------------------------------------------
 
-# build release|debug [PRODUCT...]: installs what is missing and builds, the first time with progress, as it takes
-# minutes, then without a word; products are options of swift build, by default the program. Nothing is built with
+# build release|debug [PRODUCT...]: installs what is missing and builds, with progress where that takes a while;
+# products are options of swift build, by default the program. Nothing is built with
 # MISP_BUILT=1, which scripts that call others set, nor where it cannot be, as in a checkout of somebody else's, or
 # without Swift: what is built already has to do there.
 build() {
-    local configuration=$1 quiet=()
+    local configuration=$1
     shift
     (($#)) || set -- --product misp-worker
     if [[ -z ${MISP_BUILT:-} ]] && can_build "$configuration"; then
         install_missing
-        if [[ -x $(worker "$configuration") ]]; then
-            quiet=(--quiet)
-        else
-            say "Building; the first time takes minutes"
-        fi
-        (cd -- "$ROOT" && swift build -c "$configuration" "${quiet[@]}" "$@") >&2 </dev/null \
-            || fail "the build failed; see above"
+        [[ -x $(worker "$configuration") ]] || say "Building; the first time takes minutes"
+        run_build -c "$configuration" "$@" || fail "the build failed; see above"
     elif [[ ! -x $(worker "$configuration") ]]; then
         fail "there is no $(worker "$configuration"), and it is not to be built here: have the owner of $ROOT run \
 'swift build -c $configuration', or unset MISP_BUILT"
@@ -191,6 +186,34 @@ build() {
         say "${SCRIPT##*/}: running $(worker "$configuration") as it is built, though $(newer_source "$configuration") \
 is newer: it cannot be built here"
     fi
+}
+
+# run_build OPTIONS...: swift build, and how far it is: a line that is redrawn on a terminal, elsewhere a line every ten
+# seconds. Its own words go to a file, and are shown if it fails. On a terminal swift build would give the compiler
+# another option than in a pipe, and compile everything again whenever the two take turns.
+run_build() {
+    local log pid begun=$SECONDS told=0 seconds line status=0
+    log=$(mktemp -t misp-build-XXXXXX) || fail "TMPDIR: the folder ${TMPDIR:-/tmp} takes no files"
+    (cd -- "$ROOT" && exec swift build "$@") >"$log" 2>&1 </dev/null &
+    pid=$!
+    trap 'kill "$pid" 2>/dev/null; rm -f "$log"; exit 130' INT TERM HUP
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 0.5
+        seconds=$((SECONDS - begun))
+        line=$(sed -n 's/^\(\[[0-9]*\/[0-9]*\] [[:print:]]*\).*/\1/p' "$log" | tail -n 1)
+        if [[ -t 2 ]]; then
+            if ((seconds > 1)); then printf '\r\033[Kbuilding, %d s  %s' "$seconds" "${line:0:60}" >&2 || true; fi
+        elif ((seconds - told >= 10)); then
+            told=$seconds
+            say "building, $seconds s  $line"
+        fi
+    done
+    wait "$pid" || status=$?
+    trap - INT TERM HUP
+    if [[ -t 2 ]]; then printf '\r\033[K' >&2 || true; fi
+    ((status == 0)) || cat -- "$log" >&2
+    rm -f -- "$log"
+    return "$status"
 }
 
 # Whether this checkout may be written, and there is Swift; where nothing is built yet, whoever lacks Swift is told so.

@@ -8,6 +8,8 @@ enum CheckpointFolder {
     private static let manifest = "manifest.json"
     private static let state = "state.json"
     private static let prefix = "step-"
+    /// A link to the checkpoint that did best on held-out groups.
+    private static let best = "best"
     /// What a folder is called that is not whole yet, or not any more.
     private static let partial = ".partial"
 
@@ -93,9 +95,11 @@ enum CheckpointFolder {
 
     /// Removes checkpoints of steps after `step`, and before it all but `keep` less the one of `step`; and what an
     /// abrupt end left half written.
-    static func prune(_ folder: URL, after step: Int, keep: Int) throws {
+    ///
+    /// - Parameter best: the step of one that stays
+    static func prune(_ folder: URL, after step: Int, keep: Int, best: Int?) throws {
         let steps = steps(in: folder)
-        for old in steps.filter({ $0 > step }) + steps.filter({ $0 < step }).dropFirst(keep - 1) {
+        for old in steps.filter({ $0 > step }) + steps.filter({ $0 < step }).dropFirst(keep - 1) where old != best {
             try remove(old, in: folder)
         }
         for name in names(in: folder) where name.hasPrefix(prefix) && name.hasSuffix(partial) {
@@ -103,7 +107,27 @@ enum CheckpointFolder {
         }
     }
 
+    /// Lets `best` be the checkpoint of a step, in place of another's; nil, or a step without one, ends that.
+    static func point(_ folder: URL, best step: Int?) throws {
+        let (link, draft) = (folder.appending(path: best), folder.appending(path: best + partial))
+        unlink(draft.path)
+        guard let step, has(step, in: folder) else {
+            unlink(link.path)
+            return
+        }
+        guard symlink(name(step), draft.path) == 0 else {
+            throw MISPError("cannot be made (\(String(cString: strerror(errno))))", at: link.relativePath)
+        }
+        try FileOutput.move(draft, to: link)
+        try FileOutput.synchronize(folder: folder)
+    }
+
+    static func has(_ step: Int, in folder: URL) -> Bool {
+        FileManager.default.fileExists(atPath: folder.appending(path: name(step)).appending(path: manifest).path)
+    }
+
     static func removeAll(_ folder: URL) throws -> Bool {
+        unlink(folder.appending(path: best).path)
         let steps = steps(in: folder)
         for step in steps { try remove(step, in: folder) }
         return !steps.isEmpty

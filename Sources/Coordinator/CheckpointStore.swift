@@ -56,10 +56,12 @@ public struct CheckpointStore {
     /// left behind, go as well.
     ///
     /// - Parameter elements: of each buffer, over all ranks
+    /// - Parameter best: the step of the checkpoint that stays as `best`, whatever its age; it may be this one
     /// - Parameter written: called on rank 0, on the writing thread, once the checkpoint is there
     /// - Throws: `AgreedFailure` when the checkpoint before could not be written
     public func save(
-        step: Int, state: JSON, elements: Int, buffers: [Buffer], keep: Int, written: @escaping () -> Void = {}
+        step: Int, state: JSON, elements: Int, buffers: [Buffer], keep: Int, best: Int? = nil,
+        written: @escaping () -> Void = {}
     ) throws {
         try settle()
         let draft = isFirst ? CheckpointFolder.Draft(in: folder, step: step) : nil
@@ -76,10 +78,19 @@ public struct CheckpointStore {
         }
         write(draft) { [folder] draft in
             try draft.publish()
-            try CheckpointFolder.prune(folder, after: step, keep: keep)
+            if let best { try CheckpointFolder.point(folder, best: best) }
+            try CheckpointFolder.prune(folder, after: step, keep: keep, best: best)
             written()
         }
     }
+
+    /// Lets `best` be a checkpoint that was taken before; without one of that step there is no best one.
+    public func point(best step: Int?) {
+        if isFirst { writer.add { [folder] in try CheckpointFolder.point(folder, best: step) } }
+    }
+
+    /// Whether there is a checkpoint of a step. On rank 0.
+    public func has(_ step: Int) -> Bool { isFirst && CheckpointFolder.has(step, in: folder) }
 
     private func write(
         _ draft: CheckpointFolder.Draft?, holding bytes: Int = 0,

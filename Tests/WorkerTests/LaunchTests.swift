@@ -56,9 +56,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "local -n 0", "local -n abc", "local -n 9999999999999999999999", "local -n 400000", "local -n",
-        "local -n 1 -n 2",
-        "local --nonsense", "local --threads -n 2", "local --bind sockets", "supervise -n 2", "supervise --restarts x",
+        "local -n 0 -- doctor", "local -n abc -- doctor", "local -n 9999999999999999999999 -- doctor",
+        "local -n 400000 -- doctor", "local -n", "local -n 1 -n 2",
+        "local --nonsense", "local --threads -n 2", "local --bind sockets -- doctor", "supervise -n 2",
+        "supervise --restarts x",
         "supervise --hang-after 1 --hang-after 1", "hosts -n 2 -- doctor", "hosts --hostfile nowhere -n 2 -- doctor",
         "hosts --hostfile wrong -n 2 -- doctor", "hosts --hostfile right -n 3 -- doctor", "hosts --hostfile right",
         "hosts --hostfile right -n 2 --interfaces nonsense7 -- doctor", "hosts --hostfile right -n 2 --interfaces --",
@@ -71,6 +72,44 @@ import Testing
         #expect(run.status == 2, "\(run.errors)")
         #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
         if line.contains("wrong") { #expect(run.errors.contains("wrong:2: does not say how many"), "\(run.errors)") }
+    }
+
+    /// Without one the program would start the demonstration, which nobody asked for.
+    @Test(arguments: ["local", "local -n 2", "local -n 2 --"]) func aCommandIsAskedFor(line: String) throws {
+        let run = try runBash("\"$ROOT\"/launch/\(line)", in: folder.url)
+        #expect(run.status == 2 && run.errors.contains("launch/demo"), "\(run.errors)")
+    }
+
+    /// The compiler is given the same options in a pipe and on a terminal, or each would compile what the other has.
+    @Test func buildsTellHowFarTheyAre() throws {
+        try standIn(at: "checkout")
+        try write(
+            """
+            #!/bin/bash
+            [[ $1 == --version ]] && exec echo 'Swift version 6.3 (x)'
+            if [[ -t 1 || -t 2 ]]; then echo terminal; else echo pipe; fi >>"$LOG"
+            echo '[3/9] Compiling Core'
+            sleep "$TIME"
+            echo 'error: no such module'
+            exit "$STATUS"
+
+            """, to: "bin/swift")
+        func build(_ time: Double, status: Int, terminal: Bool = false) throws -> RankRun {
+            let command = "checkout/launch/local -n 1 -- train"
+            return try runBash(
+                "export PATH=\"$PWD/bin:$PATH\" LOG=\"$PWD/log\" TIME=\(time) STATUS=\(status); "
+                    + "unset MISP_BUILT; " + (terminal ? "script -qec '\(command)' /dev/null" : command),
+                in: folder.url)
+        }
+        let long = try build(11, status: 0)
+        #expect(long.status == 0 && long.output == "<ran><train>", "\(long.errors)")
+        #expect(long.errors.contains("building, 10 s  [3/9] Compiling Core"), "\(long.errors)")
+        #expect(!long.errors.contains("no such module"))
+        let failing = try build(0, status: 1)
+        #expect(failing.status == 2 && failing.errors.contains("error: no such module"), "\(failing.errors)")
+        let shown = try build(3, status: 0, terminal: true)
+        #expect(shown.output.contains("building, 2 s  [3/9] Compiling Core"), "\(shown.output)")
+        #expect(try String(contentsOf: folder["log"], encoding: .utf8) == "pipe\npipe\npipe\n")
     }
 
     /// An allocation, or a site's hostfile, would spread the ranks over other hosts.

@@ -4,9 +4,8 @@ extension PreferenceGroup {
     /// Reads groups from JSON lines, in the order of the file.
     ///
     /// A line is `{"id", "prompt", "chosen", "rejected", "image", "negatives": [{"image", "score"}]}`, or a row of
-    /// TRL's preference data: `"images": [one path]` for the image, and lists of messages for the texts
-    /// (`RowTexts`). `id`, `rejected`, `negatives` and scores may be absent; an absent id becomes `line-12`. Other
-    /// fields are ignored.
+    /// another trainer (`RowFormat`). `id`, `rejected`, `negatives` and scores may be absent; an absent id becomes
+    /// `line-12`. Other fields are ignored.
     ///
     /// - Parameters:
     ///   - images: the folder from which relative image paths start.
@@ -67,10 +66,11 @@ private struct PreferenceRow {
     let images: String
 
     func group() throws(MISPError) -> PreferenceGroup {
-        let texts = try RowTexts(row)
+        let format = try RowFormat(row)
+        let texts = try RowTexts(row, format)
         return PreferenceGroup(
             id: try id(), prompt: texts.prompt, chosen: texts.chosen, rejected: texts.rejected, image: try image(),
-            negatives: try negatives(), message: texts.message)
+            negatives: try format == .messages ? rejectedImages() : negatives(), message: texts.message)
     }
 
     private func id() throws(MISPError) -> String {
@@ -84,9 +84,23 @@ private struct PreferenceRow {
         let list = row["images"]
         guard list.isPresent else { return try path(row["image"]) }
         if row["image"].isPresent { throw list.failure("stands beside 'image'", remedy: "keep one of the two") }
-        let paths = try list.array()
+        let paths = list.value?.array == nil ? [list] : try list.array()
         guard paths.count == 1 else { throw list.failure("holds \(paths.count) images; a group has exactly one") }
         return try path(paths[0])
+    }
+
+    /// ms-swift's pictures for which the answer is wrong: negatives without scores.
+    private func rejectedImages() throws(MISPError) -> [PreferenceGroup.Negative] {
+        let list = row["rejected_images"]
+        guard list.isPresent else { return try negatives() }
+        if row["negatives"].isPresent {
+            throw list.failure("stands beside 'negatives'", remedy: "keep one of the two")
+        }
+        var negatives: [PreferenceGroup.Negative] = []
+        for item in list.value?.array == nil ? [list] : try list.array() {
+            negatives.append(PreferenceGroup.Negative(image: try path(item)))
+        }
+        return negatives
     }
 
     private func negatives() throws(MISPError) -> [PreferenceGroup.Negative] {
@@ -109,6 +123,9 @@ private struct PreferenceRow {
 
     /// A path as the file system takes it: relative ones start from the image folder.
     private func path(_ field: JSONField) throws(MISPError) -> String {
+        // {"path", "bytes": null}, as data sets name a picture that is a file.
+        let isObject = field.value?.object.map { Set($0.keys).isSubset(of: ["path", "bytes"]) } ?? false
+        let field = isObject && field["bytes"].value?.isNull ?? true && field["path"].isPresent ? field["path"] : field
         _ = try PictureReference.path(field)
         let path = try field.filled()
         return path.hasPrefix("/") ? path : "\(images)/\(path)"

@@ -1,10 +1,9 @@
 /// Which keys of a preference file's rows are read, and which are known to say nothing that training needs.
 enum RowKeys {
-    static let read: Set<String> = ["id", "prompt", "chosen", "rejected", "image", "images", "negatives"]
     static let negative: Set<String> = ["image", "score"]
     /// Where a row comes from, and what others thought of it; `mine` writes the probability of a negative.
     private static let ignored: Set<String> = [
-        "source", "dataset", "split", "metadata", "score_chosen", "score_rejected", "probability",
+        "source", "dataset", "split", "metadata", "score_chosen", "score_rejected", "probability", "channel",
     ]
 
     /// The keys of a row that nothing reads, each with the nearest one that is read.
@@ -14,7 +13,8 @@ enum RowKeys {
                 (prefix + $0, NearestName.find($0, among: known.sorted()).map { prefix + $0 })
             }
         }
-        return strange(row, read, "")
+        let format = (try? RowFormat(JSONField(row, file: ""))) ?? .prompt
+        return strange(row, format.keys, "")
             + (row["negatives"]?.array ?? []).flatMap { strange($0, negative, "negatives[].") }
     }
 }

@@ -1,8 +1,7 @@
-/// The texts of a row of preference data: strings, or lists of messages `[{"role", "content"}]` as TRL has them.
+/// The texts of a row of preference data, in any format that `RowFormat` knows.
 ///
-/// A content is a string or parts of type text and image; an image stands for the row's picture, which the prompt
-/// template places. The prompt may begin with a system message. Without a prompt, `chosen` and `rejected` hold it
-/// before their answer. There is one question and one answer.
+/// There is one question, with a system message before it at the most, and one answer of each kind. The prompt template
+/// places the picture, wherever the row has it before or behind the question's text.
 struct RowTexts {
     let prompt: String
     /// nil where the prompt is one text.
@@ -10,118 +9,87 @@ struct RowTexts {
     let chosen: String
     let rejected: String?
 
-    init(_ row: JSONField) throws(MISPError) {
-        try Self.checkFormat(row)
-        let (before, chosen) = try Self.answer(row["chosen"], hasPrompt: row["prompt"].isPresent)
-        self.chosen = chosen
+    init(_ row: JSONField, _ format: RowFormat) throws(MISPError) {
+        let place: JSONField
         let question: Question
-        if let before, !row["prompt"].isPresent {
-            question = try Question(before, at: row["chosen"])
-        } else {
-            question = try Question(row["prompt"])
-        }
-        if row["rejected"].isPresent {
-            let (other, rejected) = try Self.answer(row["rejected"], hasPrompt: before == nil)
-            self.rejected = rejected
-            if let other, try Question(other, at: row["rejected"]) != question {
-                throw row["rejected"].failure(
-                    "answers another prompt than chosen", remedy: "a group's two answers are to one question")
+        switch format {
+        case .prompt:
+            let (before, answer) = try Self.answer(row["chosen"], hasPrompt: row["prompt"].isPresent)
+            chosen = answer
+            place = row[before == nil || row["prompt"].isPresent ? "prompt" : "chosen"]
+            question = if let before { try Question(before, at: place) } else { try Question(place) }
+            rejected = try Self.rejected(row["rejected"], hasPrompt: before == nil, question)
+        case .messages:
+            place = row["messages"]
+            let (before, answer) = try Self.answer(place, hasPrompt: false)
+            guard let before else {
+                throw place.failure("holds an answer alone", remedy: "the question stands before it")
             }
-        } else {
-            rejected = nil
+            (question, chosen) = (try Question(before, at: place, marked: true), answer)
+            rejected = try Self.rejectedOfSwift(row, question)
+        case .openMessages, .conversations:
+            place = row[format == .openMessages ? "messages" : "conversations"]
+            let system = format == .conversations ? row["system"] : nil
+            question = try Question(RowMessage.list(place)[...], at: place, marked: true, system: system)
+            chosen = try Self.answer(row["chosen"], hasPrompt: true).text
+            rejected = try Self.rejected(row["rejected"], hasPrompt: true, question)
         }
         prompt = question.parts.joined(separator: " ")
         let isOneText = question.parts.count == 1 && question.system == nil
-        let place = row[row["prompt"].isPresent ? "prompt" : "chosen"].place
-        message = isOneText ? nil : .init(system: question.system, parts: question.parts, place: place)
+        message = isOneText ? nil : .init(system: question.system, parts: question.parts, place: place.place)
     }
 
-    /// Names the formats of others by their keys.
-    private static func checkFormat(_ row: JSONField) throws(MISPError) {
-        let formats = [
-            ("rejected_response", "ms-swift"), ("rejected_messages", "ms-swift"), ("rejected_images", "ms-swift"),
-            ("conversations", "LLaMA-Factory, ShareGPT or LLaVA"), ("messages", "ms-swift or of chats"),
-            ("instruction", "Alpaca"), ("question", "RLAIF-V"),
-        ]
-        if row["chosen"].value?["from"] != nil {
-            throw row["chosen"].failure("is an answer in the format of LLaMA-Factory", remedy: Self.formatRemedy)
+    /// - Parameter hasPrompt: whether it holds the answer alone
+    private static func rejected(
+        _ field: JSONField, hasPrompt: Bool, _ question: Question, marked: Bool = false
+    ) throws(MISPError) -> String? {
+        guard field.isPresent else { return nil }
+        let (before, text) = try answer(field, hasPrompt: hasPrompt)
+        if let before, try Question(before, at: field, marked: marked) != question {
+            throw field.failure("answers another prompt", remedy: "a group's two answers are to one question")
         }
-        guard !row["prompt"].isPresent else { return }
-        for (key, name) in formats where row[key].isPresent {
-            throw row[key].failure("is a key of the format of \(name), which is not read", remedy: Self.formatRemedy)
-        }
+        return text
     }
 
-    private static let formatRemedy = "write prompt, chosen, rejected and image (docs/data.md)"
+    /// ms-swift has the rejected answer alone, or behind the whole conversation again.
+    private static func rejectedOfSwift(_ row: JSONField, _ question: Question) throws(MISPError) -> String? {
+        let (alone, whole) = (row["rejected_response"], row["rejected_messages"])
+        if alone.isPresent, whole.isPresent {
+            throw whole.failure("stands beside rejected_response", remedy: "keep one of the two")
+        }
+        if alone.isPresent { return try text(alone) }
+        return try rejected(whole, hasPrompt: false, question, marked: true)
+    }
 
     /// An answer, and the messages before it where there are some and the row has no prompt of its own.
     private static func answer(
         _ field: JSONField, hasPrompt: Bool
     ) throws(MISPError) -> (before: ArraySlice<RowMessage>?, text: String) {
-        guard field.value?.array != nil else { return (nil, try text(field)) }
-        let messages = try RowMessage.list(field)
+        let messages: [RowMessage]
+        if field.value?.object != nil {
+            messages = [try RowMessage(field)]
+        } else if field.value?.array != nil {
+            messages = try RowMessage.list(field)
+        } else {
+            return (nil, try text(field))
+        }
         guard messages.count == 1 || !hasPrompt && messages.count > 1, let last = messages.last else {
             throw field.failure(
                 "holds \(messages.count) messages",
                 remedy: hasPrompt ? "beside a prompt it holds the answer alone" : "it ends in the answer")
         }
         try last.check(role: "assistant")
-        guard last.texts.count == 1, last.pictures == 0 else {
-            throw last.field["content"].failure(
-                "holds \(last.texts.count) texts and \(last.pictures) images", remedy: "an answer is one text")
-        }
-        return (messages.count == 1 ? nil : messages.dropLast(), try text(last.texts[0]))
-    }
-
-    /// What is asked.
-    private struct Question: Equatable {
-        var system: String?
-        var parts: [String]
-
-        init(_ field: JSONField) throws(MISPError) {
-            if field.value?.array == nil {
-                self.init(parts: [try RowTexts.text(field)])
-            } else {
-                try self.init(RowMessage.list(field)[...], at: field)
-            }
-        }
-
-        private init(parts: [String]) { self.parts = parts }
-
-        init(_ messages: ArraySlice<RowMessage>, at field: JSONField) throws(MISPError) {
-            var messages = messages
-            if let first = messages.first, first.role == "system" {
-                guard first.texts.count == 1, first.pictures == 0 else {
-                    throw first.field["content"].failure("is not one text", remedy: "a system message is one text")
-                }
-                system = try RowTexts.text(first.texts[0])
-                messages.removeFirst()
-            }
-            guard messages.count == 1, let question = messages.first else {
-                throw field.failure(
-                    "asks in \(messages.count) messages, and conversations of several turns are not read",
-                    remedy: "a prompt is one message by the user, with a system message before it at the most")
-            }
-            try question.check(role: "user")
-            guard question.pictures <= 1 else {
-                throw question.field["content"].failure(
-                    "holds \(question.pictures) images; a group has exactly one")
-            }
-            parts = []
-            for text in question.texts { parts.append(try RowTexts.checked(text)) }
-            guard parts.contains(where: { !$0.isBlank }) else { throw field.failure("is empty") }
-        }
+        return (messages.count == 1 ? nil : messages.dropLast(), try text(last.text(as: "an answer")))
     }
 
     /// A text that is to be read as it stands.
-    private static func text(_ field: JSONField) throws(MISPError) -> String {
-        let text = try checked(field)
+    fileprivate static func text(_ field: JSONField) throws(MISPError) -> String {
+        let text = try checked(field.string(), at: field)
         if text.isBlank { throw field.failure("is empty") }
         return text
     }
 
-    private static func checked(_ field: JSONField) throws(MISPError) -> String {
-        let text = try field.string()
+    fileprivate static func checked(_ text: String, at field: JSONField) throws(MISPError) -> String {
         do {
             try PromptTemplate.checkText(text)
         } catch {
@@ -131,57 +99,74 @@ struct RowTexts {
     }
 }
 
-/// A message of a row.
-private struct RowMessage {
-    let field: JSONField
-    let role: String
-    /// Its texts, each in its place.
-    private(set) var texts: [JSONField] = []
-    private(set) var pictures = 0
+/// What is asked.
+private struct Question: Equatable {
+    var system: String?
+    var parts: [String]
 
-    static func list(_ field: JSONField) throws(MISPError) -> [RowMessage] {
-        var messages: [RowMessage] = []
-        for message in try field.array() { messages.append(try RowMessage(message)) }
-        return messages
-    }
-
-    private init(_ field: JSONField) throws(MISPError) {
-        self.field = field
-        role = try field["role"].string()
-        try KeyTable(read: ["role", "content"]).check(field, remedy: "a message has role and content")
-        guard field["content"].value?.array != nil else {
-            _ = try field["content"].string()
-            texts = [field["content"]]
-            return
+    init(_ field: JSONField) throws(MISPError) {
+        if field.value?.array == nil {
+            self.init(parts: [try RowTexts.text(field)])
+        } else {
+            try self.init(RowMessage.list(field)[...], at: field)
         }
-        for part in try field["content"].array() { try append(part) }
     }
 
-    private mutating func append(_ part: JSONField) throws(MISPError) {
-        let kind = try part["type"].string()
-        switch kind {
-        case "text":
-            try KeyTable(read: ["type", "text"], harmless: ["index"]).check(part)
-            _ = try part["text"].string()
-            texts.append(part["text"])
-        case "image":
-            for key in ["image", "url", "path", "image_url"] where part[key].isPresent {
-                throw part[key].failure(
-                    "names a picture inside a message",
-                    remedy: "name it in the row's images; the part is {\"type\": \"image\"}")
+    private init(parts: [String]) { self.parts = parts }
+
+    /// - Parameters:
+    ///   - marked: whether `<image>` in a text marks the picture's place
+    ///   - system: a system message that stands beside the messages
+    init(
+        _ messages: ArraySlice<RowMessage>, at field: JSONField, marked: Bool = false, system beside: JSONField? = nil
+    ) throws(MISPError) {
+        var messages = messages
+        if let beside, let value = beside.value, !value.saysNothing { system = try RowTexts.text(beside) }
+        if let first = messages.first, first.role == "system" {
+            if let beside, system != nil {
+                throw beside.failure("stands beside a system message", remedy: "keep one of the two")
             }
-            try KeyTable(read: ["type", "text"], harmless: ["index"]).check(part)
-            pictures += 1
-        default: throw part["type"].failure("is '\(kind)'; known: text, image")
+            system = try RowTexts.text(first.text(as: "a system message"))
+            messages.removeFirst()
         }
+        guard messages.count == 1, let question = messages.first else {
+            throw field.failure(
+                "asks in \(messages.count) messages, and conversations of several turns are not read",
+                remedy: "a prompt is one message by the user, with a system message before it at the most")
+        }
+        try question.check(role: "user")
+        var texts: [String] = []
+        for text in question.texts { texts.append(try text.string()) }
+        let marks = marked ? texts.reduce(0) { $0 + $1.ranges(of: Self.mark).count } : 0
+        guard question.pictures + marks <= 1 else {
+            throw question.field[question.contentKey].failure(
+                "holds \(question.pictures + marks) images; a group has exactly one")
+        }
+        if marks == 1 { texts = try Self.unmarked(texts, at: question.field[question.contentKey]) }
+        parts = []
+        for (text, place) in zip(texts, question.texts) { parts.append(try RowTexts.checked(text, at: place)) }
+        guard parts.contains(where: { !$0.isBlank }) else { throw field.failure("is empty") }
     }
 
-    func check(role expected: String) throws(MISPError) {
-        guard role != expected else { return }
-        throw field["role"].failure("is '\(role)', expected '\(expected)'")
+    private static let mark = "<image>"
+
+    /// Without the mark before or behind the texts, and the space around it there: the template places the picture.
+    private static func unmarked(_ texts: [String], at field: JSONField) throws(MISPError) -> [String] {
+        var texts = texts
+        if let first = texts.first?.drop(while: \.isWhitespace), first.hasPrefix(mark) {
+            texts[0] = String(first.dropFirst(mark.count).drop(while: \.isWhitespace))
+        } else if let last = texts.last?.trimmingEnd, last.hasSuffix(mark) {
+            texts[texts.count - 1] = String(last.dropLast(mark.count)).trimmingEnd
+        } else {
+            throw field.failure(
+                "has \(mark) amid its text, and the template places the picture before it",
+                remedy: "put \(mark) first, if the question means the same then")
+        }
+        return texts
     }
 }
 
 extension String {
     fileprivate var isBlank: Bool { unicodeScalars.allSatisfy(\.properties.isWhitespace) }
+    fileprivate var trimmingEnd: String { String(reversed().drop(while: \.isWhitespace).reversed()) }
 }

@@ -21,7 +21,9 @@ package struct Export: ParsableCommand {
     @Flag(help: "Replaces the model that the folder holds.")
     var overwrite = false
 
-    @Option(help: ArgumentHelp("A checkpoint of the run, in place of its result.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp(
+            "A checkpoint of the run, in place of its result: best, step-000100, a folder.", valueName: "checkpoint"))
     var checkpoint: String?
 
     @Option(help: ArgumentHelp("A file's size at the most: a number and KB, MB, GB or TB.", valueName: "size"))

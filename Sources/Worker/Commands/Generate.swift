@@ -38,7 +38,9 @@ package struct Generate: ParsableCommand {
     @Option(help: ArgumentHelp("A PEFT adapter to answer with.", valueName: "folder"))
     var adapter: String?
 
-    @Option(help: ArgumentHelp("A checkpoint of the run to answer with.", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp(
+            "A checkpoint of the run to answer with: best, step-000100, a folder.", valueName: "checkpoint"))
     var checkpoint: String?
 
     @Flag(help: "Answers with the model alone, whatever was trained.")

@@ -17,6 +17,7 @@ extension RunConfiguration {
             + LowRankSettings.keys.map { $0.within("lora", \.trainable.lora) }
             + Optimizer.keys.map { $0.within("optimizer", \.optimizer) }
             + Checkpoint.keys.map { $0.within("checkpoint", \.checkpoint) }
+            + Evaluation.keys.map { $0.within("evaluation", \.evaluation) }
             + Compute.keys.map { $0.within("compute", \.compute) }
             + Cache.keys.map { $0.within("cache", \.cache) })
 
@@ -98,7 +99,10 @@ extension RunConfiguration.Data {
         .required(
             "train", \.train, remedy: "give a file of preference groups (JSON lines)",
             "preference groups as JSON lines"),
-        .optional("eval", \.eval, "held-out groups: their loss is reported before the first step and after the last"),
+        .optional(
+            "eval", \.eval,
+            "held-out groups: their loss is reported before the first step, after the last, and between (`evaluation`)"
+        ),
         .path("images", \.images, standard: "the configuration's folder", "where relative paths of pictures start"),
         .bool("shuffle", \.shuffle, "whether each epoch has its own order"),
         .choice("transparency", \.transparency, "what becomes of an alpha channel: laid on white, or dropped"),
@@ -241,6 +245,17 @@ extension RunConfiguration.Checkpoint {
     fileprivate static let keys: [ConfigurationKey<Self>] = [
         .int("every", \.every, from: 1, to: 1_000_000_000, "steps between checkpoints"),
         .int("keep", \.keep, from: 1, to: 1_000_000, "how many of the latest stay"),
+    ]
+}
+
+extension RunConfiguration.Evaluation {
+    fileprivate static let keys: [ConfigurationKey<Self>] = [
+        .int(
+            "every", \.every, from: 0, to: 1_000_000_000,
+            "steps between evaluations of the held-out groups; 0: before the first step and after the last alone"),
+        .bool(
+            "keep_best", \.keepsBest, "whether the checkpoint with the least held-out loss stays, as `checkpoints/best`"
+        ),
     ]
 }
 

@@ -15,6 +15,7 @@ package struct RunConfiguration: Sendable, Equatable {
     package var trainable = Trainable()
     package var optimizer = Optimizer()
     package var checkpoint = Checkpoint()
+    package var evaluation = Evaluation()
     package var compute = Compute()
     package var cache: Cache
 
@@ -35,6 +36,11 @@ package struct RunConfiguration: Sendable, Equatable {
         if !root["cache"]["folder"].isPresent { cache.folder = Cache.folder(of: output) }
         if trainable.language == .frozen, trainable.projector == .frozen, trainable.vision == .frozen {
             throw root["trainable"].failure("everything is frozen, so that nothing would be trained")
+        }
+        if data.eval == nil, evaluation != Evaluation() {
+            let key = evaluation.every > 0 ? "every" : "keep_best"
+            throw root["evaluation"][key].failure(
+                "is set, but there are no held-out groups", remedy: "give their file as data.eval")
         }
     }
 
@@ -119,6 +125,14 @@ package struct RunConfiguration: Sendable, Equatable {
         package var every = 100
         /// How many of the latest stay.
         package var keep = 3
+    }
+
+    /// Of the held-out groups.
+    package struct Evaluation: Sendable, Equatable {
+        /// Steps between evaluations; 0: before the first step and after the last alone.
+        package var every = 0
+        /// Whether the checkpoint with the least held-out loss stays, as `checkpoints/best`.
+        package var keepsBest = false
     }
 
     /// What is computed once and kept on disk for all ranks and for later runs.

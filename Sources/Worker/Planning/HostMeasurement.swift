@@ -18,12 +18,13 @@ struct HostMeasurement {
     ///   - operations: of one call of `gradient`
     ///   - gradient: a group's, as training computes it
     func hosts(operations: Double, gradient: () throws -> Void) throws -> [CostModel.Host] {
-        // What is made at the first use is not timed.
-        try communicator.agree { try gradient() }
         let ranks = communicator.hosts.count { $0 == 0 }
+        // What is made at the first use counts only where it makes no difference.
+        let isOnFirstHost = communicator.hosts[communicator.rank] == 0
+        let first = try round(isOnFirstHost, gradient)
         return try (1...ranks).map { busy in
-            let isBusy = communicator.hosts[communicator.rank] == 0 && communicator.localRank < busy
-            let computing = try seconds(isBusy, gradient)
+            let isBusy = isOnFirstHost && communicator.localRank < busy
+            let computing = busy == ranks && first >= Self.longRound ? first : try seconds(isBusy, gradient)
             let adding = try seconds(isBusy, add)
             let updating = try seconds(isBusy, update)
             return CostModel.Host(
@@ -37,15 +38,20 @@ struct HostMeasurement {
         var rounds: [Double] = []
         // Every rank knows the same seconds, and so ends with the same round.
         while rounds.count < Self.repeats, (rounds.last ?? 0) < Self.longRound {
-            try communicator.barrier()
-            let own = try communicator.agree {
-                var clock = Stopwatch()
-                if isBusy { try work() }
-                return isBusy ? clock.lap() : 0
-            }
-            rounds.append(try communicator.max([own])[0])
+            rounds.append(try round(isBusy, work))
         }
         return rounds.sorted()[rounds.count / 2]
+    }
+
+    /// Collective. The slowest busy rank's seconds.
+    private func round(_ isBusy: Bool, _ work: () throws -> Void) throws -> Double {
+        try communicator.barrier()
+        let own = try communicator.agree {
+            var clock = Stopwatch()
+            if isBusy { try work() }
+            return isBusy ? clock.lap() : 0
+        }
+        return try communicator.max([own])[0]
     }
 
     private func add() { Vector.add(vectors[0].base, to: vectors[1].base, count: Self.elements) }

@@ -11,7 +11,15 @@ struct ReportPage {
 
     private static let charts = [
         Chart(title: "Loss", metrics: [("loss", "total"), ("loss/image", "image term"), ("loss/text", "text term")]),
-        Chart(title: "Held-out loss", metrics: [("held-out loss", "held-out loss")]),
+        Chart(
+            title: "Held-out loss",
+            metrics: [
+                ("held-out loss", "total"), ("held-out loss/image", "image term"), ("held-out loss/text", "text term"),
+            ]),
+        Chart(
+            title: "Held-out reward accuracy", metrics: [("held-out rewards/accuracies", "share of groups")],
+            startsAtZero: true),
+        Chart(title: "Held-out reward margin", metrics: [("held-out rewards/margins", "chosen − rejected")]),
         Chart(
             title: "Rewards",
             metrics: [

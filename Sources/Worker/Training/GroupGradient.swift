@@ -66,13 +66,13 @@ struct GroupGradient<A: VectorArithmetic> {
         return loss
     }
 
-    /// The loss of a group without a gradient.
-    func loss(of group: StepWork.Group) throws -> Double {
+    /// A group's scores without a gradient.
+    func score(_ group: StepWork.Group) throws -> ScoredGroup {
         var scored = group.unscored
         for batch in group.batches {
             scored.add(try forward(batch, of: group.group, keeping: false).scores, of: batch)
         }
-        return try loss(scored, of: group.group.id).loss
+        return scored
     }
 }
 

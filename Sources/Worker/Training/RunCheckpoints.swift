@@ -91,14 +91,28 @@ final class RunCheckpoints {
         try step.gatherParameters()
     }
 
+    /// Collective. Of evaluations, as (loss, step): the best whose checkpoint is there, which from now on is `best`.
+    func best(of evaluations: [(loss: Double, step: Int)]) throws -> (Double, Int)? {
+        let best = evaluations.filter { store.has($0.step) }.min { ($0.loss, $0.step) < ($1.loss, $1.step) }
+        let found = try communicator.mergeDisjoint([best == nil ? 0 : 1, best?.loss ?? 0, Double(best?.step ?? 0)])
+        guard found[0] > 0 else { return nil }
+        store.point(best: Int(found[2]))
+        return (found[1], Int(found[2]))
+    }
+
     func isDue(after steps: Int) -> Bool { steps % configuration.checkpoint.every == 0 }
 
     /// Takes the checkpoint of `steps` steps, unless it is there, and has it written while the run goes on.
-    func save(_ step: TrainingStep, after steps: Int) throws {
-        guard latest != steps else { return }
+    ///
+    /// - Parameter best: the step of the one that stays as the best
+    func save(_ step: TrainingStep, after steps: Int, best: Int? = nil) throws {
+        guard latest != steps else {
+            if best == steps { store.point(best: best) }
+            return
+        }
         try store.save(
             step: steps, state: state, elements: step.elements, buffers: step.buffers,
-            keep: configuration.checkpoint.keep,
+            keep: configuration.checkpoint.keep, best: best,
             written: { Pulse.note(saved: steps) })
         latest = steps
     }
@@ -113,15 +127,17 @@ final class RunCheckpoints {
     func wait() { store.wait() }
 
     /// Ends the run with a checkpoint when any rank was asked to end.
-    func endIfAsked(_ step: TrainingStep, after steps: Int, of total: Int, _ output: RunOutput) throws {
+    func endIfAsked(
+        _ step: TrainingStep, after steps: Int, of total: Int, best: Int?, _ output: RunOutput
+    ) throws {
         guard try communicator.max([Interruption.isAsked ? 1 : 0])[0] > 0 else { return }
-        try end(step, after: steps, of: total, output)
+        try end(step, after: steps, of: total, best: best, output)
     }
 
     /// Ends the run with a checkpoint.
-    func end(_ step: TrainingStep, after steps: Int, of total: Int, _ output: RunOutput) throws {
+    func end(_ step: TrainingStep, after steps: Int, of total: Int, best: Int?, _ output: RunOutput) throws {
         output.pause()
-        try save(step, after: steps)
+        try save(step, after: steps, best: best)
         try settle()
         try communicator.agree {
             throw MISPError(

@@ -67,11 +67,27 @@ final class RunOutput {
         progress.update(report.metrics, groups: report.groups, tokens: report.rows)
     }
 
-    func reportEvaluation(_ loss: Double, at step: Int) throws {
+    func reportEvaluation(_ means: StepMetrics) throws {
         guard isFirst else { return }
-        try evaluations?.append(["step": .integer(step), "loss": .number(loss)])
-        try events?.append([("eval/loss", loss)], step: step)
-        Console.say(String(format: "step %d: held-out loss %.4f", step, loss))
+        let values = HeldOutEvaluation.metrics.map { ($0.rawValue, means[$0]) }
+        var line = JSON.Object([("step", .integer(means.step))])
+        for (name, value) in values { line[name] = .number(value) }
+        try evaluations?.append(.object(line))
+        try events?.append(values.map { ("eval/\($0)", $1) }, step: means.step)
+        let accuracy = means[.rewardAccuracy]
+        Console.say(
+            String(format: "step %d: held-out loss %.4f", means.step, means[.loss])
+                + (accuracy.isNaN ? "" : String(format: "  accuracy %.3f", accuracy)))
+    }
+
+    /// The held-out losses that were reported, on rank 0.
+    var evaluatedLosses: [(loss: Double, step: Int)] {
+        guard evaluations != nil else { return [] }
+        let lines = (try? JSON.lines(contentsOf: folder.appending(path: "eval.jsonl"))) ?? []
+        return lines.compactMap { line in
+            guard let loss = line.value["loss"]?.double, let step = line.value["step"]?.int else { return nil }
+            return (loss, step)
+        }
     }
 
     /// Collective. Whether the evaluation after so many steps is done and written; so it is where there is none to do.

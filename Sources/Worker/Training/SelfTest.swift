@@ -26,8 +26,7 @@ package enum SelfTest {
         }
         let objective = gradient.objective
         guard objective.needs.reference else { return }
-        var scored = step.unscored
-        scored.policy = scored.reference
+        var scored = step.ofReference
         let layout = GroupLayout(group, withRejected: false, negatives: step.draw.indices, isJoint: false)
         let place = member % layout.batches.count
         let sequence = place == 0 ? GroupSequence.chosen : .negative(place - 1)

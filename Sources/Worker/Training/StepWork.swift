@@ -64,6 +64,13 @@ extension StepWork.Group {
             policy: GroupValues(chosen: 0, negatives: draw.indices.map { _ in 0 }), reference: reference, draw: draw,
             chosenTokens: group.chosen.count)
     }
+
+    /// As the objective sees it where the policy is the reference.
+    var ofReference: ScoredGroup {
+        var scored = unscored
+        scored.policy = reference
+        return scored
+    }
 }
 
 extension ScoredGroup {

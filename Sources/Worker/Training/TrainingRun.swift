@@ -108,23 +108,52 @@ extension TrainingRun {
         }
         let step = try TrainingStep(
             model.parameters, cause: gradient.policy.cause, communicator: communicator,
-            settings: configuration.optimizer,
-            totalSteps: order.totalSteps, machineRate: machineRate)
+            settings: configuration.optimizer, totalSteps: order.totalSteps, machineRate: machineRate)
         if let saved { try checkpoints.restore(saved, into: step) }
-        /// Evaluates, or ends the run with a checkpoint from which the evaluation is made up for.
-        func evaluate(after steps: Int) throws {
-            guard try isStopped(evaluatingAt: steps, output) else { return }
-            try checkpoints.end(step, after: steps, of: order.totalSteps, output)
+        try train(from: first, order, step, checkpoints, caches?.references, output)
+        try communicator.agree {
+            try caches?.references?.flush()
+            try output.finish(self)
         }
-        // The last evaluation too, where a run was stopped in it.
-        if first == 0 || first == order.totalSteps, try !output.hasEvaluation(at: first, communicator) {
+        try caches?.tellOfDamagedReferences()
+        try checkpoints.settle()
+        try step.close()
+    }
+
+    /// Collective. The steps, and the evaluations between them.
+    private mutating func train(
+        from first: Int, _ order: StepOrder, _ step: TrainingStep, _ checkpoints: RunCheckpoints,
+        _ store: LogProbabilityStore?, _ output: RunOutput
+    ) throws {
+        let total = order.totalSteps
+        var heldOut = try eval.map {
+            HeldOutEvaluation(
+                $0, configuration.evaluation, lastStep: total,
+                best: try configuration.evaluation.keepsBest ? checkpoints.best(of: output.evaluatedLosses) : nil)
+        }
+        /// Evaluates, or ends the run with a checkpoint from which the evaluation is made up for. Returns whether the
+        /// model has done best now.
+        func evaluate(after steps: Int) throws -> Bool {
+            guard let evaluation = heldOut else { return false }
+            let isUntrained = steps == 0 && configuration.model.adapter == nil
+            guard let means = try evaluation(gradient, after: steps, isUntrained: isUntrained, communicator) else {
+                try checkpoints.end(step, after: steps, of: total, best: evaluation.best?.step, output)
+                return false
+            }
+            try communicator.agree { try output.reportEvaluation(means) }
+            return heldOut?.isBest(means[.loss], after: steps) ?? false
+        }
+        // That of the step at which a run was stopped, too.
+        if heldOut?.isDue(after: first) == true, try !output.hasEvaluation(at: first, communicator),
             try evaluate(after: first)
+        {
+            try checkpoints.save(step, after: first, best: first)
         }
-        for index in first..<max(first, order.totalSteps) {
-            try checkpoints.endIfAsked(step, after: index, of: order.totalSteps, output)
+        for index in first..<max(first, total) {
+            try checkpoints.endIfAsked(step, after: index, of: total, best: heldOut?.best?.step, output)
             let (groups, epoch) = (order.groups(of: index), order.epoch(of: index))
-            let seconds = try computeReferences(of: groups, epoch: epoch, caches?.references)
-            try checkpoints.endIfAsked(step, after: index, of: order.totalSteps, output)
+            let seconds = try computeReferences(of: groups, epoch: epoch, store)
+            try checkpoints.endIfAsked(step, after: index, of: total, best: heldOut?.best?.step, output)
             var report = try step(index, groups, epoch: epoch, data: train, gradient)
             report.metrics[.timeReference] = seconds
             try communicator.agree {
@@ -133,19 +162,12 @@ extension TrainingRun {
                 try output.report(report)
             }
             Pulse.note(step: index + 1)
-            let isLast = index + 1 == order.totalSteps
-            // The last checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do
-            // again.
-            if isLast { try evaluate(after: index + 1) }
-            if isLast || checkpoints.isDue(after: index + 1) { try checkpoints.save(step, after: index + 1) }
+            // The checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do again.
+            let isBest = try heldOut?.isDue(after: index + 1) == true && evaluate(after: index + 1)
+            if isBest || index + 1 == total || checkpoints.isDue(after: index + 1) {
+                try checkpoints.save(step, after: index + 1, best: heldOut?.best?.step)
+            }
         }
-        try communicator.agree {
-            try caches?.references?.flush()
-            try output.finish(self)
-        }
-        try caches?.tellOfDamagedReferences()
-        try checkpoints.settle()
-        try step.close()
     }
 
     /// What is there to go on with when a signal ends the run before its checkpoints were looked at.
@@ -253,25 +275,4 @@ extension TrainingRun {
 
     /// Held-out groups are evaluated with the draws of epoch 0.
     private func onceEach(_ data: PreparedData?) -> [[Int]] { [[Int]](repeating: [0], count: data?.groups.count ?? 0) }
-
-    /// Collective. The mean loss over the held-out groups, with the draws of epoch 0.
-    ///
-    /// - Returns: whether a signal stopped it
-    private func isStopped(evaluatingAt step: Int, _ output: RunOutput) throws -> Bool {
-        guard let eval else { return false }
-        var mine = [Double](repeating: 0, count: eval.groups.count)
-        try communicator.agree {
-            for index in communicator.share(of: mine.count)
-            where !Interruption.isAsked {
-                let group = StepWork.Group(index, epoch: 0, data: eval, gradient.passes, isJoint: false)
-                mine[index] = try gradient.loss(of: group)
-                Pulse.note()
-            }
-        }
-        if try communicator.max([Interruption.isAsked ? 1 : 0])[0] > 0 { return true }
-        let losses = try communicator.mergeDisjoint(mine)
-        let mean = losses.reduce(0, +) / Double(losses.count)
-        try communicator.agree { try output.reportEvaluation(mean, at: step) }
-        return false
-    }
 }

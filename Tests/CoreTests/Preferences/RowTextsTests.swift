@@ -136,20 +136,6 @@ import Testing
             """#,
             "rejected: answers another prompt"
         ),
-        (
-            #"""
-            {"messages": [\#(user), {"role": "assistant", "content": "A."}], "rejected_response": "B.", \#
-            "images": ["a.png"]}
-            """#,
-            "ms-swift"
-        ),
-        (
-            #"""
-            {"conversations": [{"from": "human", "value": "?"}], "chosen": {"from": "gpt", "value": "A"}, \#
-            "images": ["a.png"]}
-            """#,
-            "LLaMA-Factory"
-        ),
         (#"{"question": "?", "chosen": "A.", "rejected": "B.", "image": "a.png"}"#, "RLAIF-V"),
         (#"{"instruction": "?", "output": "A.", "image": "a.png"}"#, "Alpaca"),
         (row("\"?\"").replacing("\"a.png\"", with: "\"a.png\", \"b.png\""), "images: holds 2 images"),
