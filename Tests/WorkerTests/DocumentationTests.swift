@@ -105,6 +105,18 @@ import Worker
         #expect(try resolved("documented.yaml") == resolved("mine.yaml"))
     }
 
+    /// Rows of other trainers say what the row says that stands above them.
+    @Test func rowsOfOtherTrainersAreRead() throws {
+        let page = try #require(Self.pages.first { $0.lastPathComponent == "data.md" })
+        let rows = try blocks("jsonl", in: page).flatMap { $0.split(separator: "\n") }
+        #expect(rows.count == 3)
+        for row in rows {
+            let group = try PreferenceGroup(JSON(parsing: row.utf8, at: "jsonl"), file: "jsonl", line: 1, images: ".")
+            #expect([group.prompt, group.chosen, group.rejected] == ["What is on the table?", "An apple.", "A pear."])
+            #expect(group.image == "./a.jpg" && group.message == nil)
+        }
+    }
+
     @Test func groupsAreRead() throws {
         var count = 0
         for line in try Self.pages.flatMap({ try blocks("json", in: $0) }) {

@@ -94,7 +94,7 @@ import Testing
             exit "$STATUS"
 
             """, to: "bin/swift")
-        func build(_ time: Double, status: Int, terminal: Bool = false) throws -> RankRun {
+        func build(_ time: Double, status: Int, terminal: Bool = false) throws -> ScriptRun {
             let command = "checkout/launch/local -n 1 -- train"
             return try runBash(
                 "export PATH=\"$PWD/bin:$PATH\" LOG=\"$PWD/log\" TIME=\(time) STATUS=\(status); "
