@@ -11,7 +11,8 @@ import Worker
         seed: 3
         objective: {kind: misp, beta: 0.5}
         negatives: {count: 2, sampling: importance}
-        optimizer: {learning_rate: 0.1, schedule: constant, groups_per_step: 4, steps: 8}
+        optimizer: {learning_rate: 0.05, schedule: constant, groups_per_step: 4, steps: 8}
+        lora: {r: 4, alpha: 8}
         checkpoint: {every: 100, keep: 1}
         evaluation: {every: 2, keep_best: true}
         """
@@ -54,7 +55,7 @@ import Worker
         }
         #expect(accuracy[0] == 0 && accuracy[4] != nil)
         let least = try #require(curve.min { $0.loss < $1.loss })
-        #expect(least.step > 0 && least.loss < curve[0].loss, "\(curve)")
+        #expect(least.step > 0 && least.step < 8 && least.loss < curve[0].loss, "\(curve)")
         #expect(try best("one") == String(format: "step-%06d", least.step))
         #expect(Set(try checkpoints("one")) == ["best", String(format: "step-%06d", least.step), "step-000008"])
         #expect(one.errors.contains("step 2: held-out loss"), "\(one.errors)")
@@ -102,6 +103,7 @@ import Worker
                     "generate", "--config", fixture.folder["run.yaml"].path, "--prompt", "What?", "--image",
                     fixture.checkpoint.appending(path: "images/rgb.png").path, "--max-tokens", "8", "--checkpoint",
                     checkpoint, "--set", "output=\(fixture.folder["out"].path)",
+                    "data.eval=\(fixture.checkpoint.path)/groups.jsonl",
                 ])
         }
         let named = try answer("best")
