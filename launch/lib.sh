@@ -34,9 +34,34 @@ fail() {
     exit 2
 }
 
-# The comment at the head of the calling script, up to the first other line.
+# How this script was called, to be typed again, and what stands before the names of its like: launch/local and launch/
+# in a checkout, misp-local and misp- where they are installed. The program takes from the environment what stands
+# before its own commands; the script that the user has called says it, not those that it calls.
+name_commands() {
+    local name=${SCRIPT##*/} own file
+    TYPED=$SCRIPT
+    if [[ $(type -P -- "$name") -ef $SCRIPT ]]; then TYPED=$name; fi
+    file=$(readlink -f -- "$SCRIPT")
+    own=${file##*/}
+    case $name in
+        "$own") LAUNCH=${TYPED%"$own"} ;;
+        "misp-$own") LAUNCH=${TYPED%"$own"} ;;
+        *) LAUNCH=$ROOT/launch/ ;;
+    esac
+    TYPED=$(shell_word "$TYPED") LAUNCH=$(shell_word "$LAUNCH")
+    if [[ -z ${MISP_LAUNCH:-} ]]; then
+        OUTERMOST=1
+        export MISP_LAUNCH=$LAUNCH MISP_COMMAND="${LAUNCH}local --"
+    fi
+}
+
+shell_word() { [[ -z $1 ]] || printf '%q' "$1"; }
+
+# The comment at the head of the calling script, up to the first other line, with commands as they are typed here.
 help() {
-    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$SCRIPT"
+    local text
+    text=$(sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$SCRIPT")
+    printf '%s\n' "${text//launch\//"$LAUNCH"}"
     exit 0
 }
 
@@ -46,8 +71,9 @@ count() { [[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || fail "$1 wants a number from 1 to
 # read_options NAMES ARGUMENTS...: the values of options of those names go to `given`, what follows them to `arguments`.
 declare -A given=()
 arguments=()
+OUTERMOST=''
 read_options() {
-    local names=" $1 " name
+    local names=" $1 " name typed=$TYPED
     shift
     while (($#)); do
         name=$1
@@ -62,10 +88,19 @@ read_options() {
         (($# > 1)) || fail "$name wants a value; see --help"
         check_value "$name" "$2"
         given[$name]=$2
+        typed+=" $name $(shell_word "$2")"
         shift 2
     done
+    TYPED=$typed
+    if [[ -n $OUTERMOST ]]; then MISP_COMMAND="$TYPED --"; fi
     # shellcheck disable=SC2034
     arguments=("$@")
+}
+
+# What follows the options: without a command the program would start its demonstration.
+need_command() {
+    ((${#arguments[@]})) || fail "say what to run, such as $TYPED -- train --config run.yaml; ${LAUNCH}demo is the \
+demonstration"
 }
 
 check_value() {
@@ -165,69 +200,9 @@ Swift 6.1 or later is needed: https://www.swift.org/install (Linux: swiftly, or 
     fi
 }
 
-# --- Building --------------------------------------------------------------------------------------------------------
-
-# build release|debug [PRODUCT...]: installs what is missing and builds, with progress where that takes a while;
-# products are options of swift build, by default the program. Nothing is built with
-# MISP_BUILT=1, which scripts that call others set, nor where it cannot be, as in a checkout of somebody else's, or
-# without Swift: what is built already has to do there.
-build() {
-    local configuration=$1
-    shift
-    (($#)) || set -- --product misp-worker
-    if [[ -z ${MISP_BUILT:-} ]] && can_build "$configuration"; then
-        install_missing
-        [[ -x $(worker "$configuration") ]] || say "Building; the first time takes minutes"
-        run_build -c "$configuration" "$@" || fail "the build failed; see above"
-    elif [[ ! -x $(worker "$configuration") ]]; then
-        fail "there is no $(worker "$configuration"), and it is not to be built here: have the owner of $ROOT run \
-'swift build -c $configuration', or unset MISP_BUILT"
-    elif [[ -z ${MISP_BUILT:-} && -n $(newer_source "$configuration") ]]; then
-        say "${SCRIPT##*/}: running $(worker "$configuration") as it is built, though $(newer_source "$configuration") \
-is newer: it cannot be built here"
-    fi
-}
-
-# run_build OPTIONS...: swift build, and how far it is: a line that is redrawn on a terminal, elsewhere a line every ten
-# seconds. Its own words go to a file, and are shown if it fails. On a terminal swift build would give the compiler
-# another option than in a pipe, and compile everything again whenever the two take turns.
-run_build() {
-    local log pid begun=$SECONDS told=0 seconds line status=0
-    log=$(mktemp -t misp-build-XXXXXX) || fail "TMPDIR: the folder ${TMPDIR:-/tmp} takes no files"
-    (cd -- "$ROOT" && exec swift build "$@") >"$log" 2>&1 </dev/null &
-    pid=$!
-    trap 'kill "$pid" 2>/dev/null; rm -f "$log"; exit 130' INT TERM HUP
-    while kill -0 "$pid" 2>/dev/null; do
-        sleep 0.5
-        seconds=$((SECONDS - begun))
-        line=$(sed -n 's/^\(\[[0-9]*\/[0-9]*\] [[:print:]]*\).*/\1/p' "$log" | tail -n 1)
-        if [[ -t 2 ]]; then
-            if ((seconds > 1)); then printf '\r\033[Kbuilding, %d s  %s' "$seconds" "${line:0:60}" >&2 || true; fi
-        elif ((seconds - told >= 10)); then
-            told=$seconds
-            say "building, $seconds s  $line"
-        fi
-    done
-    wait "$pid" || status=$?
-    trap - INT TERM HUP
-    if [[ -t 2 ]]; then printf '\r\033[K' >&2 || true; fi
-    ((status == 0)) || cat -- "$log" >&2
-    rm -f -- "$log"
-    return "$status"
-}
-
-# Whether this checkout may be written, and there is Swift; where nothing is built yet, whoever lacks Swift is told so.
-can_build() {
-    [[ -w $ROOT && (! -e $ROOT/.build || -w $ROOT/.build) ]] || return 1
-    command -v swift >/dev/null || [[ ! -x $(worker "$1") ]]
-}
-
-# A source that was changed after the program was built; empty where there is none.
-newer_source() {
-    find "$ROOT/Package.swift" "$ROOT/Sources" -type f -newer "$(worker "$1")" -print -quit 2>/dev/null || true
-}
-
-worker() { printf '%s\n' "$ROOT/.build/$1/misp-worker"; }
-
+# shellcheck source=launch/building.sh
+source "$ROOT/launch/building.sh"
 # shellcheck source=launch/ranks.sh
 source "$ROOT/launch/ranks.sh"
+
+name_commands

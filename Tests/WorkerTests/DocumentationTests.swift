@@ -31,7 +31,8 @@ import Worker
         try blocks("sh", in: page).flatMap { $0.split(separator: "\n") }.compactMap { line in
             let words = self.words(line.prefix { $0 != "#" })
             if words.first == "misp-worker" { return Array(words.dropFirst()) }
-            guard words.first == "launch/local" || words.first == "launch/debug" else { return nil }
+            let launchers = ["launch/local", "launch/debug", "misp-local"]
+            guard let first = words.first, launchers.contains(first), words.contains("--") else { return nil }
             return words.split(separator: "--", maxSplits: 1).last.map(Array.init)
         }
     }
@@ -48,6 +49,25 @@ import Worker
             }
         }
         #expect(count >= 3)
+    }
+
+    /// A checkout has no misp-worker on the search path: commands for it go through a script that is there.
+    @Test func commandsAreTypedAsInACheckout() throws {
+        var count = 0
+        for page in Self.pages {
+            let text = try String(contentsOf: page, encoding: .utf8)
+            // A page's part on what is installed shows that.
+            let checkout = text.split(separator: "\n## ").filter { !$0.hasPrefix("Installed") }.joined(separator: "\n")
+            for match in checkout.matches(of: /(?:^|\n|`|-n \d+ )misp-worker ([a-z]+) [-A-Za-z]/) {
+                Issue.record("\(page.lastPathComponent): misp-worker \(match.1), not launch/local -- \(match.1)")
+            }
+            for match in text.matches(of: /(?:^|\n|`)launch\/([a-z.]+)/) {
+                let script = repository.appending(path: "launch/\(match.1)").path
+                #expect(FileManager.default.fileExists(atPath: script), "\(page.lastPathComponent): launch/\(match.1)")
+                count += 1
+            }
+        }
+        #expect(count > 20)
     }
 
     @Test func configurationsAreRead() throws {

@@ -9,7 +9,9 @@ import Worker
     @Test func helpTextsAreAsRecorded() throws {
         let commands = [[]] + Program.configuration.subcommands.compactMap { $0.configuration.commandName }.map { [$0] }
         let texts = try commands.map { command -> String in
-            let run = try runRanks(nil, "misp-worker", command + ["--help"], environment: ["COLUMNS": "100"])
+            let run = try runRanks(
+                nil, "misp-worker", command + ["--help"],
+                environment: ["COLUMNS": "100", "MISP_COMMAND": "misp-worker", "MISP_LAUNCH": "misp-"])
             #expect(run.status == 0)
             return "$ misp-worker \((command + ["--help"]).joined(separator: " "))\n\(run.output)"
         }
@@ -25,6 +27,19 @@ import Worker
         #expect(run.output.components(separatedBy: "USAGE:").count == 2, "\(run.output)")
     }
 
+    /// Help is typed again as it stands: behind a launcher, or by the program's path.
+    @Test func commandsAreThoseThatWereTyped() throws {
+        let behind = try runRanks(
+            nil, "misp-worker", ["train", "--help"],
+            environment: ["COLUMNS": "200", "MISP_COMMAND": "launch/local -n 2 --", "MISP_LAUNCH": "launch/"])
+        #expect(behind.output.contains("USAGE: launch/local -n 2 -- train --config"), "\(behind.output)")
+        #expect(behind.output.contains("\n  launch/local -n 2 -- train --config run.yaml"), "\(behind.output)")
+        #expect(!behind.output.contains("misp-worker"), "\(behind.output)")
+        let path = try builtProduct("misp-worker").path
+        let direct = try runRanks(nil, "misp-worker", ["train"], environment: ["COLUMNS": "200"])
+        #expect(direct.status == 2 && direct.errors.contains("see \(path) --help"), "\(direct.errors)")
+    }
+
     /// Completion scripts come from the argument parser and know every command.
     @Test(arguments: ["bash", "zsh", "fish"]) func completionScripts(shell: String) throws {
         let run = try runRanks(nil, "misp-worker", ["--generate-completion-script", shell])
@@ -33,5 +48,7 @@ import Worker
         for command in commands {
             #expect(run.output.contains(command), "\(command)")
         }
+        // For the name that is installed, wherever the program that wrote it stands.
+        #expect(!run.output.contains(".build"))
     }
 }

@@ -74,44 +74,6 @@ import Testing
         if line.contains("wrong") { #expect(run.errors.contains("wrong:2: does not say how many"), "\(run.errors)") }
     }
 
-    /// Without one the program would start the demonstration, which nobody asked for.
-    @Test(arguments: ["local", "local -n 2", "local -n 2 --"]) func aCommandIsAskedFor(line: String) throws {
-        let run = try runBash("\"$ROOT\"/launch/\(line)", in: folder.url)
-        #expect(run.status == 2 && run.errors.contains("launch/demo"), "\(run.errors)")
-    }
-
-    /// The compiler is given the same options in a pipe and on a terminal, or each would compile what the other has.
-    @Test func buildsTellHowFarTheyAre() throws {
-        try standIn(at: "checkout")
-        try write(
-            """
-            #!/bin/bash
-            [[ $1 == --version ]] && exec echo 'Swift version 6.3 (x)'
-            if [[ -t 1 || -t 2 ]]; then echo terminal; else echo pipe; fi >>"$LOG"
-            echo '[3/9] Compiling Core'
-            sleep "$TIME"
-            echo 'error: no such module'
-            exit "$STATUS"
-
-            """, to: "bin/swift")
-        func build(_ time: Double, status: Int, terminal: Bool = false) throws -> ScriptRun {
-            let command = "checkout/launch/local -n 1 -- train"
-            return try runBash(
-                "export PATH=\"$PWD/bin:$PATH\" LOG=\"$PWD/log\" TIME=\(time) STATUS=\(status); "
-                    + "unset MISP_BUILT; " + (terminal ? "script -qec '\(command)' /dev/null" : command),
-                in: folder.url)
-        }
-        let long = try build(11, status: 0)
-        #expect(long.status == 0 && long.output == "<ran><train>", "\(long.errors)")
-        #expect(long.errors.contains("building, 10 s  [3/9] Compiling Core"), "\(long.errors)")
-        #expect(!long.errors.contains("no such module"))
-        let failing = try build(0, status: 1)
-        #expect(failing.status == 2 && failing.errors.contains("error: no such module"), "\(failing.errors)")
-        let shown = try build(3, status: 0, terminal: true)
-        #expect(shown.output.contains("building, 2 s  [3/9] Compiling Core"), "\(shown.output)")
-        #expect(try String(contentsOf: folder["log"], encoding: .utf8) == "pipe\npipe\npipe\n")
-    }
-
     /// An allocation, or a site's hostfile, would spread the ranks over other hosts.
     @Test(arguments: [
         [

@@ -68,7 +68,7 @@ extension SparseAutoencoder {
             guard let value = file.metadata[key].flatMap({ Int($0) }), value > 0 else {
                 throw MISPError(
                     "has no metadata '\(key)'", at: url.relativePath,
-                    remedy: "is it an autoencoder of misp-worker mine?")
+                    remedy: "is it an autoencoder that mine has written?")
             }
             return value
         }

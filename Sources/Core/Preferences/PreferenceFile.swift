@@ -74,7 +74,9 @@ public struct PreferenceFile: Sendable {
         var status = stat()
         guard stat(url.path, &status) == 0 else {
             guard errno == ENOENT else { return }
-            throw MISPError("does not exist", at: place, remedy: "if mining writes it, run misp-worker mine first")
+            throw MISPError(
+                "does not exist", at: place,
+                remedy: "if mining writes it, run \(Typed.program) mine --config mine.yaml first")
         }
         guard status.st_mode & S_IFMT != S_IFDIR else {
             throw MISPError("is a folder, not a file of groups (JSON lines)", at: place, remedy: "name the file in it")

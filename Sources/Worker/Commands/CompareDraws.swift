@@ -11,7 +11,7 @@ package struct CompareDraws: ParsableCommand {
             image loss lies from that of the whole pool: bias, noise, effective sample size, by the number of \
             negatives. Writes sampling.json and sampling.html:
 
-              misp-worker sampling --config run.yaml --out sampling --groups 50
+              \(Typed.program) sampling --config run.yaml --out sampling --groups 50
 
             The policy is the model with the adapter that the run has trained, or the one named.
             """)

@@ -10,7 +10,7 @@ package struct Demo: ParsableCommand {
             Draws pictures, warms a small model up on careless labels, trains it further with DPO and with MISP-DPO, \
             and prints what the three get wrong on held-out pictures. Minutes on two cores; also as several ranks:
 
-              mpirun -n 8 misp-worker
+              \(Typed.launcher("demo")) -n 8
             """)
 
     @Option(help: ArgumentHelp("Where everything is written; a demonstration already there is replaced."))

@@ -9,8 +9,8 @@ package struct Doctor: ParsableCommand {
         discussion: """
             On as many ranks as it is started with, as a run would be:
 
-              launch/local -n 2 -- doctor
-              launch/hosts --hostfile hosts -n 64 -- doctor
+              \(Typed.ranks(2)) doctor
+              \(Typed.launcher("hosts")) --hostfile hosts -n 64 -- doctor
 
             Ends with status 2 where something should be fixed.
             """)

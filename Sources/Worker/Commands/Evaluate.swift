@@ -11,8 +11,8 @@ package struct Evaluate: ParsableCommand {
             or more evaluations of the same questions side by side instead: differences of each from the first, and a \
             page of pictures, questions and answers, right and hallucinated words marked:
 
-              misp-worker evaluate --config eval.yaml
-              misp-worker evaluate --compare runs/eval-base runs/eval-dpo runs/eval-misp
+              \(Typed.program) evaluate --config eval.yaml
+              \(Typed.program) evaluate --compare runs/eval-base runs/eval-dpo runs/eval-misp
             """)
 
     @Option(help: ArgumentHelp("Benchmarks and who answers them (YAML).", valueName: "eval.yaml"))

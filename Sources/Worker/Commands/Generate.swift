@@ -10,8 +10,8 @@ package struct Generate: ParsableCommand {
             With the weights that the configuration's run has trained, or those named. What generation_config.json of \
             the model says holds where no option says otherwise.
 
-              misp-worker generate --config run.yaml --image cat.jpg --prompt "What is on the table?"
-              misp-worker generate --config run.yaml --input questions.jsonl --out answers.jsonl
+              \(Typed.program) generate --config run.yaml --image cat.jpg --prompt "What is on the table?"
+              \(Typed.program) generate --config run.yaml --input questions.jsonl --out answers.jsonl
 
             A line of the input has `prompt` and `image`, and of the output `id`, `answer` and `tokens` besides. \
             Ranks share the lines.

@@ -10,7 +10,7 @@ package struct Mine: ParsableCommand {
             Embeds pictures and prompts, trains a sparse autoencoder on their differences, and writes groups with the \
             negatives it scores highest:
 
-              misp-worker mine --config mine.yaml --set pool=8
+              \(Typed.program) mine --config mine.yaml --set pool=8
 
             What is computed once is kept: the same command resumes where an earlier one was stopped. Groups that an \
             earlier mining has left are replaced by others only with --overwrite.

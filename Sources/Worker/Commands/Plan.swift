@@ -10,7 +10,7 @@ package struct Plan: ParsableCommand {
             Measures a group's gradient and the memory here, on as many ranks as it is started with, and computes \
             memory, computation and communication of a step for the given numbers of ranks:
 
-              launch/local -- plan --config run.yaml --ranks 1,8,64,4096 --network 25Gb --cores-per-host 64
+              \(Typed.program) plan --config run.yaml --ranks 1,8,64,4096 --network 25Gb --cores-per-host 64
             """)
 
     @OptionGroup package var options: RunOptions

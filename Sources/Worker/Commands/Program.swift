@@ -7,14 +7,19 @@ package struct Program: ParsableCommand {
     package static let name = Release.program
     package static let version = Release.version
 
+    /// In help pages what works as it stands; what is installed, completions and manual pages, has the program's name.
+    private static let commandName =
+        CommandLine.arguments.contains { $0.hasPrefix("--generate-completion") || $0 == "--experimental-dump-help" }
+        ? name : Typed.program
+
     package static let configuration = CommandConfiguration(
-        commandName: name,
+        commandName: commandName,
         abstract: "Trains vision-language models to look at the picture, with MISP-DPO, on CPUs.",
-        usage: "\(name) [<command>] [<options>]",
+        usage: "\(commandName) [<command>] [<options>]",
         discussion: """
             Without arguments it runs the demonstration, which needs nothing but the program: minutes on two cores.
 
-            Runs alone, or as one of many: mpirun -n 8 misp-worker train --config run.yaml
+            Runs alone, or as one of many: \(Typed.ranks(8)) train --config run.yaml
 
             Exit status: 0 done; 2 the input is at fault; 3 interrupted after a complete checkpoint; anything else is \
             a defect.
@@ -72,7 +77,7 @@ package struct Program: ParsableCommand {
         if let error = error as? MISPError { return (error.kind.rawValue, error.description) }
         switch exitCode(for: error) {
         case .success: return (0, fullMessage(for: error))
-        case .validationFailure: return (2, "\(message(for: error)); see \(name) --help")
+        case .validationFailure: return (2, "\(message(for: error)); see \(Typed.program) --help")
         case let code: return (code.rawValue, message(for: error))
         }
     }

@@ -9,7 +9,7 @@ package struct Report: ParsableCommand {
         discussion: """
             Every run writes its own report.html. For several runs, or one that is not finished:
 
-              misp-worker report runs/dpo runs/misp --out comparison.html
+              \(Typed.program) report runs/dpo runs/misp --out comparison.html
             """)
 
     @Argument(help: ArgumentHelp("The output folders of runs.", valueName: "run"))

@@ -11,8 +11,8 @@ package struct Reproduce: ParsableCommand {
             evaluation for each objective, source of negatives, draw, number of negatives and β. Then tables with \
             intervals and paired tests, and the figures, in reproduction.html and results.json:
 
-              launch/reproduce
-              mpirun -n 8 misp-worker reproduce --seeds 10
+              \(Typed.launcher("reproduce"))
+              \(Typed.launcher("reproduce")) -n 8 --seeds 10
 
             What is there is not made again: the same command resumes after an interruption, and more seeds are added \
             to those that are there.

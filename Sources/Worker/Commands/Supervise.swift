@@ -7,10 +7,10 @@ package struct Supervise: ParsableCommand {
         commandName: "supervise", abstract: "Starts a run by mpirun and sees that it ends.",
         discussion: """
             Starts the worker by a launcher, ends it when it hangs, and starts it again from its last whole \
-            checkpoint when it was ended, or died. Usually called by launch/supervise, which knows the launcher's \
-            options:
+            checkpoint when it was ended, or died. Usually called by \(Typed.launcher("supervise")), which knows the \
+            launcher's options:
 
-              misp-worker supervise -n 8 -- train --config run.yaml
+              \(Typed.program) supervise -n 8 -- train --config run.yaml
 
             Ends with the run's own status, and never restarts a run that ended with 0, 2 or 3.
             """)

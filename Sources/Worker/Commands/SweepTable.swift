@@ -7,10 +7,11 @@ package struct SweepTable: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "sweep", abstract: "Tabulates runs that differ in settings and seeds.",
         discussion: """
-            launch/sweep starts such runs and then this command. It groups the runs by the settings in which they \
-            differ, takes means over seeds with 95 % intervals, prints a table, and writes sweep.json and sweep.html:
+            \(Typed.launcher("sweep")) starts such runs and then this command. It groups the runs by the settings in \
+            which they differ, takes means over seeds with 95 % intervals, prints a table, and writes \
+            sweep.json and sweep.html:
 
-              misp-worker sweep runs/beta-0.1-seed-0 runs/beta-0.1-seed-1 runs/beta-0.5-seed-0 … --out runs
+              \(Typed.program) sweep runs/beta-0.1-seed-0 runs/beta-0.1-seed-1 runs/beta-0.5-seed-0 … --out runs
             """)
 
     @Argument(

@@ -9,7 +9,7 @@ package struct Train: ParsableCommand {
         discussion: """
             Reads run.yaml, trains, and writes metrics, checkpoints and the adapter to the output folder:
 
-              misp-worker train --config run.yaml --set optimizer.learning_rate=1e-6 seed=1
+              \(Typed.program) train --config run.yaml --set optimizer.learning_rate=1e-6 seed=1
             """)
 
     @OptionGroup package var options: RunOptions

@@ -184,7 +184,7 @@ extension RunConfiguration {
         _ adapter: URL, _ what: String, _ adapts: Bool, _ key: String, _ value: String
     ) throws(MISPError) {
         guard adapts != (value == "lora") else { return }
-        let other = "merge the adapter (misp-worker export, or PEFT) and give the result as model.path"
+        let other = "merge the adapter (\(Typed.program) export, or PEFT) and give the result as model.path"
         throw MISPError(
             "\(what), but trainable.\(key) is \(value)", at: adapter.relativePath,
             remedy: adapts ? "set trainable.\(key) to lora, or \(other)" : "set trainable.\(key) to frozen")

@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test func aFileThatIsNotThereOrAFolder() throws {
-        for (name, said) in [("mined/groups.jsonl", "run misp-worker mine first"), (".", "is a folder")] {
+        for (name, said) in [("mined/groups.jsonl", "mine --config mine.yaml first"), (".", "is a folder")] {
             let error = #expect(throws: MISPError.self) {
                 try PreferenceGroup.read(contentsOf: folder[name], images: folder.url)
             }
