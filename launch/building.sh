@@ -73,14 +73,16 @@ show_building() {
 } 2>/dev/null
 
 # pass_on LINE: of swift build. What is no progress is an error or a warning, and passes whole.
+# The name of a step is left out: swift build gives that of the last one it has spoken of, not of the one that takes
+# long.
 pass_on() {
-    local step='^\[([0-9]+/[0-9]+)\] ([^ ]+ [^ ]+)'
+    local step='^\[([0-9]+/[0-9]+)\] ([^ ]+)'
     case $1 in
         '['[0-9]*/[0-9]*']'*)
             [[ $1 =~ $step ]] || return 0
             case ${BASH_REMATCH[2]} in
                 Write* | Planning*) ;;
-                *) state="step ${BASH_REMATCH[1]/\// of }, ${BASH_REMATCH[2]}, " compiled=1 ;;
+                *) state="step ${BASH_REMATCH[1]/\// of }, " compiled=1 ;;
             esac
             ;;
         Fetching* | Updating* | Computing* | 'Creating working copy'*) state="${1%% for *}, " ;;
