@@ -398,6 +398,7 @@ private let documented = """
 
     @Test(arguments: [
         ("optimizer.learning_rat=1", "--set optimizer.learning_rat: unknown key; did you mean learning_rate?"),
+        ("optimizer.lr=1", "--set optimizer.lr: unknown key; did you mean learning_rate?"),
         ("optimizr.eps=1", "--set optimizr: unknown key; did you mean optimizer?"),
         ("optimizer.learning_rate=fast", "--set optimizer.learning_rate: is 'fast', not a number"),
         ("optimizer.betas=[0.9, 2]", "--set optimizer.betas[1]: is 2, but must be"),

@@ -85,7 +85,9 @@ private struct PreferenceRow {
         guard list.isPresent else { return try path(row["image"]) }
         if row["image"].isPresent { throw list.failure("stands beside 'image'", remedy: "keep one of the two") }
         let paths = list.value?.array == nil ? [list] : try list.array()
-        guard paths.count == 1 else { throw list.failure("holds \(paths.count) images; a group has exactly one") }
+        guard paths.count == 1 else {
+            throw list.failure("holds \(paths.count) images; a group has exactly one", remedy: "make a row of each")
+        }
         return try path(paths[0])
     }
 
@@ -97,8 +99,11 @@ private struct PreferenceRow {
             throw list.failure("stands beside 'negatives'", remedy: "keep one of the two")
         }
         var negatives: [PreferenceGroup.Negative] = []
+        let own = try image()
         for item in list.value?.array == nil ? [list] : try list.array() {
-            negatives.append(PreferenceGroup.Negative(image: try path(item)))
+            let negative = PreferenceGroup.Negative(image: try path(item))
+            // A rejected conversation about the same picture names it again.
+            if negative.image != own { negatives.append(negative) }
         }
         return negatives
     }

@@ -29,7 +29,7 @@ enum RowFormat {
             }
             self = .prompt
         }
-        for key in ["videos", "audios", "tools", "objects", "label", "kto_tag"] {
+        for key in Self.refused.sorted() {
             // Of the last two, false says something: that the answer is a bad one.
             guard let value = row[key].value, !value.isNull, !value.saysNothing || value == false else { continue }
             throw row[key].failure(
@@ -44,13 +44,19 @@ enum RowFormat {
         case .prompt: ["id", "prompt", "chosen", "rejected", "image", "images", "negatives"]
         case .messages:
             [
-                "id", "messages", "rejected_response", "rejected_messages", "image", "images",
+                "id", "messages", "system", "rejected_response", "rejected_messages", "image", "images",
                 "rejected_images", "negatives",
             ]
-        case .openMessages: ["id", "messages", "chosen", "rejected", "image", "images", "negatives"]
+        case .openMessages: ["id", "messages", "system", "chosen", "rejected", "image", "images", "negatives"]
         case .conversations: ["id", "conversations", "system", "chosen", "rejected", "image", "images", "negatives"]
         }
     }
+
+    /// Keys whose content no part of a group can hold. Without content they say nothing.
+    static let refused: Set<String> = [
+        "videos", "audios", "tools", "objects", "label", "kto_tag", "chat_template_kwargs", "rejected_videos",
+        "rejected_audios", "rejected_tools",
+    ]
 
     /// What a line that is no group might have been.
     static let known =

@@ -9,7 +9,9 @@ enum RowKeys {
     /// The keys of a row that nothing reads, each with the nearest one that is read.
     static func unread(_ row: JSON) -> [(key: String, nearest: String?)] {
         func strange(_ object: JSON, _ known: Set<String>, _ prefix: String) -> [(key: String, nearest: String?)] {
-            (object.object?.keys ?? []).filter { !known.contains($0) && !ignored.contains($0) }.map {
+            (object.object?.keys ?? []).filter {
+                !known.contains($0) && !ignored.contains($0) && !RowFormat.refused.contains($0)
+            }.map {
                 (prefix + $0, NearestName.find($0, among: known.sorted()).map { prefix + $0 })
             }
         }

@@ -25,12 +25,11 @@ struct RowTexts {
             guard let before else {
                 throw place.failure("holds an answer alone", remedy: "the question stands before it")
             }
-            (question, chosen) = (try Question(before, at: place, marked: true), answer)
-            rejected = try Self.rejectedOfSwift(row, question)
+            (question, chosen) = (try Question(before, at: place, marked: true, system: row["system"]), answer)
+            rejected = try Self.rejectedOfSwift(row, question, chosen: chosen)
         case .openMessages, .conversations:
             place = row[format == .openMessages ? "messages" : "conversations"]
-            let system = format == .conversations ? row["system"] : nil
-            question = try Question(RowMessage.list(place)[...], at: place, marked: true, system: system)
+            question = try Question(RowMessage.list(place)[...], at: place, marked: true, system: row["system"])
             chosen = try Self.answer(row["chosen"], hasPrompt: true).text
             rejected = try Self.rejected(row["rejected"], hasPrompt: true, question)
         }
@@ -41,24 +40,30 @@ struct RowTexts {
 
     /// - Parameter hasPrompt: whether it holds the answer alone
     private static func rejected(
-        _ field: JSONField, hasPrompt: Bool, _ question: Question, marked: Bool = false
+        _ field: JSONField, hasPrompt: Bool, _ question: Question, marked: Bool = false, system: JSONField? = nil
     ) throws(MISPError) -> String? {
         guard field.isPresent else { return nil }
         let (before, text) = try answer(field, hasPrompt: hasPrompt)
-        if let before, try Question(before, at: field, marked: marked) != question {
+        if let before, try Question(before, at: field, marked: marked, system: system) != question {
             throw field.failure("answers another prompt", remedy: "a group's two answers are to one question")
         }
         return text
     }
 
     /// ms-swift has the rejected answer alone, or behind the whole conversation again.
-    private static func rejectedOfSwift(_ row: JSONField, _ question: Question) throws(MISPError) -> String? {
+    private static func rejectedOfSwift(
+        _ row: JSONField, _ question: Question, chosen: String
+    ) throws(MISPError) -> String? {
         let (alone, whole) = (row["rejected_response"], row["rejected_messages"])
         if alone.isPresent, whole.isPresent {
             throw whole.failure("stands beside rejected_response", remedy: "keep one of the two")
         }
-        if alone.isPresent { return try text(alone) }
-        return try rejected(whole, hasPrompt: false, question, marked: true)
+        let text =
+            try alone.isPresent
+            ? answer(alone, hasPrompt: true).text
+            : rejected(whole, hasPrompt: false, question, marked: true, system: row["system"])
+        // Beside rejected pictures the same answer says that the picture alone is wrong.
+        return row["rejected_images"].isPresent && text == chosen ? nil : text
     }
 
     /// An answer, and the messages before it where there are some and the row has no prompt of its own.
@@ -140,7 +145,8 @@ private struct Question: Equatable {
         let marks = marked ? texts.reduce(0) { $0 + $1.ranges(of: Self.mark).count } : 0
         guard question.pictures + marks <= 1 else {
             throw question.field[question.contentKey].failure(
-                "holds \(question.pictures + marks) images; a group has exactly one")
+                "holds \(question.pictures + marks) images; a group has exactly one",
+                remedy: "leave the others out, or make a row of each")
         }
         if marks == 1 { texts = try Self.unmarked(texts, at: question.field[question.contentKey]) }
         parts = []

@@ -126,7 +126,9 @@ struct ConfigurationDocument {
 
     /// The nearest key of the section, else the same key in another section.
     private static func remedy(_ key: String, siblings: [String], path: String, top: JSON) -> String {
-        if NearestName.find(key, among: siblings) == nil {
+        if let name = others[key], siblings.contains(name) { return "did you mean \(name)?" }
+        // A key of one or two letters is near every other such one.
+        if key.count > 2, NearestName.find(key, among: siblings) == nil {
             for (name, section) in top.object?.members ?? [] where name != path {
                 guard let near = NearestName.find(key, among: section.object?.keys ?? []) else { continue }
                 return "did you mean \(name).\(near)?"
@@ -134,6 +136,14 @@ struct ConfigurationDocument {
         }
         return NearestName.remedy(key, among: siblings)
     }
+
+    /// What keys are called elsewhere.
+    private static let others = [
+        "lr": "learning_rate", "batch_size": "groups_per_step", "wd": "weight_decay", "rank": "r",
+        "num_epochs": "epochs",
+        "max_steps": "steps", "target_modules": "targets", "save_steps": "every", "eval_steps": "every",
+        "lr_scheduler_type": "schedule", "name": "path", "K": "count",
+    ]
 
     private static func parse(_ text: String, at place: String) throws(MISPError) -> Node? {
         try YAMLBounds.check(text, at: place)

@@ -24,7 +24,7 @@ struct MinedGroup: Codable {
     /// The line of groups.jsonl.
     func json(_ group: MiningInput.Group, image: String) -> JSON {
         var object = JSON.Object([
-            ("id", .string(group.id)), ("prompt", .string(group.prompt)), ("chosen", .string(group.chosen)),
+            ("id", .string(group.id)), ("prompt", Self.prompt(group)), ("chosen", .string(group.chosen)),
         ])
         object["rejected"] = group.rejected.map { .string($0) }
         object["image"] = .string(image)
@@ -36,6 +36,16 @@ struct MinedGroup: Codable {
                 return .object(object)
             })
         return .object(object)
+    }
+
+    /// A text, or the messages that were given, which a prompt template puts together.
+    private static func prompt(_ group: MiningInput.Group) -> JSON {
+        guard let parts = group.parts else { return .string(group.prompt) }
+        let content: JSON =
+            parts.count == 1
+            ? .string(parts[0]) : .array(parts.map { ["type": "text", "text": .string($0)] })
+        let system = group.system.map { [["role": "system", "content": .string($0)] as JSON] } ?? []
+        return .array(system + [["role": "user", "content": content]])
     }
 }
 

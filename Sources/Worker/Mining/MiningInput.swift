@@ -7,6 +7,9 @@ struct MiningInput: Codable {
     struct Group: Codable {
         let id: String
         let prompt: String
+        /// Where the prompt is more than one text.
+        let system: String?
+        let parts: [String]?
         let chosen: String
         let rejected: String?
         /// Absolute path.
@@ -33,7 +36,9 @@ struct MiningInput: Codable {
         let file = try PreferenceFile(contentsOf: data.prompts, images: data.images)
         if let error = file.malformed.first ?? file.repeated.first { throw error }
         groups = file.groups.map(\.group).map {
-            Group(id: $0.id, prompt: $0.prompt, chosen: $0.chosen, rejected: $0.rejected, image: $0.image)
+            Group(
+                id: $0.id, prompt: $0.prompt, system: $0.message?.system, parts: $0.message?.parts, chosen: $0.chosen,
+                rejected: $0.rejected, image: $0.image)
         }
         let items = try data.gallery.map { try ImageList.read($0, images: data.images) }
         gallery = items?.map(\.path) ?? groups.map(\.image)

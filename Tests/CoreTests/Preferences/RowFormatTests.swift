@@ -56,11 +56,24 @@ import Testing
         #expect(one.rejected == "B." && one.negatives == [.init(image: "/data/b.png")])
     }
 
+    /// Of a rejected conversation about another picture the picture is what is wrong; the row's own is no negative.
+    @Test func rejectedConversationsWithTheirPictures() throws {
+        let same = "\"rejected_messages\": [\(Self.asked), \(Self.chosen)], \"rejected_images\": [\"b.png\"]"
+        let other = try Self.group(Self.swift.replacing(#""rejected_response": "B.""#, with: same))
+        #expect(other.rejected == nil && other.negatives == [.init(image: "/data/b.png")])
+        let worse = "\"rejected_messages\": [\(Self.asked), \(Self.rejected)], \"rejected_images\": [\"a.png\"]"
+        let own = try Self.group(Self.swift.replacing(#""rejected_response": "B.""#, with: worse))
+        #expect(own.rejected == "B." && own.negatives.isEmpty)
+        let listed = try Self.group(Self.swift.replacing(#""B.""#, with: "[\(Self.rejected)]"))
+        #expect(listed.rejected == "B.")
+    }
+
     /// A system message stands where its format has it, and is kept.
     @Test(arguments: [
         swift.replacing("[{\"role\": \"user\"", with: "[\(brief), {\"role\": \"user\""),
         factory.replacing("[{\"from\"", with: #"[{"from": "system", "value": "Be brief."}, {"from""#),
         factory.replacing("\"images\"", with: #""system": "Be brief.", "images""#),
+        swift.replacing("\"images\"", with: #""system": "Be brief.", "images""#),
     ])
     func systemMessages(line: String) throws {
         let group = try Self.group(line)
@@ -123,8 +136,12 @@ import Testing
         let folder = try TemporaryFolder()
         let file = folder["rows.jsonl"]
         try Data((Self.swift.replacing("rejected_response", with: "rejected_respons") + "\n").utf8).write(to: file)
-        let content = try PreferenceFile(contentsOf: file, images: folder.url)
+        var content = try PreferenceFile(contentsOf: file, images: folder.url)
         #expect(content.unread.map(\.words) == ["'rejected_respons' (did you mean rejected_response?)"])
+        let empty = Self.swift.replacing("\"images\"", with: #""videos": [], "tools": "", "label": null, "images""#)
+        try Data((empty + "\n").utf8).write(to: file)
+        content = try PreferenceFile(contentsOf: file, images: folder.url)
+        #expect(content.unread.isEmpty && content.malformed.isEmpty)
     }
 
     /// Whatever stands in a key's place, the reader answers with a group or with an error.
