@@ -226,6 +226,10 @@ extension DemoSize {
         defer { try? FileManager.default.removeItem(at: folder) }
         let arguments = ["demo", "--short", "--output", folder.path]
         let alone = try runRanks(nil, "misp-worker", arguments)
+        // Typed again as it was typed.
+        let program = try builtProduct("misp-worker").path
+        #expect(alone.output.contains(": \(program) train --config "), "\(alone.output)")
+        #expect(alone.output.contains(": \(program) demo --seed "), "\(alone.output)")
         #expect(alone.status == 0, "\(alone.errors)")
         #expect(table(alone).contains { $0.hasPrefix("accuracy") }, "\(alone.output)")
         let accuracies = try JSONField(contentsOf: folder.appending(path: "results.json"))["columns"].array().map {

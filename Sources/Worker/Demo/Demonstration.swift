@@ -49,8 +49,8 @@ struct Demonstration {
             Done in \(Progress.duration(clock.lap())). Look at \(runs.file("index.html").relativePath): what each \
             model says of the same pictures.
             Pictures, data, models and metrics are beside it.
-            A stage by itself: \(Release.program) train --config \(runs.file("misp.yaml").relativePath) --overwrite
-            Another seed: \(Release.program) --seed \(runs.seed + 1)
+            A stage by itself: \(Typed.program) train --config \(runs.file("misp.yaml").relativePath) --overwrite
+            Another seed: \(Typed.program) demo --seed \(runs.seed + 1)
             """)
     }
 
