@@ -110,6 +110,7 @@ import Worker
         #expect(named.status == 0, "\(named.errors)")
         #expect(try named.output == answer(fixture.folder["out/checkpoints/\(best("out"))"].path).output)
         #expect(try answer("worst").status == 2)
+        #expect(try answer("other/checkpoints/best").status == 2)
     }
 
     @Test(arguments: [

@@ -51,6 +51,12 @@ package struct EvaluationConfiguration: Equatable {
         }
         base = try root["base"].bool(default: false)
         checkpoint = try root["checkpoint"].fileURL()
+        // A bare name is that of one of the run's own, unless there is such a folder.
+        if let name = try root["checkpoint"].string(), !name.contains("/"), let place = checkpoint,
+            !FileManager.default.fileExists(atPath: place.path)
+        {
+            checkpoint = URL(filePath: name)
+        }
         if checkpoint != nil, run == nil || base {
             throw root["checkpoint"].failure(
                 base ? "is given beside base" : "is given without a run",

@@ -48,10 +48,10 @@ struct LoadedWeights<A: VectorArithmetic> {
 
     /// What the configuration's run had trained when it took a checkpoint.
     private init(_ configuration: RunConfiguration, checkpoint place: URL) throws {
-        // A name, such as best, is that of one of the run's own.
-        let own = configuration.output.appending(path: "checkpoints").appending(path: place.lastPathComponent)
-        let isThere = FileManager.default.fileExists(atPath: place.path)
-        let url = !isThere && FileManager.default.fileExists(atPath: own.path) ? own : place
+        // A bare name, such as best, is that of one of the run's own.
+        let own = configuration.output.appending(path: "checkpoints").appending(path: place.relativePath)
+        let isName = !place.relativePath.contains("/") && !FileManager.default.fileExists(atPath: place.path)
+        let url = isName && FileManager.default.fileExists(atPath: own.path) ? own : place
         let checkpoint = try SavedCheckpoint(url, buffers: TrainingStep.bufferNames)
         folder = try configuration.modelFolder()
         model = try folder.model(
