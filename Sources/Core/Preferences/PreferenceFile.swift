@@ -62,10 +62,12 @@ public struct PreferenceFile: Sendable {
 
     /// A line that lacks something says which of its keys nobody reads: one of them may be what is lacking.
     private static func naming(_ strange: [(key: String, nearest: String?)], _ error: MISPError) -> MISPError {
-        guard error.remedy == nil, !strange.isEmpty else { return error }
+        guard error.remedy == nil || error.remedy == RowFormat.known, !strange.isEmpty else { return error }
         let named = strange.prefix(5).map { UnreadKey(key: $0.key, nearest: $0.nearest, line: 0).words }
         return MISPError(
-            error.what, at: error.place, remedy: "nothing reads its \(named.joined(separator: ", "))", kind: error.kind)
+            error.what, at: error.place,
+            remedy: "nothing reads its \(named.joined(separator: ", "))" + (error.remedy.map { "; \($0)" } ?? ""),
+            kind: error.kind)
     }
 
     /// Files that hold rows in another way.
