@@ -18,8 +18,8 @@ public enum BFloat16: VectorArithmetic {
     /// Whether the processor has an instruction for such products.
     static var isNative: Bool { product?.words == MISP_WORDS_OF_TWO }
 
-    /// Whether they are faster than float32 ones here, as measured: twice as fast on AMD's Zen 4, but only half as fast
-    /// on Intel processors, whose instruction takes four times as long as a float32 one.
+    /// Whether they are faster than float32 ones here, as measured: not every processor that has the instruction gains
+    /// by it (docs/performance.md).
     public static let isFaster =
         MachineRate.measure(BFloat16.self, side: 256, seconds: 0.02)
         > 1.2 * MachineRate.measure(Vector.self, side: 256, seconds: 0.02)

@@ -7,7 +7,7 @@ public struct StoredBlock: Sendable {
     var rows: Range<Int>
     var columns: Range<Int>
 
-    /// Where a row of the block begins, and how many bytes there are from one to the next.
+    /// Where a row of the block begins.
     func start(row: Int) -> UnsafeRawPointer {
         tensor.base + ((rows.lowerBound + row) * width + columns.lowerBound) * tensor.format.bytes
     }

@@ -20,8 +20,8 @@ public enum Phrases {
         "and", "or", "but", "nor", "yet", "while", "whereas", "because", "although", "though",
     ]
     private static let marks: Set<Character> = [
-        ".", ",", ";", ":", "!", "?", "(", ")", "[", "]", "{", "}", "\"", "“", "”", "„", "«", "»", "–", "—", "…", "/",
-        "。", "，", "、", "；", "：", "！", "？",
+        ".", ",", ";", ":", "!", "?", "(", ")", "[", "]", "{", "}", "\"", "“", "”", "„", "«", "»",
+        "–", "—", "…", "/", "。", "，", "、", "；", "：", "！", "？",
     ]
 
     /// In the order of the text, none of them empty.

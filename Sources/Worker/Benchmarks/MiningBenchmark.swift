@@ -9,9 +9,10 @@ package struct MiningBenchmark: ParsableCommand {
         commandName: "mine",
         abstract: "Times the scoring of a gallery for one prompt on every rank at once.",
         discussion: """
-            The embeddings are synthetic. The plain form writes every difference out (size² numbers) and sends a batch \
-            of them through the same matrix products; both are timed in one run, on the same candidates, and have to \
-            agree. The autoencoder is first trained for a few steps, by all ranks together, and read back from its file.
+            The embeddings are synthetic. The plain form writes every difference out (size² numbers) and sends a \
+            batch of them through the same matrix products; both are timed in one run, on the same candidates, and \
+            have to agree. The autoencoder is first trained for a few steps, by all ranks together, and read back \
+            from its file.
             """)
 
     @Option(help: "Length of an embedding.") package var size = 512

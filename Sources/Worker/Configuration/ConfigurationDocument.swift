@@ -139,10 +139,9 @@ struct ConfigurationDocument {
 
     /// What keys are called elsewhere.
     private static let others = [
-        "lr": "learning_rate", "batch_size": "groups_per_step", "wd": "weight_decay", "rank": "r",
-        "num_epochs": "epochs",
-        "max_steps": "steps", "target_modules": "targets", "save_steps": "every", "eval_steps": "every",
-        "lr_scheduler_type": "schedule", "name": "path", "K": "count",
+        "lr": "learning_rate", "batch_size": "groups_per_step", "wd": "weight_decay", "lr_scheduler_type": "schedule",
+        "num_epochs": "epochs", "max_steps": "steps", "save_steps": "every", "eval_steps": "every", "rank": "r",
+        "target_modules": "targets", "name": "path", "K": "count",
     ]
 
     private static func parse(_ text: String, at place: String) throws(MISPError) -> Node? {

@@ -70,9 +70,9 @@ package enum Diagnosis {
             let cores = isBound ? seen.reduce(0, +) : seen.max() ?? 1
             let ratio = Double(threads) / Double(max(cores, 1))
             if ratio > worst.ratio {
+                let threads = ranks[own[0]].threads
                 worst = (
-                    ratio,
-                    "\(own.count) ranks × \(ranks[own[0]].threads) threads on \(cores) cores\(isBound ? ", bound" : "")"
+                    ratio, "\(own.count) ranks × \(threads) threads on \(cores) cores\(isBound ? ", bound" : "")"
                 )
             }
         }

@@ -40,8 +40,8 @@ package struct ComparePage {
         return """
             <ul class="runs">\(runs.joined())</ul>
             <p class="note"><mark class="right">right</mark> and <mark class="wrong">hallucinated or wrong</mark> \
-            words, by the benchmark’s own truth. <b class="v right">✓</b> right, <b class="v wrong">✗</b> wrong, <b \
-            class="v unclear">?</b> unclear. Questions in which the runs differ come first.</p>
+            words, by the benchmark’s own truth. <b class="v right">✓</b> right, <b class="v wrong">✗</b> wrong, \
+            <b class="v unclear">?</b> unclear. Questions in which the runs differ come first.</p>
             """
     }
 

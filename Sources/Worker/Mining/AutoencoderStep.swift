@@ -62,7 +62,8 @@ package struct AutoencoderSummary: Codable, Sendable {
         guard let first = steps.first, let last = steps.last else { return "no steps" }
         return String(
             format:
-                "loss %.4f → %.4f, relative error %.3f → %.3f, mean activation %.3f (ρ %.3f), %d of %d latents dead",
+                "loss %.4f → %.4f, relative error %.3f → %.3f, mean activation %.3f (ρ %.3f), "
+                + "%d of %d latents dead",
             first.loss, last.loss, first.relativeError, last.relativeError, last.meanActivation, sparsity, deadLatents,
             latents)
     }

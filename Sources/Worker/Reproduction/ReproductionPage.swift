@@ -136,8 +136,8 @@ struct ReproductionPage {
         return HTML.table(
             ["", "a group", "training", "CLIP and mining", "points of POPE accuracy", "points a minute"], rows)
                 + """
-                <p class="note">Seconds on this machine, means over seeds. “CLIP and mining” is what negatives cost \
-                before the first step; a CLIP that is there already costs nothing. CLIP took \
+                <p class="note">Seconds on this machine, means over seeds. “CLIP and mining” is what negatives \
+                cost before the first step; a CLIP that is there already costs nothing. CLIP took \
                 \(String(format: "%.1f", StudentT.mean(result.clip).value)) s. “Points a minute” counts both, \
                 over the warm-up.</p>
                 """

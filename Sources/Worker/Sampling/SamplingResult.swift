@@ -109,8 +109,8 @@ struct SamplingResult {
         return """
             <p class="note">The gradient of the image loss on K drawn negatives beside that on the whole pool: \
             \(groups) groups, \(draws) draws each. Error, bias and noise are shares of the exact gradient's norm, \
-            root mean squares over groups; error² = bias² + noise². <code>published</code>, the formula as the paper \
-            prints it, is in the table alone.</p>
+            root mean squares over groups; error² = bias² + noise². <code>published</code>, the formula as the \
+            paper prints it, is in the table alone.</p>
             <p class="legend">\(names)</p>
             <section class="charts">\(figures.joined())</section>
             \(HTML.table(cells[0], Array(cells.dropFirst())))

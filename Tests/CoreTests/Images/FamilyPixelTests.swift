@@ -42,7 +42,8 @@ import Testing
             let (width, height) = (numbers[0], numbers[1])
             let picture = try processor.picture(Self.picture(width: width, height: height, place: place))
             shapes.insert(picture.shape)
-            #expect(try processor.shape(height: height, width: width) == picture.shape, "\(name): \(width) × \(height)")
+            #expect(
+                try processor.shape(height: height, width: width) == picture.shape, "\(name): \(width) × \(height)")
             #expect(picture.values.count == picture.shape.count)
             #expect(grid(picture.shape) == [numbers[2], numbers[3]], "\(name): \(width) × \(height)")
             #expect(digest(picture).description == (try row[4].string()), "\(name): \(width) × \(height)")
