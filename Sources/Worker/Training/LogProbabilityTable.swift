@@ -39,6 +39,7 @@ struct LogProbabilityTable {
         store: LogProbabilityStore? = nil, communicator: any Communicator, progress: (Int) -> Void = { _ in }
     ) throws {
         let pieces = wanted.flatMap(unknown)
+        guard !pieces.isEmpty else { return }
         let offsets = pieces.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.batch.sequences.count) }
         let plan = ShardPlan(costs: pieces.map { Double($0.batch.layout.rows) }, ranks: communicator.size)
         let mine = try communicator.agree {

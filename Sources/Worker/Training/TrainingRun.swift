@@ -150,7 +150,6 @@ extension TrainingRun {
             try checkpoints.save(step, after: first, best: first)
         }
         for index in first..<max(first, total) {
-            try checkpoints.endIfAsked(step, after: index, of: total, best: heldOut?.best?.step, output)
             let (groups, epoch) = (order.groups(of: index), order.epoch(of: index))
             let seconds = try computeReferences(of: groups, epoch: epoch, store)
             try checkpoints.endIfAsked(step, after: index, of: total, best: heldOut?.best?.step, output)
