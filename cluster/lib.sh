@@ -39,6 +39,7 @@ ranks_of() {
 comparable() {
     sed -E 's/"(time\/[a-z]+|tokens_per_second|mfu|balance\/efficiency)":[^,}]*,?//g' "$1/metrics.jsonl"
     cat "$1/adapter/adapter_model.safetensors"
+    if [[ -f $1/eval.jsonl ]]; then cat "$1/eval.jsonl"; fi
 }
 
 same_bits() { cmp -s <(comparable "$1") <(comparable "$2"); }
