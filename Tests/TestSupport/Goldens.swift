@@ -14,4 +14,13 @@ package final class TemporaryFolder: Sendable {
     deinit { try? FileManager.default.removeItem(at: url) }
 
     package subscript(name: String) -> URL { url.appending(path: name) }
+
+    /// A file that may be run, in a folder that need not exist yet.
+    package func writeProgram(_ text: String, to name: String) throws {
+        let file = self[name]
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: file)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+    }
 }

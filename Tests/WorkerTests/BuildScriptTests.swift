@@ -13,17 +13,9 @@ import Testing
             at: repository.appending(path: "launch"), to: folder["checkout/launch"])
     }
 
-    private func write(_ text: String, to name: String) throws {
-        let file = folder[name]
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(text.utf8).write(to: file)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
-    }
-
     /// A swift that does this for a build, and is asked nothing but its version besides.
     private func swift(_ building: String) throws {
-        try write(
+        try folder.writeProgram(
             """
             #!/bin/bash
             if [[ $1 == --version ]]; then echo 'Swift version 6.3'; exit; fi
@@ -32,7 +24,7 @@ import Testing
             \(building)
             """, to: "bin/swift")
         // Nothing is to be installed.
-        for tool in ["pkg-config", "mpirun"] { try write("#!/bin/sh\nexit 0\n", to: "bin/\(tool)") }
+        for tool in ["pkg-config", "mpirun"] { try folder.writeProgram("#!/bin/sh\nexit 0\n", to: "bin/\(tool)") }
     }
 
     private func build(_ command: String = "checkout/launch/build") throws -> ScriptRun {
@@ -97,7 +89,7 @@ import Testing
         "local -n 2 --", "local -n 2", "local", "hosts --hostfile hosts -n 2 --", "supervise --", "debug --",
     ])
     func aCommandIsAskedFor(line: String) throws {
-        try write("localhost slots=2\n", to: "hosts")
+        try folder.writeProgram("localhost slots=2\n", to: "hosts")
         let run = try build("checkout/launch/\(line)")
         let options = line.split(separator: " ").filter { $0 != "--" }.joined(separator: " ")
         #expect(run.status == 2 && run.output.isEmpty)
@@ -117,8 +109,10 @@ import Testing
         ("MISP_LAUNCH=mine/ MISP_COMMAND='mine/local --' checkout/launch/local train", "mine/local -- | mine/"),
     ])
     func commandsAreTypedAsTheScriptWas(command: String, said: String) throws {
-        try write("#!/bin/sh\necho \"$MISP_COMMAND | $MISP_LAUNCH\"\n", to: "checkout/.build/release/misp-worker")
-        try write("#!/bin/bash\nwhile [[ $1 != */misp-worker ]]; do shift; done\nexec \"$@\"\n", to: "bin/mpirun")
+        try folder.writeProgram(
+            "#!/bin/sh\necho \"$MISP_COMMAND | $MISP_LAUNCH\"\n", to: "checkout/.build/release/misp-worker")
+        try folder.writeProgram(
+            "#!/bin/bash\nwhile [[ $1 != */misp-worker ]]; do shift; done\nexec \"$@\"\n", to: "bin/mpirun")
         let run = try build("export MISP_BUILT=1; \(command)")
         #expect(run.status == 0 && run.output == said + "\n", "\(run.output)\(run.errors)")
     }

@@ -9,7 +9,7 @@ import Testing
     init() throws {
         folder = try TemporaryFolder()
         // Says what it was given, and how it would be typed.
-        try write(
+        try folder.writeProgram(
             """
             #!/bin/sh
             case $1 in
@@ -18,18 +18,11 @@ import Testing
                 *) echo "$MISP_COMMAND | $MISP_LAUNCH | $*" ;;
             esac
             """, to: "built/misp-worker")
-        try write(
+        try folder.writeProgram(
             "#!/bin/sh\nprintf 'page of %s\\n\\nend\\n' \"$MISP_COMMAND\" >\"$4/misp-worker.train.1\"\n",
             to: "built/generate-manual")
-        try write("#!/bin/bash\nwhile [[ $1 != */misp-worker ]]; do shift; done\nexec \"$@\"\n", to: "bin/mpirun")
-    }
-
-    private func write(_ text: String, to name: String) throws {
-        let file = folder[name]
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(text.utf8).write(to: file)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+        try folder.writeProgram(
+            "#!/bin/bash\nwhile [[ $1 != */misp-worker ]]; do shift; done\nexec \"$@\"\n", to: "bin/mpirun")
     }
 
     /// Commands in the test's folder; `misp-local` and the like are on the path, `install` is the script.
@@ -94,7 +87,7 @@ import Testing
     }
 
     @Test func whatWasInstalledIsRemovedAndNothingElse() throws {
-        try write("mine", to: "prefix/share/man/man1/mine.1")
+        try folder.writeProgram("mine", to: "prefix/share/man/man1/mine.1")
         let run = try run(
             """
             install 2>/dev/null
@@ -112,7 +105,7 @@ import Testing
     }
 
     @Test func filesOfOthersAreLeftAsTheyAre() throws {
-        try write("another's", to: "prefix/bin/misp-local")
+        try folder.writeProgram("another's", to: "prefix/bin/misp-local")
         let run = try run("install")
         #expect(run.status == 2 && run.errors.contains("prefix/bin/misp-local is there already"), "\(run.errors)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder["prefix"].path) == ["bin"])
@@ -121,8 +114,8 @@ import Testing
 
     @Test(arguments: ["../outside", "/etc/outside", "bin/../../outside", ""])
     func aListThatLeadsElsewhereIsRefused(line: String) throws {
-        try write("kept", to: "outside")
-        try write("bin/misp-worker\n\(line)\n", to: "prefix/libexec/misp/files")
+        try folder.writeProgram("kept", to: "outside")
+        try folder.writeProgram("bin/misp-worker\n\(line)\n", to: "prefix/libexec/misp/files")
         let run = try run("\"$ROOT\"/launch/install --uninstall --prefix prefix")
         #expect(run.status == 2 && run.errors.contains("is no list of installed files"), "\(run.errors)")
         #expect(try text("outside") == "kept")

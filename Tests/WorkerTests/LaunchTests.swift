@@ -9,14 +9,6 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    private func write(_ text: String, to name: String) throws {
-        let file = folder[name]
-        try FileManager.default.createDirectory(
-            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-        try Data(text.utf8).write(to: file)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
-    }
-
     /// A copy of the scripts in a folder of that name, with a program that prints what it was given, and in `bin` an
     /// mpirun that runs it once.
     private func standIn(at name: String) throws {
@@ -24,15 +16,16 @@ import Testing
         try FileManager.default.createDirectory(at: checkout, withIntermediateDirectories: true)
         try FileManager.default.copyItem(
             at: repository.appending(path: "launch"), to: checkout.appending(path: "launch"))
-        try write("#!/bin/sh\nprintf '<%s>' ran \"$@\"\n", to: "\(name)/.build/release/misp-worker")
-        try write("#!/bin/bash\nwhile [[ $1 != */misp-worker ]]; do shift; done\nexec \"$@\"\n", to: "bin/mpirun")
+        try folder.writeProgram("#!/bin/sh\nprintf '<%s>' ran \"$@\"\n", to: "\(name)/.build/release/misp-worker")
+        try folder.writeProgram(
+            "#!/bin/bash\nwhile [[ $1 != */misp-worker ]]; do shift; done\nexec \"$@\"\n", to: "bin/mpirun")
         // So that others may read it.
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.url.path)
     }
 
     @Test(arguments: ["local -n 2", "supervise -n 2", "hosts --hostfile hosts -n 1"])
     func standardInputIsTheCallers(script: String) throws {
-        try write("localhost slots=2\n", to: "hosts")
+        try folder.writeProgram("localhost slots=2\n", to: "hosts")
         let run = try runBash(
             """
             while read -r line; do
@@ -66,8 +59,8 @@ import Testing
         "supervise --hostfile wrong -n 2 -- doctor", "demo -n 0", "local -n 300 -- doctor",
     ])
     func optionsThatAreNotUnderstoodAreRefused(line: String) throws {
-        try write("localhost slots = 2\r\n", to: "right")
-        try write("localhost slots=2\nnode1\n", to: "wrong")
+        try folder.writeProgram("localhost slots = 2\r\n", to: "right")
+        try folder.writeProgram("localhost slots=2\nnode1\n", to: "wrong")
         let run = try runBash("taskset -c 0 \"$ROOT\"/launch/\(line)", in: folder.url)
         #expect(run.status == 2, "\(run.errors)")
         #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
@@ -84,7 +77,7 @@ import Testing
         ["OMPI_MCA_orte_default_hostfile": "far"],
     ])
     func localRanksStayOnThisMachine(environment: [String: String]) throws {
-        try write("far1 slots=4\n", to: "far")
+        try folder.writeProgram("far1 slots=4\n", to: "far")
         for script in ["launch/local", "launch/supervise"] {
             let run = try runScript(script, ["-n", "3", "--", "--version"], in: folder.url, environment: environment)
             #expect(run.status == 0, "\(run.errors)")
@@ -96,7 +89,7 @@ import Testing
         try standIn(at: name)
         try FileManager.default.createSymbolicLink(
             at: folder["bin/misp here"], withDestinationURL: folder["\(name)/launch/local"])
-        try write("cd() { builtin cd \"$@\" && echo \"now in $PWD\"; }\n", to: "noisy")
+        try folder.writeProgram("cd() { builtin cd \"$@\" && echo \"now in $PWD\"; }\n", to: "noisy")
         let start = "PATH=\"$PWD/bin:$PATH\" MISP_BUILT=1"
         let script = "\"$PWD\"/a*/launch/local -n 1 -- train '* \"x\"'"
         for command in [
@@ -116,7 +109,7 @@ import Testing
 
     @Test func whatSomebodyElseBuiltIsRunAsItIs() throws {
         try standIn(at: "shared")
-        try write("let x = 1\n", to: "shared/Sources/New.swift")
+        try folder.writeProgram("let x = 1\n", to: "shared/Sources/New.swift")
         let other = """
             if ((EUID == 0)); then
                 user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
@@ -142,7 +135,7 @@ import Testing
     @Test(arguments: ["/nonexistent/scratch", "/proc", "file", "full"])
     func aTemporaryFolderThatIsNoneIsNamed(name: String) throws {
         try standIn(at: "checkout")
-        try write("", to: "file")
+        try folder.writeProgram("", to: "file")
         if name == "full" {
             let mounted = try runBash("mkdir full && unshare --mount mount -t tmpfs -o size=64k x full", in: folder.url)
             guard mounted.status == 0 else { return }
@@ -195,9 +188,9 @@ import Testing
 
     @Test(arguments: ["local", "supervise", "hosts --hostfile hosts --interfaces 10.0.0.0/8"])
     func aLauncherThatHangsAtItsStartIsEnded(script: String) throws {
-        try write(
+        try folder.writeProgram(
             "#!/bin/bash\ntrap '' TERM USR1 INT HUP\ntouch started\nwhile :; do sleep 0.2; done\n", to: "bin/mpirun")
-        try write("localhost slots=2\n", to: "hosts")
+        try folder.writeProgram("localhost slots=2\n", to: "hosts")
         let start = ContinuousClock.now
         let run = try runBash(
             """
@@ -213,7 +206,8 @@ import Testing
 
     /// mpirun ends with 0 when it hands USR1 on before there are ranks.
     @Test func aLauncherThatDidNothingHasNotDoneItsWork() throws {
-        try write("#!/bin/bash\ntrap 'exit 0' USR1\ntouch started\nwhile :; do sleep 0.2; done\n", to: "bin/mpirun")
+        try folder.writeProgram(
+            "#!/bin/bash\ntrap 'exit 0' USR1\ntouch started\nwhile :; do sleep 0.2; done\n", to: "bin/mpirun")
         let run = try runBash(
             """
             PATH="$PWD/bin:$PATH" "$ROOT"/launch/local -n 2 -- train &
