@@ -64,7 +64,9 @@ class LayoutTests(ImportCase):
             {"role": "system", "content": "Be brief."}, {"role": "user", "content": "What?"},
         ])
         self.assertEqual(groups[2]["prompt"], [
-            {"role": "user", "content": [{"type": "text", "text": "Look."}, {"type": "text", "text": "What?"}]},
+            {"role": "user", "content": [
+                {"type": "text", "text": "Look."}, {"type": "image"}, {"type": "text", "text": "What?"},
+            ]},
         ])
         self.assertEqual(len(groups), 3)
         self.assertEqual(set(self.reasons), {
@@ -200,10 +202,19 @@ class TextTests(ImportCase):
 
     def test_marks_at_the_ends_of_a_prompt_are_removed(self):
         (self.folder / "a.png").write_bytes(png(1))
-        for prompt in ("<image>\nWhat?", "What?\n<image>", " <image> What?"):
+        behind = [{"role": "user", "content": [{"type": "text", "text": "What?"}, {"type": "image"}]}]
+        for prompt, kept in (("<image>\nWhat?", "What?"), ("What?\n<image>", behind), (" <image> What?", "What?")):
             with self.subTest(prompt=prompt):
                 row = {"prompt": prompt, "chosen": "A cat.", "rejected": "A dog.", "image": "a.png"}
-                self.assertEqual(self.group(lines(self.folder / "rows.jsonl", [row]))["prompt"], "What?")
+                self.assertEqual(self.group(lines(self.folder / "rows.jsonl", [row]))["prompt"], kept)
+
+    def test_a_system_message_beside_the_messages_is_kept(self):
+        (self.folder / "a.png").write_bytes(png(1))
+        turns = [{"role": "user", "content": "<image>What?"}, {"role": "assistant", "content": "A cat."}]
+        row = {"messages": turns, "rejected_response": "A dog.", "images": ["a.png"], "system": "Be brief."}
+        self.assertEqual(self.group(lines(self.folder / "rows.jsonl", [row]))["prompt"], [
+            {"role": "system", "content": "Be brief."}, {"role": "user", "content": "What?"},
+        ])
 
     def test_texts_are_kept_as_they_are(self):
         (self.folder / "a.png").write_bytes(png(1))

@@ -84,9 +84,11 @@ def swift(row):
     """Each rejected picture is a negative; of a rejected conversation the last message is the rejected answer."""
     without(row, "videos", "audios", "objects", "tools")
     question, chosen = texts.conversation(row.get("messages"), "messages")
+    beside(question, row)
     rejected = None
     if row.get("rejected_messages") is not None:
         other, rejected = texts.conversation(row["rejected_messages"], "rejected_messages")
+        beside(other, row)
         same(question, other)
     elif row.get("rejected_response") is not None:
         rejected = texts.answer(row["rejected_response"], "rejected_response")
@@ -102,8 +104,7 @@ def factory(row):
     without(row, "videos", "audios", "tools")
     name = "conversations" if row.get("conversations") is not None else "messages"
     question = texts.question(texts.listed(row.get(name), name))
-    if row.get("system") and question.system is None:
-        question.system = texts.checked(row["system"], "the system message")
+    beside(question, row)
     chosen, rejected = (texts.answer(row.get(name), name) for name in ("chosen", "rejected"))
     return Draft(question, chosen, rejected, row.get("images"), id=identified(row))
 
@@ -113,8 +114,7 @@ def alpaca(row):
     without(row, "videos", "audios", "history")
     asked = "\n".join(row[name] for name in ("instruction", "input") if isinstance(row.get(name), str) and row[name])
     draft = pair({**row, "question": asked, "image": row.get("images")})
-    if row.get("system"):
-        draft.question.system = texts.checked(row["system"], "the system message")
+    beside(draft.question, row)
     return draft
 
 
@@ -145,6 +145,12 @@ def scored(values):
     if len({score is None for _, score in negatives}) > 1:
         raise LeftOut("only some negatives have a score")
     return negatives
+
+
+def beside(question, row):
+    """A system message that stands beside the messages."""
+    if row.get("system") and question.system is None:
+        question.system = texts.checked(row["system"], "the system message")
 
 
 def same(question, other):
@@ -178,7 +184,7 @@ KNOWN = (
         "ms-swift",
         ("messages",),
         ("rejected_response", "rejected_messages", "rejected_images"),
-        (*MEDIA, *IDS, "objects", "tools"),
+        (*MEDIA, *IDS, "system", "objects", "tools"),
         swift,
     ),
     Layout(

@@ -88,13 +88,17 @@ class ParquetSource(Source):
                 raise BadInput(f"{self.path}: damaged in row group {group + 1}: {first_line(error)}") from None
 
 
-class LinesSource(Source):
+class JSONSource(Source):
+    """What its rows have is known when they have been read."""
+
     def columns(self):
         return columns_of(self)
 
     def total(self):
         return None
 
+
+class LinesSource(JSONSource):
     def rows(self, skip, columns):
         """Numbers are those of lines; a line that is no object comes as the reason to leave it out."""
         number = 0
@@ -105,13 +109,7 @@ class LinesSource(Source):
                     yield number, object_in(line)
 
 
-class ListSource(Source):
-    def columns(self):
-        return columns_of(self)
-
-    def total(self):
-        return None
-
+class ListSource(JSONSource):
     def rows(self, skip, columns):
         number = 0
         for value in elements(self.path):

@@ -25,14 +25,18 @@ class Question:
 
     parts: list
     system: str | None = None
+    # Parts before the picture.
+    picture: int = 0
 
     def prompt(self):
         """The value of `prompt` in groups.jsonl: a text where it is one, else messages for the template to join."""
-        if self.system is None and len(self.parts) == 1:
+        if self.system is None and len(self.parts) == 1 and not self.picture:
             return self.parts[0]
         content = self.parts[0]
-        if len(self.parts) > 1:
+        if len(self.parts) > 1 or self.picture:
             content = [{"type": "text", "text": part} for part in self.parts]
+        if self.picture:
+            content.insert(self.picture, {"type": "image"})
         messages = [{"role": "user", "content": content}]
         if self.system is not None:
             messages.insert(0, {"role": "system", "content": self.system})
@@ -44,6 +48,8 @@ class Message:
     role: str
     texts: list = field(default_factory=list)
     pictures: int = 0
+    # Texts before the picture.
+    before: int = 0
 
 
 def checked(value, what):
@@ -70,7 +76,7 @@ def question(value):
         return asked([message(item) for item in value])
     if isinstance(value, dict):
         return asked([message(value)])
-    return Question(unmarked([value]))
+    return placed([value])
 
 
 def asked(messages):
@@ -91,13 +97,13 @@ def asked(messages):
         raise LeftOut(f"the prompt is by '{messages[0].role}', not by the user")
     if messages[0].pictures > 1:
         raise LeftOut("several pictures in one prompt")
-    return Question(unmarked(messages[0].texts), system)
+    return placed(messages[0].texts, messages[0].before, system)
 
 
-def unmarked(parts):
-    """The parts without the mark <image>: at the start or at the end it says what the template does anyway."""
+def placed(parts, before=0, system=None):
+    """A question of these parts, `before` of them before its picture, without the mark <image> at start or end."""
     if any(not isinstance(part, str) for part in parts):
-        return [checked(part, "the prompt") for part in parts]
+        return Question([checked(part, "the prompt") for part in parts], system)
     marks = sum(part.count(IMAGE_MARK) for part in parts)
     if marks > 1:
         raise LeftOut("several pictures in one prompt")
@@ -105,12 +111,14 @@ def unmarked(parts):
         parts = [parts[0].lstrip()[len(IMAGE_MARK) :].lstrip()] + parts[1:]
     elif marks and parts[-1].rstrip().endswith(IMAGE_MARK):
         parts = parts[:-1] + [parts[-1].rstrip()[: -len(IMAGE_MARK)].rstrip()]
+        before = len(parts)
     elif marks:
         raise LeftOut("the picture stands amid the prompt's text")
+    before = sum(1 for part in parts[:before] if part.strip())
     parts = [part for part in parts if part.strip()]
     if not parts:
         raise LeftOut("the prompt is empty")
-    return [checked(part, "the prompt") for part in parts]
+    return Question([checked(part, "the prompt") for part in parts], system, before)
 
 
 def answer(value, what):
@@ -167,6 +175,7 @@ def add(part, result):
         if any(part.get(key) is not None for key in ("image", "url", "path", "image_url")):
             raise LeftOut("a picture inside a message")
         result.pictures += 1
+        result.before = len(result.texts)
     else:
         raise LeftOut(f"a part of type '{str(name)[:40]}' in a message")
 

@@ -100,7 +100,9 @@ public struct GroupEncoder: Sendable {
 
     private func encode(promptOf group: PreferenceGroup, at place: String) throws(MISPError) -> EncodedPrompt {
         guard let message = group.message else { return try encode(prompt: group.prompt, at: place) }
-        let prompt = try Self.named(message.place) { () throws(MISPError) in try template.joined(message.parts) }
+        let prompt = try Self.named(message.place) { () throws(MISPError) in
+            try template.joined(message.parts, picture: message.picture)
+        }
         return try encode(prompt: prompt, system: message.system, at: message.place)
     }
 

@@ -21,6 +21,8 @@ public struct PreferenceGroup: Sendable, Equatable {
         public let system: String?
         /// The text parts of the question.
         public let parts: [String]
+        /// How many of them stand before the picture.
+        public let picture: Int
         /// File, line and field.
         public let place: String
     }

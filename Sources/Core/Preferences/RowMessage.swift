@@ -9,6 +9,8 @@ struct RowMessage {
     /// Its texts, each in its place.
     private(set) var texts: [JSONField] = []
     private(set) var pictures = 0
+    /// Before the last one of type image.
+    private(set) var textsBeforePicture = 0
     /// Where the content stands, and the role.
     let contentKey, roleKey: String
 
@@ -53,6 +55,7 @@ struct RowMessage {
             }
             try KeyTable(read: ["type", "text"], harmless: ["index"]).check(part)
             pictures += 1
+            textsBeforePicture = texts.count
         default: throw part["type"].failure("is '\(kind)'; known: text, image")
         }
     }

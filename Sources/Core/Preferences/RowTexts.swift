@@ -1,7 +1,7 @@
 /// The texts of a row of preference data, in any format that `RowFormat` knows.
 ///
 /// There is one question, with a system message before it at the most, and one answer of each kind. The prompt template
-/// places the picture, wherever the row has it before or behind the question's text.
+/// places the picture.
 struct RowTexts {
     let prompt: String
     /// nil where the prompt is one text.
@@ -34,8 +34,11 @@ struct RowTexts {
             rejected = try Self.rejected(row["rejected"], hasPrompt: true, question)
         }
         prompt = question.parts.joined(separator: " ")
-        let isOneText = question.parts.count == 1 && question.system == nil
-        message = isOneText ? nil : .init(system: question.system, parts: question.parts, place: place.place)
+        let isOneText = question.parts.count == 1 && question.system == nil && question.picture == 0
+        message =
+            isOneText
+            ? nil
+            : .init(system: question.system, parts: question.parts, picture: question.picture, place: place.place)
     }
 
     /// - Parameter hasPrompt: whether it holds the answer alone
@@ -108,6 +111,8 @@ struct RowTexts {
 private struct Question: Equatable {
     var system: String?
     var parts: [String]
+    /// Parts before the picture.
+    var picture = 0
 
     init(_ field: JSONField) throws(MISPError) {
         if field.value?.array == nil {
@@ -148,7 +153,8 @@ private struct Question: Equatable {
                 "holds \(question.pictures + marks) images; a group has exactly one",
                 remedy: "leave the others out, or make a row of each")
         }
-        if marks == 1 { texts = try Self.unmarked(texts, at: question.field[question.contentKey]) }
+        picture = question.textsBeforePicture
+        if marks == 1 { (texts, picture) = try Self.unmarked(texts, at: question.field[question.contentKey]) }
         parts = []
         for (text, place) in zip(texts, question.texts) { parts.append(try RowTexts.checked(text, at: place)) }
         guard parts.contains(where: { !$0.isBlank }) else { throw field.failure("is empty") }
@@ -156,19 +162,22 @@ private struct Question: Equatable {
 
     private static let mark = "<image>"
 
-    /// Without the mark before or behind the texts, and the space around it there: the template places the picture.
-    private static func unmarked(_ texts: [String], at field: JSONField) throws(MISPError) -> [String] {
+    /// Without the mark before or behind the texts, and the space around it there; and how many texts are before it.
+    private static func unmarked(
+        _ texts: [String], at field: JSONField
+    ) throws(MISPError) -> (texts: [String], before: Int) {
         var texts = texts
         if let first = texts.first?.drop(while: \.isWhitespace), first.hasPrefix(mark) {
             texts[0] = String(first.dropFirst(mark.count).drop(while: \.isWhitespace))
+            return (texts, 0)
         } else if let last = texts.last?.trimmingEnd, last.hasSuffix(mark) {
             texts[texts.count - 1] = String(last.dropLast(mark.count)).trimmingEnd
+            return (texts, texts.count)
         } else {
             throw field.failure(
                 "has \(mark) amid its text, and the template places the picture before it",
                 remedy: "put \(mark) first, if the question means the same then")
         }
-        return texts
     }
 }
 

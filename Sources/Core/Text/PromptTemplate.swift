@@ -13,6 +13,8 @@ public struct PromptTemplate: Sendable, Equatable {
         let text: String
         /// Between the text parts of a message; nil: not known.
         var joint: String?
+        /// Whether a message's picture stays where it is among the texts; else it comes before them all.
+        var keepsOrder = false
         /// What stands around a system message, which is first.
         var system: (before: String, after: String) = ("", "")
         /// What of the template gives way to a system message.
@@ -35,7 +37,7 @@ public struct PromptTemplate: Sendable, Equatable {
         qwen("qwen2.5-vl"), qwen("qwen2-vl"),
         BuiltIn(
             name: "smolvlm", text: "<|im_start|>User:<image>{prompt}<end_of_utterance>\nAssistant:",
-            joint: "", system: ("<|im_start|>System: ", "<end_of_utterance>\n"),
+            joint: "", keepsOrder: true, system: ("<|im_start|>System: ", "<end_of_utterance>\n"),
             givesWay: "<|im_start|>", picture: ("", ""),
             withoutPicture: " ", responseOpening: " "),
         BuiltIn(name: "plain", text: "<image>\n{prompt}\n"),
@@ -47,7 +49,7 @@ public struct PromptTemplate: Sendable, Equatable {
             name: name,
             text: system + "<|im_start|>user\n<|vision_start|><image><|vision_end|>{prompt}<|im_end|>\n"
                 + "<|im_start|>assistant\n",
-            joint: "", system: ("<|im_start|>system\n", "<|im_end|>\n"), givesWay: system,
+            joint: "", keepsOrder: true, system: ("<|im_start|>system\n", "<|im_end|>\n"), givesWay: system,
             picture: ("<|vision_start|>", "<|vision_end|>"))
     }
 
@@ -115,8 +117,16 @@ public struct PromptTemplate: Sendable, Equatable {
 
     /// The text parts of one message as one text.
     ///
-    /// Throws for several parts where it is not known how the model's chat template joins them.
-    public func joined(_ parts: [String]) throws(MISPError) -> String {
+    /// Throws for several parts where it is not known how the model's chat template joins them, and for a picture
+    /// behind a part where the chat template would leave it there.
+    ///
+    /// - Parameter picture: parts before the picture
+    public func joined(_ parts: [String], picture: Int = 0) throws(MISPError) -> String {
+        if picture > 0, known?.keepsOrder == true {
+            throw MISPError(
+                "has text before the picture, which \(known?.name ?? "") would leave in its place",
+                remedy: "put the picture first, if the question means the same then")
+        }
         guard parts.count != 1 else { return parts[0] }
         guard let joint = known?.joint else {
             throw MISPError(

@@ -41,11 +41,10 @@ struct MinedGroup: Codable {
     /// A text, or the messages that were given, which a prompt template puts together.
     private static func prompt(_ group: MiningInput.Group) -> JSON {
         guard let parts = group.parts else { return .string(group.prompt) }
-        let content: JSON =
-            parts.count == 1
-            ? .string(parts[0]) : .array(parts.map { ["type": "text", "text": .string($0)] })
+        var content: [JSON] = parts.map { ["type": "text", "text": .string($0)] }
+        if let picture = group.picture { content.insert(["type": "image"], at: picture) }
         let system = group.system.map { [["role": "system", "content": .string($0)] as JSON] } ?? []
-        return .array(system + [["role": "user", "content": content]])
+        return .array(system + [["role": "user", "content": .array(content)]])
     }
 }
 

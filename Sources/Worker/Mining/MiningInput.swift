@@ -10,6 +10,8 @@ struct MiningInput: Codable {
         /// Where the prompt is more than one text.
         let system: String?
         let parts: [String]?
+        /// Parts before the picture.
+        let picture: Int?
         let chosen: String
         let rejected: String?
         /// Absolute path.
@@ -37,8 +39,8 @@ struct MiningInput: Codable {
         if let error = file.malformed.first ?? file.repeated.first { throw error }
         groups = file.groups.map(\.group).map {
             Group(
-                id: $0.id, prompt: $0.prompt, system: $0.message?.system, parts: $0.message?.parts, chosen: $0.chosen,
-                rejected: $0.rejected, image: $0.image)
+                id: $0.id, prompt: $0.prompt, system: $0.message?.system, parts: $0.message?.parts,
+                picture: $0.message?.picture, chosen: $0.chosen, rejected: $0.rejected, image: $0.image)
         }
         let items = try data.gallery.map { try ImageList.read($0, images: data.images) }
         gallery = items?.map(\.path) ?? groups.map(\.image)

@@ -31,7 +31,6 @@ import Testing
         swift.replacing(#""rejected_response": "B.""#, with: "\"rejected_messages\": [\(asked), \(rejected)]"),
         swift.replacing(#"["a.png"]"#, with: #"[{"bytes": null, "path": "a.png"}], "channel": "x", "videos": []"#),
         swift.replacing("<image>Which?", with: "<image>\\nWhich?"),
-        swift.replacing("<image>Which?", with: "Which?\\n<image>"),
         swift.replacing("<image>Which?", with: "Which?"),
         swift.replacing(#""A."}"#, with: #""A.", "loss": true}"#),
         swift.replacing(#"["a.png"]"#, with: #""a.png""#),
@@ -43,6 +42,14 @@ import Testing
         let own = try Self.group(#"{"prompt": "Which?", "chosen": "A.", "rejected": "B.", "image": "a.png"}"#)
         #expect(try Self.group(line) == own)
         #expect(own.image == "/data/a.png")
+    }
+
+    /// A picture behind the question stays known as that, for templates that keep it there.
+    @Test func thePicturesPlace() throws {
+        let behind = try Self.group(Self.swift.replacing("<image>Which?", with: "Which?\\n<image>"))
+        #expect(behind.prompt == "Which?" && behind.message?.parts == ["Which?"] && behind.message?.picture == 1)
+        #expect(try PromptTemplate("llava-1.5").joined(["Which?"], picture: 1) == "Which?")
+        #expect(throws: MISPError.self) { try PromptTemplate("qwen2.5-vl").joined(["Which?"], picture: 1) }
     }
 
     /// Each rejected picture is a negative; without a rejected answer there is no text term.

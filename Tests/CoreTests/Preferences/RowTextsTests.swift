@@ -58,6 +58,13 @@ import Testing
             let (before, after) = try template.render(template.joined(message.parts), system: message.system)
             #expect("\(before)<image>\(after)" == expected)
         }
+        // Qwen's and SmolVLM's would leave a picture behind a text there.
+        for name in ["qwen2-vl", "qwen2.5-vl", "smolvlm"] where message.picture > 0 {
+            let error = try #require(throws: MISPError.self) {
+                try PromptTemplate(name).joined(message.parts, picture: message.picture)
+            }
+            #expect(error.description.contains("has text before the picture"), "\(error)")
+        }
         for name in ["plain", "Q: <image> {prompt} A:"] {
             let error = try #require(throws: MISPError.self) {
                 let template = try PromptTemplate(name)

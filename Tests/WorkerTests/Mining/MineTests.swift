@@ -65,6 +65,21 @@ import Worker
         #expect(try latents.allSatisfy { try $0["greatest"].double() > 0 && $0["greatest"].double() < 1 })
     }
 
+    /// What was a system message, and parts around the picture, is that again in what is mined.
+    @Test func promptsOfMessagesAreKept() throws {
+        let fixture = try MiningFixture()
+        let parts = #"[{"type": "text", "text": "Is"}, {"type": "image"}, {"type": "text", "text": "it?"}]"#
+        let prompt = #"[{"role": "system", "content": "Be brief."}, {"role": "user", "content": \#(parts)}]"#
+        try fixture.write(
+            #"{"id": "g", "prompt": \#(prompt), "chosen": "A.", "image": "images/rgb.png"}"# + "\n", to: "groups.jsonl")
+        try expectDone(fixture.mine())
+        let source = try PreferenceGroup.read(contentsOf: fixture.folder["groups.jsonl"], images: fixture.folder.url)
+        let mined = try fixture.groups()
+        #expect(mined[0].message?.system == "Be brief." && mined[0].message?.picture == 1)
+        #expect(mined[0].message?.parts == source[0].message?.parts && mined[0].prompt == source[0].prompt)
+        #expect(mined[0].negatives.count == 3)
+    }
+
     /// A picture whose own group has the same prompt and response is no wrong one.
     @Test func samePromptAndResponse() throws {
         let fixture = try MiningFixture()
