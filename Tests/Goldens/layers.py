@@ -11,7 +11,9 @@ import json
 import pathlib
 
 import numpy as np
+import peft
 import torch
+from peft import LoraConfig
 from transformers import CLIPVisionConfig, Dinov2Config, LlamaConfig, LlavaConfig
 from transformers.models.clip.modeling_clip import CLIPEncoderLayer
 from transformers.models.dinov2.modeling_dinov2 import Dinov2Layer
@@ -19,6 +21,7 @@ from transformers.models.llama.modeling_llama import LlamaAttention, LlamaDecode
 from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
 from checkpoints import newest
+from keyed_random import KeyedRandom, mixed
 
 OUT = pathlib.Path(__file__).resolve().parent / "layers.json"
 random = np.random.default_rng(42)
@@ -148,6 +151,40 @@ def token_log_probability() -> dict:
     return case(dict(targets=targets.tolist()), dict(x=x), {"lm_head.weight": weight}, output)
 
 
+def low_rank_with_dropout() -> dict:
+    """PEFT's LoRA layer, of whose input an element is left out where the 32 bits of its row's key and its column say
+    so (Core/Kernels/DropoutMask.swift)."""
+    rate, keys = 0.25, [(1 << 61) + 12345, 7, 0xFFFFFFFF, 1 << 40, 99]
+    module = KeyedRandom(0, "a.module").next()
+
+    def bits(key: int, column: int) -> int:
+        x = (column * 0x9E3779B9 + key) & 0xFFFFFFFF
+        x = ((x ^ x >> 16) * 0x7FEB352D) & 0xFFFFFFFF
+        x = ((x ^ x >> 15 ^ key >> 32) * 0x846CA68B) & 0xFFFFFFFF
+        return x ^ x >> 16
+
+    kept = [[bits(mixed(key ^ module), column) >= rate * 2**32 for column in range(12)] for key in keys]
+    layer = peft.tuners.lora.Linear(torch.nn.Linear(12, 7), "default", LoraConfig(r=3, lora_alpha=5), r=3, lora_alpha=5)
+    layer.lora_dropout["default"] = Fixed(torch.tensor(kept).double() / (1 - rate))
+    randomize(layer).requires_grad_()
+    names = {"base_layer.weight": "weight", "base_layer.bias": "bias", "lora_A.default.weight": "a",
+             "lora_B.default.weight": "b"}
+    x = tensor(5, 12)
+    weights = {names[name]: value for name, value in layer.named_parameters()}
+    return case(dict(rate=rate, keys=keys), dict(x=x), weights, layer(x))
+
+
+class Fixed(torch.nn.Module):
+    """In the place of a dropout, with factors that are given."""
+
+    def __init__(self, factors: torch.Tensor):
+        super().__init__()
+        self.factors = factors
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factors
+
+
 def main() -> None:
     norm = torch.nn.LayerNorm(12, eps=1e-6)
     result = {
@@ -158,6 +195,7 @@ def main() -> None:
         "LlamaAttention segments": segments(), "LlamaDecoderLayer": decoder_layer(), "CLIPEncoderLayer": clip_layer(),
         "Dinov2Layer": dinov2_layer(), "projector": projector(), "token log-probability": token_log_probability()}
     result |= {f"position interpolation {k}": v for k, v in position_interpolation().items()}
+    result["LoRA with dropout"] = low_rank_with_dropout()
     rows = [f"{json.dumps(key)}:{json.dumps(value, separators=(',', ':'))}" for key, value in result.items()]
     OUT.write_text("{" + ",\n".join(rows) + "}\n")
 

@@ -77,14 +77,18 @@ import Worker
         }
     }
 
-    /// Before there was a precision, checkpoints said nothing of it.
-    @Test func anOlderCheckpointIsOfFloat32() throws {
+    /// Before there was a precision and a dropout, checkpoints said nothing of them.
+    @Test func anOlderCheckpointIsOfFloat32WithoutDropout() throws {
         let expected = try trained("out")
         try FileManager.default.removeItem(at: fixture.folder["out/checkpoints/step-000003"])
         let folder = "out/checkpoints/step-000002"
         let text = String(decoding: try fixture.bytes("\(folder)/state.json"), as: UTF8.self)
-        let older = text.replacing(#","compute":{"precision":"float32"}"#, with: "")
-        try #require(older != text, "\(text.prefix(2000))")
+        var older = text
+        for later in [#","compute":{"precision":"float32"}"#, #","dropout":0.0"#] {
+            let before = older
+            older = before.replacing(later, with: "")
+            try #require(older != before, "\(text.prefix(2000))")
+        }
         try fixture.write(older, to: "\(folder)/state.json")
         var checksum = Checksum()
         Data(older.utf8).withUnsafeBytes { checksum.add($0) }
@@ -96,6 +100,9 @@ import Worker
         #expect(
             refused.status == 2 && refused.errors.contains(#"compute.precision: is "bfloat16", but "float32" in "#),
             "\(refused.errors)")
+        let dropping = try fixture.train(["lora.dropout=0.1"], resuming: true)
+        #expect(
+            dropping.status == 2 && dropping.errors.contains("lora.dropout: is 0.1, but 0.0 in "), "\(dropping.errors)")
         let resumed = try fixture.train(resuming: true)
         #expect(resumed.status == 0 && resumed.errors.contains("step-000002"), "\(resumed.errors)")
         #expect(try fixture.bytes("out/\(Self.adapter)") == expected)

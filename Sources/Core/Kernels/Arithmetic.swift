@@ -106,6 +106,10 @@ public protocol Arithmetic: Sendable {
     /// x[t, c] ← σ(x[t, c] + bias[c]). x: T × C.
     static func sigmoid(_ x: Matrix<Element>, bias: Pointer)
 
+    // Dropout
+    /// y ← m∘x/(1 − p), m being 0 where the mask leaves an element out and 1 elsewhere. x, y: T × C; y may be x.
+    static func dropOut(_ x: Matrix<Element>, _ mask: DropoutMask, into y: Matrix<Element>)
+
     // Attention
     /// In place: the scores of queries (rows) and keys (columns) become probabilities of scale·score over the keys
     /// that a row sees, 0 elsewhere. `logSumExp` takes a value per row.

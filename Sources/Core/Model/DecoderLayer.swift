@@ -8,15 +8,23 @@ public struct DecoderContext<Element: Scalar> {
     public let sines: Matrix<Element>
     /// The rows, ascending, that the layer's output is wanted for; nil for all T.
     public let kept: [Int]?
+    /// Before the adapters, of the T rows; nil: none.
+    let dropout: RowDropout?
+    /// Of the kept rows.
+    let keptDropout: RowDropout?
 
-    package init(segments: [AttentionSegment], cosines: Matrix<Element>, sines: Matrix<Element>) {
+    package init(
+        segments: [AttentionSegment], cosines: Matrix<Element>, sines: Matrix<Element>, dropout: RowDropout? = nil
+    ) {
         (self.segments, self.cosines, self.sines, kept) = (segments, cosines, sines, nil)
+        (self.dropout, keptDropout) = (dropout, dropout)
     }
 
     /// The context of a layer whose output is wanted at some rows only: keys and values come from all.
     package init(_ context: DecoderContext, keeping rows: [Int]) {
         segments = context.segments.asking(rows)
         (cosines, sines, kept) = (context.cosines, context.sines, rows)
+        (dropout, keptDropout) = (context.dropout, context.dropout?.kept(rows))
     }
 
     /// The kept rows of a matrix.
@@ -40,13 +48,16 @@ public struct GatedNetwork<A: Arithmetic>: Sendable {
     }
 
     /// x: T × C. Returns y: T × C and what `backward` needs.
-    public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) {
+    public func forward(_ x: Matrix<A.Element>) -> (Matrix<A.Element>, Activations) { forward(x, dropout: nil) }
+
+    /// - Parameter dropout: before the adapters, of the T rows; nil: none
+    func forward(_ x: Matrix<A.Element>, dropout: RowDropout?) -> (Matrix<A.Element>, Activations) {
         let laid = A.laid(x)
-        let g = gate.forward(x, laid: laid)
-        let u = up.forward(x, laid: laid)
+        let g = gate.forward(x, laid: laid, dropout: dropout)
+        let u = up.forward(x, laid: laid, dropout: dropout)
         let product = Matrix<A.Element>(uninitialized: x.rows, g.0.columns)
         A.swiGLU(gate: g.0, up: u.0, into: product)
-        let (y, saved) = down.forward(product)
+        let (y, saved) = down.forward(product, dropout: dropout)
         return (y, Activations(gate: g, up: u, down: saved))
     }
 
@@ -92,12 +103,13 @@ public struct RotaryAttention<A: Arithmetic>: Sendable {
         _ x: Matrix<A.Element>, _ context: DecoderContext<A.Element>
     ) -> (Matrix<A.Element>, Activations) {
         let laid = A.laid(x)
-        let (q, savedQ) = query.forward(context.kept(of: x), laid: context.kept == nil ? laid : nil)
-        let (k, savedK) = key.forward(x, laid: laid)
-        let (v, savedV) = value.forward(x, laid: laid)
+        let (q, savedQ) = query.forward(
+            context.kept(of: x), laid: context.kept == nil ? laid : nil, dropout: context.keptDropout)
+        let (k, savedK) = key.forward(x, laid: laid, dropout: context.dropout)
+        let (v, savedV) = value.forward(x, laid: laid, dropout: context.dropout)
         rotate(q, k, context, inverse: false)
         let (mixed, savedAttention) = attention.forward(q: q, k: k, v: v, context.segments)
-        let (y, savedOutput) = output.forward(mixed)
+        let (y, savedOutput) = output.forward(mixed, dropout: context.keptDropout)
         return (
             y,
             Activations(query: savedQ, key: savedK, value: savedV, output: savedOutput, attention: savedAttention)
@@ -163,7 +175,7 @@ public struct DecoderLayer<A: Arithmetic>: Sendable {
         let (h, savedAttention) = attention.forward(normalX, context)
         A.add(context.kept(of: x), to: h)
         let (normalH, savedNorm2) = networkNorm.forward(h)
-        let (y, savedNetwork) = network.forward(normalH)
+        let (y, savedNetwork) = network.forward(normalH, dropout: context.keptDropout)
         A.add(h, to: y)
         let saved = Activations(
             attentionNorm: savedNorm1, attention: savedAttention, networkNorm: savedNorm2, network: savedNetwork)

@@ -32,10 +32,11 @@ public struct LanguageModel<A: Arithmetic>: Sendable {
     ///   - inputs: T × C, what stands at each row: token embeddings and image features. Must not change before the
     ///     backward pass.
     ///   - keeping: what stays for the backward pass
+    ///   - dropout: before the adapters; nil: none
     public func forward(
-        _ inputs: Matrix<A.Element>, _ layout: SequenceLayout, keeping: Keeping = .everything
+        _ inputs: Matrix<A.Element>, _ layout: SequenceLayout, keeping: Keeping = .everything, dropout: Dropout? = nil
     ) -> ([Double], Activations) {
-        let contexts = contexts(for: layout)
+        let contexts = contexts(for: layout, dropout)
         var x = inputs
         var saved: [LayerPass<A.Element, DecoderLayer<A>.Activations>] = []
         for (index, context) in contexts.enumerated() {
@@ -92,9 +93,10 @@ public struct LanguageModel<A: Arithmetic>: Sendable {
     }
 
     /// Of each layer. Nothing but keys and values is asked of the last one at rows that score nothing.
-    private func contexts(for layout: SequenceLayout) -> [DecoderContext<A.Element>] {
+    private func contexts(for layout: SequenceLayout, _ dropout: Dropout?) -> [DecoderContext<A.Element>] {
         let (cosines, sines) = angles(layout.positions)
-        let whole = DecoderContext(segments: layout.segments, cosines: cosines, sines: sines)
+        let whole = DecoderContext(
+            segments: layout.segments, cosines: cosines, sines: sines, dropout: dropout?.rows(layout))
         let last = DecoderContext(whole, keeping: layout.scoredRows)
         return layers.indices.map { $0 == layers.count - 1 ? last : whole }
     }

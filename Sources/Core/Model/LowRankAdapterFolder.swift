@@ -191,7 +191,8 @@ public struct LowRankAdapterFolder {
         }
         var config: JSON.Object = .init([
             ("base_model_name_or_path", .string(baseModel)), ("bias", "none"), ("fan_in_fan_out", false),
-            ("inference_mode", true), ("lora_alpha", number(settings.alpha)), ("lora_dropout", 0.0),
+            ("inference_mode", true), ("lora_alpha", number(settings.alpha)),
+            ("lora_dropout", .number(settings.dropout)),
             ("peft_type", "LORA"), ("r", .integer(settings.r)),
             ("target_modules", .string(targets.count == 1 ? targets[0] : "(\(targets.joined(separator: "|")))")),
             ("task_type", "CAUSAL_LM"),

@@ -12,6 +12,8 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
     /// Modules of the language model that have an adapter, in every layer unless `parts` says otherwise. In the tower
     /// all projections of the layers have.
     public var targets: [String]
+    /// p: by what chance a training pass leaves out an element before an adapter of the language model (`Dropout`).
+    public var dropout: Double
     /// Whether the scale is α/√r (Kalajdzievski, rsLoRA, arXiv 2312.03732) instead of α/r.
     public var isRankStabilized: Bool
     /// The modules of an adapter that was read, by canonical path (`language_model.layers.0.self_attn.q_proj`); nil:
@@ -20,12 +22,14 @@ public struct LowRankSettings: Sendable, Equatable, Codable {
 
     /// Unless told otherwise, every projection with r = 64 and α = 128.
     public init(
-        r: Int = 64, alpha: Double = 128, targets: [String] = modules, isRankStabilized: Bool = false,
+        r: Int = 64, alpha: Double = 128, targets: [String] = modules, dropout: Double = 0,
+        isRankStabilized: Bool = false,
         parts: [String: LowRankShape]? = nil
     ) {
         self.r = r
         self.alpha = alpha
         self.targets = targets
+        self.dropout = dropout
         self.isRankStabilized = isRankStabilized
         self.parts = parts
     }

@@ -141,7 +141,7 @@ public final class ModelBuilder<A: Arithmetic> {
             for i in 0..<$0.count { $0.base[i] = A.Element(bound * (2 * random.uniform() - 1)) }
         }
         let b = weight("lora_B", rows: out, columns: shape.r) { $0.setZero() }
-        return LowRankAdapter(a: a, b: b, scale: A.Element(trainable.lora.scale(of: shape)))
+        return LowRankAdapter(a: a, b: b, scale: A.Element(trainable.lora.scale(of: shape)), module: module)
     }
 }
 

@@ -49,6 +49,8 @@ public struct SequenceLayout: Sendable {
     public private(set) var images: [ImagePlace] = []
     /// In the order of addition.
     public private(set) var responses: [Response] = []
+    /// The rows of each prompt with its responses, in the order of addition.
+    private(set) var pictures: [Range<Int>] = []
 
     /// Without rows yet.
     public init() {}
@@ -93,5 +95,6 @@ public struct SequenceLayout: Sendable {
                 segments.append(AttentionSegment(rows: start..<rows))
             }
         }
+        pictures.append(start..<rows)
     }
 }

@@ -62,10 +62,13 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
 
     /// Log-probabilities of the layout's responses, given what is fixed of the batch's images.
     ///
-    /// - Parameter keeping: what stays for `backward`, whose gradient is the same to the bit whether everything does or
-    ///   the layers' inputs, unless these are rounded
+    /// - Parameters:
+    ///   - keeping: what stays for `backward`, whose gradient is the same to the bit whether everything does or the
+    ///     layers' inputs, unless these are rounded
+    ///   - dropout: before the language model's adapters; nil: none
     public func forward(
-        _ layout: SequenceLayout, images inputs: [VisionInput<A>], keeping: Keeping = .everything
+        _ layout: SequenceLayout, images inputs: [VisionInput<A>], keeping: Keeping = .everything,
+        dropout: Dropout? = nil
     ) -> ([Double], Activations) {
         let images = encoder.pass(inputs, keeping: keeping)
         let imageRows = Self.ranges(inputs.map { encoder.rows($0.shape).language })
@@ -75,7 +78,7 @@ public struct VisionLanguageModel<A: Arithmetic>: Sendable {
                 rows.rows(own).copyElements(of: images.rows.rows(features))
             }
         }
-        let (logProbabilities, savedLanguage) = language.forward(rows, layout, keeping: keeping)
+        let (logProbabilities, savedLanguage) = language.forward(rows, layout, keeping: keeping, dropout: dropout)
         let saved = Activations(
             layout: layout, images: images, imageRows: imageRows, language: savedLanguage, keeping: keeping)
         return (logProbabilities, saved)

@@ -11,6 +11,8 @@ public struct GroupLayout: Sendable {
         public var prompts: [PromptTokens] = []
         /// For each response, which sequence of the group it is.
         public var sequences: [GroupSequence] = []
+        /// The place of the first image among the group's: the right one first, then the negatives drawn.
+        public var firstPicture = 0
     }
 
     /// One for all sequences, or one for each image: the right picture first, then the negatives.
@@ -22,7 +24,9 @@ public struct GroupLayout: Sendable {
     public init(_ group: EncodedGroup, withRejected: Bool, negatives: [Int], isJoint: Bool) {
         var batches = [Batch()]
         func add(_ image: PlacedImage, _ responses: [WeightedTokens], _ sequences: [GroupSequence]) {
-            if !isJoint, !batches[batches.count - 1].images.isEmpty { batches.append(Batch()) }
+            if !isJoint, !batches[batches.count - 1].images.isEmpty {
+                batches.append(Batch(firstPicture: batches.count))
+            }
             let last = batches.count - 1
             let prompt = group.prompt.tokens(image.place)
             batches[last].layout.append(prompt, image: batches[last].images.count, responses: responses)

@@ -14,7 +14,7 @@ extension RunConfiguration {
             + [negativesCount, sampling]
             + Negatives.keys.map { $0.within("negatives", \.negatives) }
             + Trainable.keys.map { $0.within("trainable", \.trainable) }
-            + LowRankSettings.keys.map { $0.within("lora", \.trainable.lora) }
+            + LowRankSettings.keys.map { $0.within("lora", \.trainable.lora) } + [dropout]
             + Optimizer.keys.map { $0.within("optimizer", \.optimizer) }
             + Checkpoint.keys.map { $0.within("checkpoint", \.checkpoint) }
             + Evaluation.keys.map { $0.within("evaluation", \.evaluation) }
@@ -45,6 +45,26 @@ extension RunConfiguration {
             },
             write: { .string($0.negatives.sampling.rawValue) })
         key.section = "negatives"
+        return key
+    }
+
+    /// Only the language model's adapters have it.
+    private static var dropout: ConfigurationKey<RunConfiguration> {
+        let range = "0 or more and below 1"
+        var key = ConfigurationKey<RunConfiguration>(
+            "dropout", range,
+            "by what chance training leaves out an element before an adapter (PEFT's `lora_dropout`)",
+            read: { section, root throws(MISPError) in
+                let rate = try section["dropout"].number(default: 0, range) { 0..<1 ~= $0 }
+                guard rate == 0 || root.trainable.vision != .lora else {
+                    throw section["dropout"].failure(
+                        "is \(rate), but misp has no dropout before adapters of the vision tower",
+                        remedy: "set it to 0, or trainable.vision to frozen")
+                }
+                root.trainable.lora.dropout = rate
+            },
+            write: { .number($0.trainable.lora.dropout) })
+        key.section = "lora"
         return key
     }
 }

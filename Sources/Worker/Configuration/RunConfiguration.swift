@@ -169,6 +169,7 @@ extension RunConfiguration {
         guard let adapter = model.adapter else { return trainable }
         var resolved = trainable
         resolved.lora = try LowRankAdapterFolder(adapter).settings
+        resolved.lora.dropout = trainable.lora.dropout
         let (language, vision) = (resolved.lora.adaptsLanguage, resolved.lora.adaptsVision)
         try Self.check(
             adapter, language ? "adapts the language model" : "does not adapt the language model", language,

@@ -80,7 +80,7 @@ struct Planner {
         return try HostMeasurement(communicator).hosts(operations: facts[index].step) {
             let work = StepWork([0], epoch: 0, data: data, gradient.passes)
             let plan = ShardPlan(costs: work.pieces.map(\.cost), ranks: 1)
-            var share = StepShare(gradient, work, plan, rank: 0)
+            var share = StepShare(gradient, work, plan, rank: 0, step: 0)
             let scores = try share.scoreMembers()
             _ = try share.addGradients(
                 scores, into: .init(start: buffer.base, count: model.parameters.count), pool: pool)

@@ -26,13 +26,18 @@ struct GroupGradient<A: VectorArithmetic> {
     ///
     /// The coefficients need nothing but the log-probabilities. With a batch per image, therefore, all are run forward
     /// first, anywhere, and then again one by one with their backward pass.
-    /// - Parameter keeping: whether something stays for the backward pass, which otherwise begins with a forward pass.
-    func forward(_ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool) throws -> BatchPass<A> {
+    /// - Parameters:
+    ///   - keeping: whether something stays for the backward pass, which otherwise begins with a forward pass
+    ///   - step: steps taken before this one, which keys dropout; nil: none is wanted
+    func forward(
+        _ batch: GroupLayout.Batch, of group: EncodedGroup, keeping: Bool, step: Int? = nil
+    ) throws -> BatchPass<A> {
+        let dropout = step.flatMap { passes.dropout(batch, of: group, step: $0) }
         let (logProbabilities, activations) = try policy.forward(
-            batch, of: group.id, keeping: keeping ? passes.keeping(batch) : .nothing)
+            batch, of: group.id, keeping: keeping ? passes.keeping(batch) : .nothing, dropout: dropout)
         var pass = BatchPass(
             group: group.id, batch: batch, scores: BatchScores(logProbabilities: logProbabilities),
-            kept: keeping ? activations : nil)
+            kept: keeping ? activations : nil, dropout: dropout)
         if let reference, passes.hasDivergence(batch) {
             let pair = GroupLayout(group, withRejected: true, negatives: [], isJoint: true).batches[0]
             let scores = try reference.forward(pair, of: group.id, keeping: .nothing).1.scores
@@ -50,7 +55,10 @@ struct GroupGradient<A: VectorArithmetic> {
         if coefficients.allSatisfy({ $0 == 0 }) { return 0 }
         var clock = Stopwatch()
         let activations =
-            try pass.kept ?? policy.forward(pass.batch, of: pass.group, keeping: passes.keeping(pass.batch)).1
+            try pass.kept
+            ?? policy.forward(
+                pass.batch, of: pass.group, keeping: passes.keeping(pass.batch), dropout: pass.dropout
+            ).1
         let seconds = pass.kept == nil ? clock.lap() : 0
         let divergence = pass.referenceScores.map {
             Divergence(from: $0, coefficients: [0, loss.rejectedDivergence])
@@ -84,5 +92,7 @@ struct BatchPass<A: VectorArithmetic> {
     var scores: BatchScores
     /// What the backward pass needs, unless it is to be made again.
     let kept: VisionLanguageModel<A>.Activations?
+    /// What the backward pass leaves out again, if it makes that again.
+    let dropout: Dropout?
     var referenceScores: ResponseScores<A>?
 }

@@ -9,9 +9,10 @@ struct GroupPasses {
     private let trainable: Trainable
     private let members: RunConfiguration.Compute.Members
     private let precision: Precision
+    private let seed: UInt64
 
     init(_ folder: ModelFolder, _ trainable: Trainable, _ configuration: RunConfiguration) {
-        (shape, self.trainable) = (folder.configuration, trainable)
+        (shape, self.trainable, seed) = (folder.configuration, trainable, configuration.seed)
         dependOnSize = folder.processor.commonShape == nil
         objective = configuration.objective.function
         (members, precision) = (configuration.compute.members, configuration.compute.precision)
@@ -51,6 +52,14 @@ struct GroupPasses {
 
     func keeping(_ batch: GroupLayout.Batch) -> Keeping {
         recomputes(batch) ? .layerInputs(Recomputation(inBFloat16: precision == .bfloat16)) : .everything
+    }
+
+    /// Of a training pass.
+    ///
+    /// - Parameter step: steps taken before this one
+    func dropout(_ batch: GroupLayout.Batch, of group: EncodedGroup, step: Int) -> Dropout? {
+        Dropout(
+            rate: trainable.lora.dropout, seed: seed, step: step, group: group.id, firstPicture: batch.firstPicture)
     }
 
     /// Of a batch's passes, with those of pictures whose way is trained.

@@ -147,7 +147,7 @@ final class RunCheckpoints {
     }
 
     private func compare(with saved: JSONField, acceptsOtherInput: Bool) throws {
-        let then = saved["configuration"].value?.withPrecision.without(RunConfiguration.runKeys)
+        let then = saved["configuration"].value?.withLaterKeys.without(RunConfiguration.runKeys)
         if let (key, now, then) = state["configuration"]?.firstDifference(from: then) {
             throw MISPError(
                 "is \(now), but \(then) in \(saved.file)", at: key,
@@ -169,11 +169,14 @@ final class RunCheckpoints {
 }
 
 extension JSON {
-    /// A checkpoint's configuration with the precision that it was computed in: earlier versions had but one, and kept
-    /// nothing of `compute`.
-    fileprivate var withPrecision: JSON {
-        guard var object, object["compute"] == nil else { return self }
-        object["compute"] = ["precision": .string(Precision.float32.rawValue)]
+    /// A checkpoint's configuration with the keys that earlier versions did not have, as these computed.
+    fileprivate var withLaterKeys: JSON {
+        guard var object else { return self }
+        if object["compute"] == nil { object["compute"] = ["precision": .string(Precision.float32.rawValue)] }
+        if var lora = object["lora"]?.object, lora["dropout"] == nil {
+            lora["dropout"] = .number(0)
+            object["lora"] = .object(lora)
+        }
         return .object(object)
     }
 }

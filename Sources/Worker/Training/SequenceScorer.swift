@@ -28,13 +28,16 @@ struct SequenceScorer<A: VectorArithmetic> {
         images = hasOwnFeatures ? FeatureCache(model, policy.images.places, cause: cause) : policy.images
     }
 
-    /// - Parameter group: the id of the batch's group
+    /// - Parameters:
+    ///   - group: the id of the batch's group
+    ///   - dropout: before the adapters; nil: none
     /// - Returns: a log-probability for each of the batch's sequences, and what its backward pass needs
     /// - Throws: `MISPError` for a log-probability that is not finite: none is ever kept or averaged.
     func forward(
-        _ batch: GroupLayout.Batch, of group: String, keeping: Keeping
+        _ batch: GroupLayout.Batch, of group: String, keeping: Keeping, dropout: Dropout? = nil
     ) throws -> ([Double], VisionLanguageModel<A>.Activations) {
-        let result = model.forward(batch.layout, images: try batch.images.map(images.input), keeping: keeping)
+        let result = model.forward(
+            batch.layout, images: try batch.images.map(images.input), keeping: keeping, dropout: dropout)
         for (sequence, value) in zip(batch.sequences, result.0) where !value.isFinite {
             throw cause.failure("the log-probability of \(sequence.words) is \(value)", at: group)
         }

@@ -7,11 +7,13 @@ struct StepShare<A: VectorArithmetic> {
     private let work: StepWork
     private let plan: ShardPlan
     private let rank: Int
+    /// Steps taken before this one.
+    private let step: Int
     /// Passes of split groups' batches, and the seconds that each took.
     private var passes: [Int: (pass: BatchPass<A>, seconds: Double)] = [:]
 
-    init(_ gradient: GroupGradient<A>, _ work: StepWork, _ plan: ShardPlan, rank: Int) {
-        (self.gradient, self.work, self.plan, self.rank) = (gradient, work, plan, rank)
+    init(_ gradient: GroupGradient<A>, _ work: StepWork, _ plan: ShardPlan, rank: Int, step: Int) {
+        (self.gradient, self.work, self.plan, self.rank, self.step) = (gradient, work, plan, rank, step)
     }
 
     /// Runs this rank's batches of split groups forward; others may have the rest of their groups.
@@ -67,7 +69,7 @@ struct StepShare<A: VectorArithmetic> {
         let piece = work.pieces[index]
         var clock = Stopwatch()
         let pass = try gradient.forward(
-            work.batch(of: piece), of: work.groups[piece.group].group, keeping: keeping)
+            work.batch(of: piece), of: work.groups[piece.group].group, keeping: keeping, step: step)
         return (pass, clock.lap())
     }
 

@@ -90,7 +90,7 @@ final class TrainingStep {
         let started = clock
         let work = StepWork(indices, epoch: epoch, data: data, gradient.passes)
         let plan = ShardPlan(costs: work.pieces.map(\.cost), ranks: communicator.size)
-        var share = StepShare(gradient, work, plan, rank: communicator.rank)
+        var share = StepShare(gradient, work, plan, rank: communicator.rank, step: step)
 
         var scores = try communicator.agree { try share.scoreMembers() }
         try scores.merge(communicator)
