@@ -1,5 +1,5 @@
-/// What a training pass leaves out before the adapters of the language model: x·Aᵀ becomes (m∘x/(1 − p))·Aᵀ, m being 0
-/// by chance p and 1 otherwise, as PEFT's `lora_dropout`.
+/// What a training pass leaves out before the adapters of the language model: x·Aᵀ becomes (m∘x/(1 − p))·Aᵀ, m being
+/// 0 by chance p and 1 otherwise, as PEFT's `lora_dropout`.
 ///
 /// Whether an element is left out is a pure function of seed, step, group, picture, the row among the picture's, module
 /// and column: so it is the same for any number of ranks, however the group is cut into passes, and when a pass is made

@@ -103,8 +103,8 @@ public struct Linear<A: Arithmetic>: Sendable {
         return dropped
     }
 
-    /// Adds the weights' gradients. Returns the terms of dx = dy·W + d(scale·(dy·B)·A), so that layers with one input
-    /// can add theirs up in one pass.
+    /// Adds the weights' gradients. Returns the terms of dx = dy·W + d(scale·(dy·B)·A), so that layers with one
+    /// input can add theirs up in one pass.
     public func backward(
         _ dy: Matrix<A.Element>, _ activations: Activations, _ gradient: Gradient<A.Element>
     ) -> InputGradient<A.Element> {
