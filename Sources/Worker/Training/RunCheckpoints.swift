@@ -49,7 +49,9 @@ final class RunCheckpoints {
     }
 
     /// The checkpoint to go on from; in a run that starts anew, none, and what an earlier run left is out of the way.
-    func begin(_ start: RunStart) throws -> CheckpointStore.Saved? {
+    ///
+    /// - Parameter train: the groups that steps take
+    func begin(_ start: RunStart, _ train: PreparedData) throws -> CheckpointStore.Saved? {
         var damaged: [String] = []
         defer { for line in damaged { Console.say(line) } }
         guard start.origin != .anew,
@@ -60,7 +62,7 @@ final class RunCheckpoints {
         }
         try communicator.agree {
             guard communicator.rank == 0 else { return }
-            try compare(with: saved.state, acceptsOtherInput: start.acceptsOtherInput)
+            try compare(with: saved, train, acceptsOtherInput: start.acceptsOtherInput)
             Console.say("resuming from \(saved.state.file)")
         }
         latest = saved.step
@@ -146,14 +148,22 @@ final class RunCheckpoints {
         }
     }
 
-    private func compare(with saved: JSONField, acceptsOtherInput: Bool) throws {
-        let then = saved["configuration"].value?.withLaterKeys.without(RunConfiguration.runKeys)
-        if let (key, now, then) = state["configuration"]?.firstDifference(from: then) {
+    private func compare(
+        with checkpoint: CheckpointStore.Saved, _ train: PreparedData, acceptsOtherInput: Bool
+    ) throws {
+        let (saved, length) = (checkpoint.state, RunConfiguration.lengthKeys)
+        let then = saved["configuration"].value?.withLaterKeys.without(RunConfiguration.runKeys.union(length))
+        if let (key, now, then) = state["configuration"]?.without(length).firstDifference(from: then) {
             throw MISPError(
                 "is \(now), but \(then) in \(saved.file)", at: key,
                 remedy: "change it back, or start anew without --resume")
         }
-        let others = try input.differences(from: saved["input"])
+        let before = try configuration.withLength(of: saved["configuration"])
+        let groups = train.groups.count
+        let note = try configuration.checkLength(before, groups: groups, taken: checkpoint.step, in: saved.file)
+        if let note { Console.say(note) }
+        let pictures = train.images(epochs: StepOrder(groups: groups, before).epochs(from: 0))
+        let others = try input.differences(from: saved["input"], pictures: pictures)
         if let first = others.first, !acceptsOtherInput {
             throw MISPError(
                 first.what, at: first.place,

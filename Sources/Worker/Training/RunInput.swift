@@ -15,6 +15,8 @@ struct RunInput {
         "added_tokens.json", "special_tokens_map.json",
     ]
     private static let adapterFiles = ["adapter_config.json", "adapter_model.safetensors"]
+    /// Those of data.train.
+    private static let picturesPart = "pictures"
     /// Held-out groups decide nothing of what is trained.
     private static let heldOut = ["data.eval", "pictures of data.eval"]
 
@@ -65,7 +67,7 @@ struct RunInput {
             images.filter { seen.insert($0.path).inserted }
                 .map { InputPiece(part, file: URL(filePath: $0.path)) }
         }
-        pieces += files(pictures, "pictures")
+        pieces += files(pictures, picturesPart)
         if let eval = run.eval, let file = configuration.data.eval {
             pieces.append(InputPiece(heldOut[0], file: file))
             pieces += files(
@@ -99,7 +101,7 @@ extension RunInput {
     /// By part, its digest; for one of many pieces, digests of them.
     var kept: JSON {
         var parts = JSON.Object()
-        for (part, digests) in keptParts {
+        for (part, _, digests) in keptParts {
             guard digests.count > 1 else {
                 parts[part] = .string(digests[0].description)
                 continue
@@ -118,28 +120,46 @@ extension RunInput {
         return hash.finish().description
     }
 
-    private var keptParts: [(part: String, digests: [Digest])] {
-        var parts: [(part: String, digests: [Digest])] = []
+    private var keptParts: [(part: String, places: [String], digests: [Digest])] {
+        var parts: [(part: String, places: [String], digests: [Digest])] = []
         for (piece, digest) in zip(agreed.pieces, agreed.digests) where !Self.heldOut.contains(piece.part) {
             if parts.last?.part == piece.part {
+                parts[parts.count - 1].places.append(piece.place)
                 parts[parts.count - 1].digests.append(digest)
             } else {
-                parts.append((piece.part, [digest]))
+                parts.append((piece.part, [piece.place], [digest]))
             }
         }
         return parts
     }
 
+    /// With the pictures that the run asked for when it had another length, in their order then.
+    private func keptParts(
+        pictures images: [ImageSource]
+    ) throws -> [(part: String, places: [String], digests: [Digest])] {
+        var parts = keptParts
+        guard let index = parts.firstIndex(where: { $0.part == Self.picturesPart }) else { return parts }
+        var seen: Set<String> = []
+        let places = images.map(\.path).filter { seen.insert($0).inserted }
+        let digests = try places.map { place in
+            try pictures[place] ?? InputPiece(Self.picturesPart, file: URL(filePath: place)).hash()
+        }
+        parts[index] = (Self.picturesPart, places, digests)
+        return parts
+    }
+
     /// What is other than in the checkpoint that `saved` belongs to, a place and what is wrong each.
-    func differences(from saved: JSONField) throws -> [(place: String, what: String)] {
+    ///
+    /// - Parameter images: the pictures that the run asked for when it wrote the checkpoint
+    func differences(from saved: JSONField, pictures images: [ImageSource]) throws -> [(place: String, what: String)] {
         guard saved.isPresent else {
             let what = "does not say which rows, pictures and weights it was trained on (an earlier version wrote it)"
             return [(saved.file, what)]
         }
         let then = try saved.object()
         var found: [(place: String, what: String)] = []
-        let own = keptParts
-        for (part, digests) in own {
+        let own = try keptParts(pictures: images)
+        for (part, places, digests) in own {
             guard then[part] != nil else {
                 found.append((part, "is there, but was not when \(saved.file) was written"))
                 continue
@@ -148,7 +168,6 @@ extension RunInput {
             let whole = try field["digest"].isPresent ? field["digest"].string() : field.string()
             guard whole != (digests.count > 1 ? Self.joined(digests) : digests[0].description) else { continue }
             let pieces = try field["pieces"].isPresent ? Array(field["pieces"].string()) : []
-            let places = agreed.pieces.filter { $0.part == part }.map(\.place)
             let index = digests.indices.first { index in
                 let digits = pieces.dropFirst(index * Self.digits).prefix(Self.digits)
                 return digits.count == Self.digits && String(digits) != digests[index].description.prefix(Self.digits)

@@ -86,7 +86,7 @@ extension TrainingRun {
         RunOutput.announce(self, order)
         let checkpoints = RunCheckpoints(self, input)
         defer { checkpoints.wait() }
-        let saved = try checkpoints.begin(start)
+        let saved = try checkpoints.begin(start, train)
         let first = saved?.step ?? 0
         Pulse.noteBeginning()
         Pulse.note(step: first)
