@@ -86,6 +86,24 @@ import Testing
         #expect(last.headers["authorization"] == nil && last.json["temperature"] == nil)
     }
 
+    /// The environment's proxies are used, and a key that can be read on its way is told of.
+    @Test func proxiesAreUsed() throws {
+        let fixture = try JudgeFixture(questions: 1)
+        let server = try HTTPServer.rating()
+        defer { server.stop() }
+        let run = try fixture.evaluate(
+            "http://judge.example/v1", "key_env: JUDGE_KEY",
+            environment: [
+                "JUDGE_KEY": JudgeFixture.key, "http_proxy": "http://127.0.0.1:\(server.port)", "NO_PROXY": "",
+                "no_proxy": "",
+            ])
+        #expect(run.status == 0 && run.errors.contains("is sent unencrypted"), "\(run.errors)")
+        #expect(server.requests.first?.path == "http://judge.example/v1/chat/completions")
+        let local = try JudgeFixture(questions: 1).evaluate(
+            server.url, "key_env: JUDGE_KEY", environment: ["JUDGE_KEY": JudgeFixture.key])
+        #expect(local.status == 0 && !local.errors.contains("unencrypted"), "\(local.errors)")
+    }
+
     /// Each question is two games: the baseline's answer is A in the first and B in the second.
     @Test func wildVisionIsTwoGames() throws {
         let fixture = try JudgeFixture(questions: 1)

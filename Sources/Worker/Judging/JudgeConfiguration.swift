@@ -57,7 +57,8 @@ package struct JudgeConfiguration: Equatable {
         guard section["prompt"].isPresent else { return }
         if (try? section["prompt"].string()) != nil {
             throw section["prompt"].failure(
-                "is one file", remedy: "give one for each kind of benchmark: {\(kinds[0]): FILE}")
+                "is one file",
+                remedy: "give one for each kind of benchmark: {\(kinds.map { "\($0): FILE" }.joined(separator: ", "))}")
         }
         try section["prompt"].checkKeys(kinds)
         for kind in kinds { prompts[kind] = try section["prompt"][kind].fileURL() }

@@ -36,7 +36,7 @@ enum JudgeReply {
 
     private static func content(_ body: Data, _ key: String?) -> JudgeReply {
         guard let reply = try? JSON(parsing: body) else {
-            return .malformed("it is no JSON: \(shown(String(decoding: body.prefix(2000), as: UTF8.self), key))")
+            return .malformed("it is no JSON: \(shown(String(decoding: body, as: UTF8.self), key).shortened(to: 300))")
         }
         let choice = reply["choices"]?[0]
         guard let text = choice?["message"]?["content"]?.string, !text.isEmpty else {
@@ -50,9 +50,9 @@ enum JudgeReply {
     private static func said(_ body: Data, _ key: String?) -> String? {
         let reply = try? JSON(parsing: body)
         let reason = reply?["error"]?["message"] ?? reply?["error"] ?? reply?["message"] ?? reply?["detail"]
-        let text = reason?.string ?? String(decoding: body.prefix(2000), as: UTF8.self)
+        let text = shown(reason?.string ?? String(decoding: body, as: UTF8.self), key).shortened(to: 300)
         let line = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        return line.isEmpty ? nil : shown(line, key).shortened(to: 300)
+        return line.isEmpty ? nil : line
     }
 
     /// Servers are known to repeat the key that they refuse. A word such as EMPTY, in place of a key, is no secret.

@@ -20,7 +20,7 @@ final class JudgementFile {
     /// - Throws: `MISPError` where the replies are another judge's, or a line is malformed
     init(_ url: URL, judge: JSON, identity: [String]) throws {
         path = url.relativePath
-        let old = (try? Data(contentsOf: url)) ?? Data()
+        let old = try Self.bytes(url)
         let whole = old.prefix(upTo: old.lastIndex(of: 10).map { $0 + 1 } ?? old.startIndex)
         var lines = whole.split(separator: 10)[...]
         if let first = lines.popFirst() {
@@ -43,6 +43,16 @@ final class JudgementFile {
         try FileOutput.create(draft) { output in try text.withUnsafeBytes { try output.write($0) } }
         try FileOutput.move(draft, to: url)
         output = try FileOutput(url, appending: true)
+    }
+
+    /// None where there is no file yet; one that cannot be read must not be taken for none.
+    private static func bytes(_ url: URL) throws(MISPError) -> Data {
+        guard FileManager.default.fileExists(atPath: url.path) else { return Data() }
+        do {
+            return try Data(contentsOf: url)
+        } catch {
+            throw MISPError("cannot be read (\(SystemReason.text(error)))", at: url.relativePath)
+        }
     }
 
     /// A verdict of null waits for a better reply, or for a person to put one in its place.
