@@ -156,6 +156,9 @@ import Testing
         #expect(values["wildvision win rate"] == 0.5 && values["wildvision reward"] == (150 - 50) / 2)
         #expect(values["wildvision much better"] == 0.25 && values["wildvision tie"] == 0.25)
 
+        let line = try JSON.lines(contentsOf: fixture.folder["out/wildvision/wildvision_judgements.jsonl"])[0].value
+        #expect(line["question_id"]?.string == "x" && line["judge"]?.string == "a-judge")
+        #expect(line["games"]?[0] == ["judgement": "B it is. [[B>A]]", "score": "B>A"])
         let counts = try fixture.text("out/wildvision/counts.json")
         try FileManager.default.moveItem(at: fixture.folder["out"], to: fixture.folder["first"])
         let ratings = ", ratings: first/wildvision/wildvision_judgements.jsonl"

@@ -5,7 +5,7 @@ import Foundation
 extension ArenaBenchmark: JudgedBenchmark {
     static let prompt = JudgePromptKind(
         own: """
-            Two assistants, A and B, were given the picture above and this request:
+            Two assistants, A and B, were given the attached picture and this request:
 
             {question}
 
@@ -50,10 +50,11 @@ extension ArenaBenchmark: JudgedBenchmark {
         }
     }
 
+    /// A line for each question with the members that the official scripts read.
     func ratings(_ judgements: [Judgement], judge: String, model: String) -> (name: String, text: String) {
         let lines = questions.indices.map { index -> String in
             let games = judgements[(2 * index)..<(2 * index + 2)].map { judgement -> JSON in
-                ["judgment": .string(judgement.reply), "score": .string(judgement.verdict)]
+                ["judgement": .string(judgement.reply), "score": .string(judgement.verdict)]
             }
             let line: JSON = [
                 "question_id": .string(questions[index].id), "model": .string(model), "judge": .string(judge),
