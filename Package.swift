@@ -35,12 +35,15 @@ let package = Package(
             name: "LibWebPDemux", pkgConfig: "libwebpdemux", providers: [.apt(["libwebp-dev"]), .brew(["webp"])]),
         .systemLibrary(
             name: "LibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]),
+        .systemLibrary(
+            name: "LibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
         .target(name: "CMPI", dependencies: ["OpenMPI"], linkerSettings: [.linkedLibrary("mpi")]),
         .target(name: "COpenBLAS", dependencies: ["OpenBLAS"], linkerSettings: [.linkedLibrary("openblas")]),
         .target(
             name: "CImages", dependencies: ["LibPNG", "LibJPEG", "LibWebP", "LibWebPDemux"],
             linkerSettings: ["png", "jpeg", "webpdemux", "webp"].map { .linkedLibrary($0) }),
         .target(name: "CCrypto", dependencies: ["LibCrypto"], linkerSettings: [.linkedLibrary("crypto")]),
+        .target(name: "CCurl", dependencies: ["LibCurl"], linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "CVector", cSettings: vectorC),
         .target(name: "CProcessor", cSettings: processorC),
         .target(name: "CProduct"),
@@ -51,7 +54,7 @@ let package = Package(
         .executableTarget(
             name: "Worker",
             dependencies: [
-                "Core", "Coordinator", "Yams",
+                "CCurl", "Core", "Coordinator", "Yams",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: vectorSwift),

@@ -115,6 +115,7 @@ missing_libraries() {
             libwebp.so.*) echo "$library libwebp7" ;;
             libwebpdemux.so.*) echo "$library libwebpdemux2" ;;
             libcrypto.so.*) echo "$library libssl3" ;;
+            libcurl.so.*) echo "$library libcurl4" ;;
             *) echo "$library" ;;
         esac
     done

@@ -133,7 +133,7 @@ find_python() {
 # pkg-config modules and the Debian packages that hold them.
 readonly LIBRARIES=(
     ompi-c=libopenmpi-dev openblas=libopenblas-dev libjpeg=libjpeg-dev libpng=libpng-dev libwebp=libwebp-dev
-    libwebpdemux=libwebp-dev libcrypto=libssl-dev
+    libwebpdemux=libwebp-dev libcrypto=libssl-dev libcurl=libcurl4-openssl-dev
 )
 
 # Prints the Debian packages of what is missing, a line each.
@@ -159,10 +159,11 @@ install_missing() {
     if ! command -v apt-get >/dev/null; then
         fail "missing: ${missing[*]} (as Debian and Ubuntu name them)
 There is no apt-get here to install them with. Install their like yourself:
-  Fedora:  dnf install openmpi-devel openblas-devel libjpeg-turbo-devel libpng-devel libwebp-devel openssl-devel pkgconf
+  Fedora:  dnf install openmpi-devel openblas-devel libjpeg-turbo-devel libpng-devel libwebp-devel openssl-devel
+           dnf install libcurl-devel pkgconf
            module load mpi
-  Arch:    pacman -S openmpi openblas libjpeg-turbo libpng libwebp openssl pkgconf
-  macOS:   brew install open-mpi openblas jpeg-turbo libpng webp openssl@3 pkgconf
+  Arch:    pacman -S openmpi openblas libjpeg-turbo libpng libwebp openssl curl pkgconf
+  macOS:   brew install open-mpi openblas jpeg-turbo libpng webp openssl@3 curl pkgconf
   cluster: load its modules for Open MPI and OpenBLAS, so that pkg-config finds ompi-c and openblas"
     fi
     say "Installing ${missing[*]}"

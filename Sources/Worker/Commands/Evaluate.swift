@@ -7,9 +7,10 @@ package struct Evaluate: ParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Asks a model the questions of benchmarks and scores its answers.",
         discussion: """
-            Ranks share the questions; an evaluation that was stopped resumes where it was. With --compare, lays two \
-            or more evaluations of the same questions side by side instead: differences of each from the first, and a \
-            page of pictures, questions and answers, right and hallucinated words marked:
+            Ranks share the questions; an evaluation that was stopped resumes where it was. With judge in the file, \
+            a server is asked for the ratings of benchmarks that need a judge. With --compare, lays two or more \
+            evaluations of the same questions side by side instead: differences of each from the first, and a page \
+            of pictures, questions and answers, right and hallucinated words marked:
 
               \(Typed.program) evaluate --config eval.yaml
               \(Typed.program) evaluate --compare runs/eval-base runs/eval-dpo runs/eval-misp

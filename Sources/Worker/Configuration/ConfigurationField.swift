@@ -37,6 +37,19 @@ struct ConfigurationField {
         guard case .mapping = value else { throw failure("is \(kind), not a section with keys") }
     }
 
+    /// Refuses keys of a section that are not `known`.
+    func checkKeys(_ known: [String]) throws(MISPError) {
+        try checkSection()
+        for key in keys where !known.contains(key) {
+            throw self[key].failure("unknown key", remedy: NearestName.remedy(key, among: known))
+        }
+    }
+
+    private var keys: [String] {
+        guard case .mapping(let mapping)? = node else { return [] }
+        return mapping.keys.map { $0.scalar?.string ?? "?" }
+    }
+
     // MARK: Values
 
     func string() throws(MISPError) -> String? {

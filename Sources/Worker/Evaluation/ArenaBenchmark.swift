@@ -10,18 +10,29 @@ struct ArenaBenchmark: Benchmark {
     private static let rewards = ["A=B": 0.0, "A>B": -50, "A>>B": -100, "B>A": 50, "B>>A": 100]
 
     let questions: [Question]
+    /// The questions as the benchmark has them, without a suffix for the model.
+    let instructions: [String]
+    /// By question, what a judge compares its answer with; none unless one is asked.
+    let baseline: [String]
     /// By question, the reward of each game; nil where nothing was judged yet.
     private let games: [[Double]]?
 
     init(_ source: BenchmarkSource) throws(MISPError) {
         let file = try source.file()
         var questions: [Question] = []
+        var instructions: [String] = []
         for row in try source.limited(try BenchmarkSource.rows(file), at: file) {
             let id = try row["question_id"].name()
             let image = row["image"].isPresent ? try row["image"].string() : "\(id).jpg"
-            questions.append(source.question(id, try row["instruction"].string(), image: image, at: row.place))
+            instructions.append(try row["instruction"].string())
+            questions.append(source.question(id, instructions[instructions.count - 1], image: image, at: row.place))
         }
-        self.questions = questions
+        (self.questions, self.instructions) = (questions, instructions)
+        let baseline = source.isJudged ? source.baseline : nil
+        self.baseline =
+            try baseline.map { (file) throws(MISPError) in
+                try Answer.read(file, for: questions, others: nil).map(\.text)
+            } ?? []
         games = try source.ratings.map { (file) throws(MISPError) in
             try Self.games(file, of: questions, isPart: source.limit != nil)
         }

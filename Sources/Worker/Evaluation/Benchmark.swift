@@ -19,12 +19,6 @@ extension Benchmark {
     func files(_ answers: [Answer], model: String) -> [(name: String, text: String)] { [] }
 }
 
-struct Answer {
-    let text: String
-    /// nil for an answer that was made elsewhere.
-    var tokens: Int?
-}
-
 /// The benchmarks there are, under the names of a configuration.
 enum BenchmarkKind: String, CaseIterable {
     case pope, hallusionbench, mmvp, amber, chair, mmhal, wildvision
@@ -33,7 +27,7 @@ enum BenchmarkKind: String, CaseIterable {
     /// Reads the benchmark's files.
     ///
     /// - Throws: `MISPError` with file, line or record, and field: what is malformed, unknown or repeated; with the
-    ///   model to be asked also pictures that do not exist
+    ///   model or a judge to be shown them also pictures that do not exist
     func open(_ source: BenchmarkSource) throws(MISPError) -> any Benchmark {
         let benchmark = try read(source)
         var seen: Set<String> = []
@@ -41,7 +35,7 @@ enum BenchmarkKind: String, CaseIterable {
             throw MISPError(
                 "the question \(question.id) occurs twice", at: question.place, remedy: "give each its own id")
         }
-        if source.answers == nil { try Self.checkImages(benchmark.questions) }
+        if source.answers == nil || source.isJudged && isArena { try Self.checkImages(benchmark.questions) }
         return benchmark
     }
 
@@ -79,6 +73,10 @@ struct BenchmarkSource: Equatable {
     var images: URL
     var annotations: [URL] = []
     var ratings: URL?
+    /// Whether a judge is asked for the ratings.
+    var isJudged = false
+    /// The answers that a judge compares with (wildvision).
+    var baseline: URL?
     /// Answers that were made elsewhere; nil asks the model.
     var answers: URL?
     /// The prompt of a benchmark whose questions have none (chair).

@@ -13,6 +13,8 @@ struct Evaluation {
         let questions: Int
         let card: Scorecard?
         let intervals: [Resampling.Interval]
+        /// Who rated the answers, if `judge` had them rated.
+        let judge: JSON?
     }
 
     /// Collective. Rank 0 returns the results; the others return none.
@@ -22,7 +24,11 @@ struct Evaluation {
         let benchmarks = try communicator.agree {
             try configuration.benchmarks.map { ($0, try $0.kind.open($0)) }
         }
-        try communicator.agree { if communicator.rank == 0 { try OutputFolder.make(output) } }
+        let panel = try communicator.agree {
+            let panel = communicator.rank == 0 ? try JudgePanel(configuration) : nil
+            if communicator.rank == 0 { try OutputFolder.make(output) }
+            return panel
+        }
         let sheet = try prepareAnswers()
         var results: [Result] = []
         for (source, benchmark) in benchmarks {
@@ -35,10 +41,10 @@ struct Evaluation {
             }
             try communicator.agree {
                 guard communicator.rank == 0 else { return }
-                let answers = try Self.read(
+                let answers = try Answer.read(
                     source.answers ?? file, for: benchmark.questions,
                     others: source.limit == nil ? benchmark.unasked : nil)
-                results.append(try score(source, benchmark, answers, model: sheet?.name ?? source.name, folder))
+                results.append(try score(source, benchmark, answers, panel, model: sheet?.name ?? source.name, folder))
             }
         }
         try communicator.agree { if communicator.rank == 0 { try EvaluationReport(results).write(to: output) } }
@@ -108,11 +114,14 @@ struct Evaluation {
     }
 
     private func score(
-        _ source: BenchmarkSource, _ benchmark: any Benchmark, _ answers: [Answer], model: String, _ folder: URL
+        _ source: BenchmarkSource, _ unrated: any Benchmark, _ answers: [Answer], _ panel: JudgePanel?, model: String,
+        _ folder: URL
     ) throws -> Result {
-        for (name, text) in benchmark.files(answers, model: model) {
+        for (name, text) in unrated.files(answers, model: model) {
             try FileOutput.write(text, to: folder.appending(path: name))
         }
+        let rated = try panel?.rate(source, unrated, answers, model: model, in: folder)
+        let benchmark = rated?.benchmark ?? unrated
         let marked = benchmark.questions.indices.map { index in
             benchmark.mark(answers[index].text, at: index).json(benchmark.questions[index]).description
         }
@@ -123,39 +132,6 @@ struct Evaluation {
         let resampling = Resampling(seed: configuration.seed, rounds: configuration.rounds)
         return Result(
             source: source, questions: benchmark.questions.count, card: card,
-            intervals: card.map { resampling.intervals($0, name: source.name) } ?? [])
+            intervals: card.map { resampling.intervals($0, name: source.name) } ?? [], judge: rated?.judge)
     }
-
-    /// Answers by the questions' ids. What other programs name differently is read too: POPE's, AMBER's and
-    /// WildVision's own answer files.
-    ///
-    /// - Parameter others: to which other questions there may be answers; nil for any
-    private static func read(_ file: URL, for questions: [Question], others: Set<String>?) throws -> [Answer] {
-        var answers: [String: Answer] = [:]
-        let known = others.map { Set(questions.map(\.id)).union($0) }
-        for row in try BenchmarkSource.rows(file) {
-            func first(_ keys: [String]) throws(MISPError) -> JSONField {
-                guard let key = keys.first(where: { row[$0].isPresent }) else {
-                    throw row.failure("has none of \(keys.joined(separator: ", "))")
-                }
-                return row[key]
-            }
-            let id = try first(["id", "question_id", "image_id"]).name()
-            let text = try first(["answer", "response", "output", "text", "caption"]).string()
-            guard answers[id] == nil else { throw row.failure("question \(id) is answered twice") }
-            guard known?.contains(id) ?? true else {
-                throw row.failure(
-                    "answers question \(id), which the benchmark does not have",
-                    remedy: "give the file that answers these questions")
-            }
-            answers[id] = Answer(text: text, tokens: try row["tokens"].isPresent ? row["tokens"].int() : nil)
-        }
-        return try questions.map { question in
-            guard let answer = answers[question.id] else {
-                throw MISPError("has no answer to question \(question.id)", at: file.relativePath)
-            }
-            return answer
-        }
-    }
-
 }

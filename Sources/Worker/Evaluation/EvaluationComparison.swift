@@ -8,14 +8,28 @@ struct EvaluationFolder {
     let url: URL
     /// Names of its benchmarks.
     let benchmarks: [String]
+    /// By name, who rated a benchmark's answers, where that is known.
+    private let judges: [String: JSON]
 
     init(_ url: URL) throws(MISPError) {
         self.url = url
         var names: [String] = []
+        var judges: [String: JSON] = [:]
         for item in try JSONField(contentsOf: url.appending(path: "results.json"))["benchmarks"].array() {
             names.append(try item["name"].string())
+            judges[names[names.count - 1]] = item["judge"].value
         }
-        benchmarks = names
+        (benchmarks, self.judges) = (names, judges)
+    }
+
+    /// Refuses ratings by two judges, or under two prompts: they are no measure of the answers' difference.
+    func checkJudge(of name: String, as first: EvaluationFolder) throws(MISPError) {
+        guard let own = judges[name], let other = first.judges[name] else { return }
+        let changed = Judge.identity.filter { own[$0] != other[$0] }
+        guard !changed.isEmpty else { return }
+        throw MISPError(
+            "was judged otherwise than \(first.url.relativePath) (\(changed.joined(separator: ", ")) differ)",
+            at: "\(url.relativePath): \(name)", remedy: "have both judged alike")
     }
 
     func file(_ name: String, of benchmark: String) -> URL {
@@ -55,6 +69,7 @@ struct EvaluationComparison {
         benchmarks = try EvaluationFolder.common([first, second]).compactMap { name in
             let files = [first, second].map { $0.file("counts.json", of: name) }
             guard files.allSatisfy({ FileManager.default.fileExists(atPath: $0.path) }) else { return nil }
+            try second.checkJudge(of: name, as: first)
             let cards = try files.map { try Scorecard(JSONField(contentsOf: $0)) }
             guard cards[0].units == cards[1].units, cards[0].measures == cards[1].measures else {
                 throw EvaluationFolder.otherQuestions(files[1], than: files[0])

@@ -22,16 +22,19 @@ package struct EvaluationConfiguration: Equatable {
     /// Rounds of the bootstrap and of permutations.
     var rounds = 2000
     var benchmarks: [BenchmarkSource] = []
+    /// Who rates the answers of benchmarks that need it and have no ratings; nil for nobody.
+    var judge: JudgeConfiguration?
 
     private static let keys = [
         "seed", "output", "run", "model", "base", "checkpoint", "data", "answers", "compute", "threads",
-        "resamples", "benchmarks",
+        "resamples", "benchmarks", "judge",
     ]
     private static let answerKeys = [
         "max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "generation_config",
     ]
     private static let benchmarkKeys = [
-        "kind", "name", "questions", "images", "annotations", "ratings", "answers", "prompt", "suffix", "limit",
+        "kind", "name", "questions", "images", "annotations", "ratings", "baseline", "answers", "prompt", "suffix",
+        "limit",
     ]
 
     /// - Throws: `MISPError` that names file, line and key
@@ -72,12 +75,16 @@ package struct EvaluationConfiguration: Equatable {
         rounds = try root["resamples"].int(default: rounds, from: 0, to: 1_000_000)
         try root["answers"].checkKeys(Self.answerKeys)
         sampling = try SamplingChoice(root["answers"], seed: seed)
+        if root["judge"].isPresent {
+            let kinds = BenchmarkKind.allCases.filter { $0.judgePrompt != nil }
+            judge = try JudgeConfiguration(root["judge"], kinds: kinds.map(\.rawValue))
+        }
         guard let list = try root["benchmarks"].list(), !list.isEmpty else {
             throw root["benchmarks"].failure("is missing", remedy: "list the benchmarks, each with its kind")
         }
         for item in list {
             try item.checkKeys(Self.benchmarkKeys)
-            let source = try BenchmarkSource(item)
+            let source = try BenchmarkSource(item, hasJudge: judge != nil)
             guard !benchmarks.contains(where: { $0.name == source.name }) else {
                 throw item["name"].failure("'\(source.name)' names two benchmarks", remedy: "give each its own name")
             }
@@ -91,7 +98,7 @@ package struct EvaluationConfiguration: Equatable {
 }
 
 extension BenchmarkSource {
-    fileprivate init(_ item: ConfigurationField) throws(MISPError) {
+    fileprivate init(_ item: ConfigurationField, hasJudge: Bool) throws(MISPError) {
         guard let kind = try item["kind"].string().flatMap({ BenchmarkKind(rawValue: $0) }) else {
             let known = BenchmarkKind.allCases.map(\.rawValue)
             throw item["kind"].failure(
@@ -110,6 +117,14 @@ extension BenchmarkSource {
         annotations = try item["annotations"].fileURLs()
         ratings = try item["ratings"].fileURL()
         answers = try item["answers"].fileURL()
+        isJudged = hasJudge && ratings == nil && kind.judgePrompt != nil
+        baseline = try item["baseline"].fileURL()
+        if isJudged, kind.isArena, baseline == nil {
+            throw item["baseline"].failure(
+                "is missing",
+                remedy: "give the answers that the judge compares with, a file of JSON lines "
+                    + "{question_id, output}")
+        }
         prompt = try item["prompt"].string()
         suffix = try item["suffix"].string() ?? ""
         if item["limit"].isPresent { limit = try item["limit"].int(default: 0, from: 1) }
@@ -143,14 +158,6 @@ extension SamplingChoice {
 }
 
 extension ConfigurationField {
-    /// Refuses keys of a section that are not `known`.
-    func checkKeys(_ known: [String]) throws(MISPError) {
-        try checkSection()
-        for key in keys where !known.contains(key) {
-            throw self[key].failure("unknown key", remedy: NearestName.remedy(key, among: known))
-        }
-    }
-
     /// One path or a list of them.
     func fileURLs() throws(MISPError) -> [URL] {
         guard isPresent else { return [] }
@@ -158,10 +165,5 @@ extension ConfigurationField {
         var paths: [URL] = []
         for item in try list() ?? [] { if let path = try item.fileURL() { paths.append(path) } }
         return paths
-    }
-
-    private var keys: [String] {
-        guard case .mapping(let mapping)? = node else { return [] }
-        return mapping.keys.map { $0.scalar?.string ?? "?" }
     }
 }

@@ -43,11 +43,13 @@ struct EvaluationReport {
                     "high": .number(interval.high),
                 ]
             }
-            return [
-                "name": .string(result.source.name), "kind": .string(result.source.kind.rawValue),
-                "questions": .integer(result.questions), "units": .integer(result.card?.units.count ?? 0),
-                "measures": .array(measures),
-            ]
+            var object = JSON.Object([
+                ("name", .string(result.source.name)), ("kind", .string(result.source.kind.rawValue)),
+                ("questions", .integer(result.questions)), ("units", .integer(result.card?.units.count ?? 0)),
+                ("measures", .array(measures)),
+            ])
+            object["judge"] = result.judge
+            return .object(object)
         }
         let root: JSON = ["version": .string(Release.version), "benchmarks": .array(benchmarks)]
         try FileOutput.write(root.description + "\n", to: folder.appending(path: "results.json"))

@@ -7,7 +7,7 @@ import Foundation
 /// in the same order. A rating below 3 says that the answer hallucinates.
 struct RatedBenchmark: Benchmark {
     let questions: [Question]
-    private let records: [JSONField]
+    let records: [JSONField]
     private let types: [String]
     private let ratings: [Int]?
 
@@ -47,13 +47,18 @@ struct RatedBenchmark: Benchmark {
         guard let text = reply.value?.string ?? content else {
             throw reply.failure("is neither a rating nor a judge's reply")
         }
-        let found = Set(text.lowercased().matches(of: /rating:\s*(-?[0-9.]*[0-9])/).map { String($0.1) })
+        let found = ratings(in: text)
         guard found.count == 1, let rating = found.first.flatMap({ Int($0) }), 0...6 ~= rating else {
             throw reply.failure(
                 "gives \(found.isEmpty ? "no rating" : "the ratings \(found.sorted().joined(separator: ", "))")",
                 remedy: "it must hold one 'Rating: n' with n from 0 to 6; judge it again, or write the number alone")
         }
         return rating
+    }
+
+    /// The different ratings that a judge's reply gives.
+    static func ratings(in text: String) -> Set<String> {
+        Set(text.lowercased().matches(of: /rating:\s*(-?[0-9.]*[0-9])/).map { String($0.1) })
     }
 
     func score(_ answers: [String]) -> Scorecard? {

@@ -1,0 +1,1 @@
+/* Nothing is imported from here: this module only carries the flags that pkg-config knows. */
