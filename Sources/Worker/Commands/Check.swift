@@ -19,7 +19,12 @@ package struct Check: ParsableCommand {
         let configuration = try options.configuration()
         throw ExitCode(
             Communicators.run { communicator in
-                try InputCheck(configuration, communicator: communicator).execute()
+                try communicator.agree {
+                    if let url = configuration.evaluation.benchmarks {
+                        _ = try TrainingBenchmarks(contentsOf: url, of: configuration)
+                    }
+                }
+                return try InputCheck(configuration, communicator: communicator).execute()
             })
     }
 }

@@ -40,7 +40,12 @@ package struct Train: ParsableCommand {
         let status = Communicators.run { communicator in
             Interruption.watch()
             return try OutputLock.holding(configuration.output, communicator, patience: patience(start)) {
-                try configuration.train(start, communicator: communicator)
+                let benchmarks = try communicator.agree {
+                    try configuration.evaluation.benchmarks.map {
+                        try TrainingBenchmarks(contentsOf: $0, of: configuration)
+                    }
+                }
+                try configuration.train(start, communicator: communicator, benchmarks: benchmarks)
                 return 0
             }
         }

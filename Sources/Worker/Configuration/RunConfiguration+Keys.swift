@@ -272,10 +272,14 @@ extension RunConfiguration.Evaluation {
     fileprivate static let keys: [ConfigurationKey<Self>] = [
         .int(
             "every", \.every, from: 0, to: 1_000_000_000,
-            "steps between evaluations of the held-out groups; 0: before the first step and after the last alone"),
+            "steps between evaluations (held-out groups, benchmarks); 0: before the first step and after the last alone"
+        ),
         .bool(
             "keep_best", \.keepsBest, "whether the checkpoint with the least held-out loss stays, as `checkpoints/best`"
         ),
+        .optional(
+            "benchmarks", \.benchmarks,
+            "an eval.yaml: its benchmarks are answered by the model in training, after the same steps"),
     ]
 }
 

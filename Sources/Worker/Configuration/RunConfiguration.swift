@@ -37,8 +37,9 @@ package struct RunConfiguration: Sendable, Equatable {
         if trainable.language == .frozen, trainable.projector == .frozen, trainable.vision == .frozen {
             throw root["trainable"].failure("everything is frozen, so that nothing would be trained")
         }
-        if data.eval == nil, evaluation != Evaluation() {
-            let key = evaluation.every > 0 ? "every" : "keep_best"
+        let isInVain = evaluation.every > 0 && evaluation.benchmarks == nil
+        if data.eval == nil, isInVain || evaluation.keepsBest {
+            let key = isInVain ? "every" : "keep_best"
             throw root["evaluation"][key].failure(
                 "is set, but there are no held-out groups", remedy: "give their file as data.eval")
         }
@@ -127,12 +128,18 @@ package struct RunConfiguration: Sendable, Equatable {
         package var keep = 3
     }
 
-    /// Of the held-out groups.
+    /// Of the held-out groups, and of benchmarks.
     package struct Evaluation: Sendable, Equatable {
         /// Steps between evaluations; 0: before the first step and after the last alone.
         package var every = 0
         /// Whether the checkpoint with the least held-out loss stays, as `checkpoints/best`.
         package var keepsBest = false
+        /// An eval.yaml, whose benchmarks are answered after the same steps.
+        package var benchmarks: URL?
+
+        func isDue(after steps: Int, of total: Int) -> Bool {
+            steps == 0 || steps == total || every > 0 && steps % every == 0
+        }
     }
 
     /// What is computed once and kept on disk for all ranks and for later runs.

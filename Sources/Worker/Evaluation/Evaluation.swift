@@ -20,6 +20,13 @@ struct Evaluation {
     /// Collective. Rank 0 returns the results; the others return none.
     func run() throws -> [Result] {
         DecodingThreads.set(atLeast: configuration.threads)
+        return try run { try prepareAnswers() }
+    }
+
+    /// Collective.
+    ///
+    /// - Parameter prepare: gives who answers, nil where all answers are there
+    func run(_ prepare: () throws -> (sheet: AnswerSheet, name: String)?) throws -> [Result] {
         let output = configuration.output
         let benchmarks = try communicator.agree {
             try configuration.benchmarks.map { ($0, try $0.kind.open($0)) }
@@ -29,7 +36,7 @@ struct Evaluation {
             if communicator.rank == 0 { try OutputFolder.make(output) }
             return panel
         }
-        let sheet = try prepareAnswers()
+        let sheet = try prepare()
         var results: [Result] = []
         for (source, benchmark) in benchmarks {
             let folder = output.appending(path: source.name)
@@ -68,25 +75,44 @@ struct Evaluation {
     ) throws -> (sheet: AnswerSheet, name: String) {
         let model: TrainedModel<A> = try communicator.agree { try load(run) }
         let weights = try AgreedInput(communicator) { try model.places.flatMap { try InputPiece.files(of: $0) } }
+        return try prepareAnswers(model, sampling, Self.asked(model, sampling, weights.digest, precision))
+    }
+
+    static let askedFile = "asked.json"
+
+    /// What answers depend on besides the questions.
+    static func asked(
+        _ model: TrainedModel<some VectorArithmetic>, _ sampling: Sampling, _ weights: Digest, _ precision: Precision
+    ) -> JSON {
+        var asked = JSON.Object([
+            ("model", .string(model.origin)), ("weights", .string(weights.description)), ("answers", sampling.json),
+            ("transparency", .string(model.images.places.processor.transparency.rawValue)),
+        ])
+        // Earlier versions had float32 alone, and said nothing of it.
+        if precision != .float32 { asked["precision"] = .string(precision.rawValue) }
+        return .object(asked)
+    }
+
+    /// Wherever the model lies.
+    static func isSame(_ one: JSON, _ other: JSON) -> Bool { one.without(["model"]) == other.without(["model"]) }
+
+    /// Collective.
+    ///
+    /// - Parameter asked: what the answers that are there must have been asked for
+    func prepareAnswers<A: VectorArithmetic>(
+        _ model: TrainedModel<A>, _ sampling: Sampling, _ asked: JSON
+    ) throws -> (sheet: AnswerSheet, name: String) {
         try communicator.agree {
             guard communicator.rank == 0 else { return }
-            var asked = JSON.Object([
-                ("model", .string(model.origin)), ("weights", .string(weights.digest.description)),
-                ("answers", sampling.json),
-                ("transparency", .string(model.images.places.processor.transparency.rawValue)),
-            ])
-            // Earlier versions had float32 alone, and said nothing of it.
-            if precision != .float32 { asked["precision"] = .string(precision.rawValue) }
-            let file = configuration.output.appending(path: "asked.json")
+            let file = configuration.output.appending(path: Self.askedFile)
             if FileManager.default.fileExists(atPath: file.path) {
-                // Wherever it lies.
-                guard try JSON(contentsOf: file).without(["model"]) == JSON.object(asked).without(["model"]) else {
+                guard try Self.isSame(JSON(contentsOf: file), asked) else {
                     throw MISPError(
                         "the answers there are another model's, or were asked for differently",
                         at: configuration.output.relativePath, remedy: "remove them, or choose another output")
                 }
             } else {
-                try FileOutput.write(JSON.object(asked).description + "\n", to: file)
+                try FileOutput.write(asked.description + "\n", to: file)
             }
             Console.say("answers of \(model.origin)")
         }

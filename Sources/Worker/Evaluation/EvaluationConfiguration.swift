@@ -37,8 +37,11 @@ package struct EvaluationConfiguration: Equatable {
         "limit",
     ]
 
+    /// - Parameter isAnsweredInTraining: whether a model that the file does not name answers
     /// - Throws: `MISPError` that names file, line and key
-    package init(contentsOf url: URL, overrides: [String] = []) throws(MISPError) {
+    package init(
+        contentsOf url: URL, overrides: [String] = [], isAnsweredInTraining: Bool = false
+    ) throws(MISPError) {
         let document = try ConfigurationDocument(contentsOf: url, overrides: overrides)
         let root = document.field
         try root.checkKeys(Self.keys)
@@ -90,7 +93,9 @@ package struct EvaluationConfiguration: Equatable {
             }
             benchmarks.append(source)
         }
-        if run == nil, model == nil, let asked = benchmarks.firstIndex(where: { $0.answers == nil }) {
+        if !isAnsweredInTraining, run == nil, model == nil,
+            let asked = benchmarks.firstIndex(where: { $0.answers == nil })
+        {
             throw list[asked].failure(
                 "there is nobody to answer", remedy: "set run, or model.path, or give the benchmark answers")
         }

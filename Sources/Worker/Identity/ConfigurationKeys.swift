@@ -4,6 +4,7 @@ extension RunConfiguration {
     /// Where things lie, which says nothing of what they hold.
     private static let places: Set = [
         "output", "cache.folder", "model.path", "model.adapter", "data.train", "data.eval", "data.images",
+        "evaluation.benchmarks",
     ]
 
     /// What may differ from host to host.

@@ -25,6 +25,15 @@ struct TrainedModel<A: VectorArithmetic> {
             LoadedWeights(model.path, model.pictures, adapter: model.adapter), prompt: model.prompt, transparency)
     }
 
+    /// The one that a run trains, as it is now.
+    init(_ run: TrainingRun<A>, after steps: Int) throws {
+        (folder, model) = (run.folder, run.model)
+        (images, cause) = (run.gradient.policy.images, run.gradient.policy.cause)
+        origin = "\(run.folder.url.relativePath) after step \(steps)"
+        encoder = try GroupEncoder(folder, template: run.configuration.model.prompt)
+        places = []
+    }
+
     private init(
         _ weights: LoadedWeights<A>, prompt: PromptTemplate, _ transparency: Transparency
     ) throws {

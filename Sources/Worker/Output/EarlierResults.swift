@@ -7,10 +7,10 @@ struct EarlierResults {
     /// Files and folders that are somebody's work.
     private let found: [String]
 
-    private static let results = ["metrics.jsonl", "eval.jsonl", "adapter", "model"]
+    private static let results = ["metrics.jsonl", "eval.jsonl", "benchmarks", "adapter", "model"]
     private static let checkpoints = "checkpoints"
     /// What follows from the others.
-    private static let derived = ["report.html", "tensorboard"]
+    private static let derived = ["report.html", "tensorboard", "benchmarks.jsonl"]
 
     init(_ folder: URL) {
         self.folder = folder

@@ -100,9 +100,19 @@ struct ReportPage {
         return "<p class=\"legend\">\(names.joined(separator: " "))</p>"
     }
 
+    /// What the models answered on the way, a picture for each measure of each benchmark.
+    private var benchmarks: [Chart] {
+        let prefix = "benchmark "
+        let metrics = Set(runs.flatMap(\.series.keys).filter { $0.hasPrefix(prefix) }).sorted()
+        return metrics.map { metric in
+            let name = metric.dropFirst(prefix.count).replacing("/", with: ": ")
+            return Chart(title: String(name), metrics: [(metric, "of the model so far")])
+        }
+    }
+
     /// One run: a chart's metrics in one picture. Several: a picture for each metric, a line for each run.
     private var charts: [String] {
-        Self.charts.flatMap { chart -> [String] in
+        (Self.charts + benchmarks).flatMap { chart -> [String] in
             if runs.count == 1 {
                 let lines = Self.telling(
                     chart.metrics.compactMap { metric, name in

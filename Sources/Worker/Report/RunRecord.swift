@@ -18,8 +18,10 @@ struct RunRecord {
         }
         try read(metrics) { $0 }
         guard !series.isEmpty else { throw MISPError("holds no step yet", at: metrics.relativePath) }
-        let evaluations = folder.appending(path: "eval.jsonl")
-        if FileManager.default.fileExists(atPath: evaluations.path) { try read(evaluations) { "held-out \($0)" } }
+        for (file, prefix) in [("eval.jsonl", "held-out "), ("benchmarks.jsonl", "benchmark ")] {
+            let place = folder.appending(path: file)
+            if FileManager.default.fileExists(atPath: place.path) { try read(place) { prefix + $0 } }
+        }
         let configuration = folder.appending(path: "config.yaml")
         if FileManager.default.fileExists(atPath: configuration.path) {
             Self.flatten(.mapping(try ConfigurationDocument(contentsOf: configuration).root), "", into: &settings)

@@ -24,9 +24,7 @@ struct HeldOutEvaluation {
         self.best = settings.keepsBest ? best.map { (loss: $0.0, step: $0.1) } : nil
     }
 
-    func isDue(after steps: Int) -> Bool {
-        steps == 0 || steps == lastStep || settings.every > 0 && steps % settings.every == 0
-    }
+    func isDue(after steps: Int) -> Bool { settings.isDue(after: steps, of: lastStep) }
 
     /// Collective. Means over the groups; nil where a signal stopped it.
     ///

@@ -8,6 +8,7 @@ final class RunOutput {
     private let isFirst: Bool
     private let metrics: MetricsWriter?
     private let evaluations: MetricsWriter?
+    private let benchmarks: MetricsWriter?
     private let events: EventFile?
     private var progress: Progress
     private var stage: StageProgress?
@@ -23,6 +24,7 @@ final class RunOutput {
         guard isFirst else {
             metrics = nil
             evaluations = nil
+            benchmarks = nil
             events = nil
             return
         }
@@ -34,6 +36,9 @@ final class RunOutput {
         evaluations =
             run.eval == nil
             ? nil : try MetricsWriter(folder.appending(path: "eval.jsonl"), continuingAfter: step)
+        benchmarks =
+            configuration.evaluation.benchmarks == nil
+            ? nil : try MetricsWriter(folder.appending(path: Self.benchmarksFile), continuingAfter: step)
         let tensorboard = folder.appending(path: "tensorboard")
         if step == 0 { try? FileManager.default.removeItem(at: tensorboard) }
         events = try EventFile(in: tensorboard, continuingAfter: step)
@@ -90,10 +95,37 @@ final class RunOutput {
         }
     }
 
+    /// A line for each step after which benchmarks were answered.
+    static let benchmarksFile = "benchmarks.jsonl"
+
+    /// - Parameter measures: by name, such as `pope/accuracy`
+    func reportBenchmarks(_ measures: [(name: String, value: Double)], after step: Int) throws {
+        guard isFirst else { return }
+        var line = JSON.Object([("step", .integer(step))])
+        for (name, value) in measures { line[name] = .number(value) }
+        try benchmarks?.append(.object(line))
+        try events?.append(measures.map { ("benchmarks/\($0.name)", $0.value) }, step: step)
+        var told: Set<Substring> = []
+        for (name, value) in measures where told.insert(name.prefix { $0 != "/" }).inserted {
+            Console.say(String(format: "step %d: %@ %.4f", step, name.replacing("/", with: " "), value))
+        }
+    }
+
     /// Collective. Whether the evaluation after so many steps is done and written; so it is where there is none to do.
     func hasEvaluation(at step: Int, _ communicator: any Communicator) throws -> Bool {
-        guard evaluations != nil else { return try communicator.max([isFirst ? 1 : 0])[0] > 0 }
-        let lines = try? JSON.lines(contentsOf: folder.appending(path: "eval.jsonl"))
+        try has(evaluations, "eval.jsonl", step, communicator)
+    }
+
+    /// Collective. The same of benchmarks.
+    func hasBenchmarks(at step: Int, _ communicator: any Communicator) throws -> Bool {
+        try has(benchmarks, Self.benchmarksFile, step, communicator)
+    }
+
+    private func has(
+        _ writer: MetricsWriter?, _ file: String, _ step: Int, _ communicator: any Communicator
+    ) throws -> Bool {
+        guard writer != nil else { return try communicator.max([isFirst ? 1 : 0])[0] > 0 }
+        let lines = try? JSON.lines(contentsOf: folder.appending(path: file))
         let isThere = (lines ?? []).contains { $0.value["step"]?.int == step }
         return try communicator.max([isThere ? 1 : 0])[0] > 0
     }

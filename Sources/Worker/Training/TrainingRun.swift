@@ -4,11 +4,15 @@ import Foundation
 
 extension RunConfiguration {
     /// Collective. Trains as the configuration says, in its precision, and returns which groups its steps took.
+    ///
+    /// - Parameter benchmarks: that the model answers after some of the steps
     @discardableResult
-    func train(_ start: RunStart = RunStart(), communicator: any Communicator) throws -> StepOrder {
+    func train(
+        _ start: RunStart = RunStart(), communicator: any Communicator, benchmarks: (any StepBenchmarks)? = nil
+    ) throws -> StepOrder {
         func train<A: VectorArithmetic>(_ arithmetic: A.Type) throws -> StepOrder {
             var run = try TrainingRun<A>(self, communicator: communicator)
-            try run.execute(start)
+            try run.execute(start, benchmarks)
             return StepOrder(groups: run.train.groups.count, self)
         }
         return try train(compute.precision.arithmetic)
@@ -72,7 +76,7 @@ struct TrainingRun<A: VectorArithmetic> {
 
 extension TrainingRun {
     /// Collective. Trains from the first step, or from the newest checkpoint, to the last and writes the results.
-    mutating func execute(_ start: RunStart = RunStart()) throws {
+    mutating func execute(_ start: RunStart = RunStart(), _ benchmarks: (any StepBenchmarks)? = nil) throws {
         Interruption.watch()
         try communicator.agree {
             try train.sense?.check()
@@ -110,7 +114,7 @@ extension TrainingRun {
             model.parameters, cause: gradient.policy.cause, communicator: communicator,
             settings: configuration.optimizer, totalSteps: order.totalSteps, machineRate: machineRate)
         if let saved { try checkpoints.restore(saved, into: step) }
-        try train(from: first, order, step, checkpoints, caches?.references, output)
+        try train(from: first, order, step, checkpoints, caches?.references, benchmarks, output)
         try communicator.agree {
             try caches?.references?.flush()
             try output.finish(self)
@@ -123,7 +127,7 @@ extension TrainingRun {
     /// Collective. The steps, and the evaluations between them.
     private mutating func train(
         from first: Int, _ order: StepOrder, _ step: TrainingStep, _ checkpoints: RunCheckpoints,
-        _ store: LogProbabilityStore?, _ output: RunOutput
+        _ store: LogProbabilityStore?, _ benchmarks: (any StepBenchmarks)?, _ output: RunOutput
     ) throws {
         let total = order.totalSteps
         var heldOut = try eval.map {
@@ -143,12 +147,23 @@ extension TrainingRun {
             try communicator.agree { try output.reportEvaluation(means) }
             return heldOut?.isBest(means[.loss], after: steps) ?? false
         }
-        // That of the step at which a run was stopped, too.
+        /// Has the benchmarks answered, or ends the run with a checkpoint from which that is made up for.
+        func answer(after steps: Int) throws {
+            guard let benchmarks, configuration.evaluation.isDue(after: steps, of: total) else { return }
+            do {
+                let measures = try benchmarks.measures(of: self, after: steps)
+                try communicator.agree { try output.reportBenchmarks(measures, after: steps) }
+            } catch let failure as AgreedFailure where failure.error.kind.isEnd {
+                try checkpoints.end(step, after: steps, of: total, best: heldOut?.best?.step, output)
+            }
+        }
+        // Those of the step at which a run was stopped, too.
         if heldOut?.isDue(after: first) == true, try !output.hasEvaluation(at: first, communicator),
             try evaluate(after: first)
         {
             try checkpoints.save(step, after: first, best: first)
         }
+        if try !output.hasBenchmarks(at: first, communicator) { try answer(after: first) }
         for index in first..<max(first, total) {
             let (groups, epoch) = (order.groups(of: index), order.epoch(of: index))
             let seconds = try computeReferences(of: groups, epoch: epoch, store)
@@ -163,6 +178,7 @@ extension TrainingRun {
             Pulse.note(step: index + 1)
             // The checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do again.
             let isBest = try heldOut?.isDue(after: index + 1) == true && evaluate(after: index + 1)
+            try answer(after: index + 1)
             if isBest || index + 1 == total || checkpoints.isDue(after: index + 1) {
                 try checkpoints.save(step, after: index + 1, best: heldOut?.best?.step)
             }

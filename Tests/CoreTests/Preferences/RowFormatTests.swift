@@ -138,6 +138,18 @@ import Testing
         #expect(error.description.hasPrefix("rows.jsonl:3: ") && error.description.contains(part), "\(error)")
     }
 
+    /// docs/data.md lists them.
+    @Test(arguments: [
+        "videos", "audios", "tools", "objects", "label", "kto_tag", "chat_template_kwargs", "rejected_videos",
+        "rejected_audios", "rejected_tools",
+    ])
+    func contentThatNoGroupHolds(key: String) throws {
+        let error = #expect(throws: MISPError.self) {
+            try Self.group(Self.swift.replacing("\"images\"", with: "\"\(key)\": true, \"images\""))
+        }
+        #expect(error?.description.contains("\(key): is true") == true, "\(String(describing: error))")
+    }
+
     /// Keys that nothing reads are named by the format's own keys.
     @Test func unreadKeys() throws {
         let folder = try TemporaryFolder()
