@@ -133,6 +133,29 @@ import Testing
         #expect(names.count == 1, "\(names)")
     }
 
+    /// What was trained outlives a benchmark that fails.
+    @Test func aFailureLeavesACheckpoint() throws {
+        let settings = ["evaluation.every=50", "optimizer.steps=1000", "checkpoint.every=100000"]
+        let questions = try fixture.bytes("pope.jsonl")
+        let run = try fixture.train(ranks: 2, settings) { _ in
+            let end = ContinuousClock.now + .seconds(60)
+            while (try? lines("out").isEmpty) ?? true, ContinuousClock.now < end { usleep(2000) }
+            try? fixture.write("{\n", to: "pope.jsonl")
+        }
+        #expect(run.status == 2 && run.errors.contains("pope.jsonl:1"), "\(run.errors)")
+        let kept = try FileManager.default.contentsOfDirectory(atPath: fixture.folder["out/checkpoints"].path)
+        let taken = try fixture.metrics().count
+        #expect(kept == ["step-\(String(repeating: "0", count: 6 - "\(taken)".count))\(taken)"] && taken % 50 == 0)
+        try questions.write(to: fixture.folder["pope.jsonl"])
+        let shorter = settings + ["optimizer.steps=\(taken)"]
+        let resumed = try fixture.train(shorter, resuming: true)
+        #expect(resumed.status == 0, "\(resumed.errors)")
+        let steps = try JSON.lines(contentsOf: fixture.folder["out/benchmarks.jsonl"]).compactMap {
+            $0.value["step"]?.int
+        }
+        #expect(steps.last == taken, "\(steps)")
+    }
+
     @Test func refusesWhatItCannotAsk() throws {
         func refused(_ expected: String, _ settings: String...) throws {
             for command in ["train", "check"] {

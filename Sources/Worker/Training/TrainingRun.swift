@@ -147,15 +147,9 @@ extension TrainingRun {
             try communicator.agree { try output.reportEvaluation(means) }
             return heldOut?.isBest(means[.loss], after: steps) ?? false
         }
-        /// Has the benchmarks answered, or ends the run with a checkpoint from which that is made up for.
         func answer(after steps: Int) throws {
             guard let benchmarks, configuration.evaluation.isDue(after: steps, of: total) else { return }
-            do {
-                let measures = try benchmarks.measures(of: self, after: steps)
-                try communicator.agree { try output.reportBenchmarks(measures, after: steps) }
-            } catch let failure as AgreedFailure where failure.error.kind.isEnd {
-                try checkpoints.end(step, after: steps, of: total, best: heldOut?.best?.step, output)
-            }
+            try ask(benchmarks, after: steps, of: total, best: heldOut?.best?.step, step, checkpoints, output)
         }
         // Those of the step at which a run was stopped, too.
         if heldOut?.isDue(after: first) == true, try !output.hasEvaluation(at: first, communicator),
@@ -182,6 +176,25 @@ extension TrainingRun {
             if isBest || index + 1 == total || checkpoints.isDue(after: index + 1) {
                 try checkpoints.save(step, after: index + 1, best: heldOut?.best?.step)
             }
+        }
+    }
+
+    /// Collective. Has the benchmarks answered. A signal or an error meanwhile ends the run with a checkpoint, from
+    /// which that is made up for.
+    private func ask(
+        _ benchmarks: any StepBenchmarks, after steps: Int, of total: Int, best: Int?, _ step: TrainingStep,
+        _ checkpoints: RunCheckpoints, _ output: RunOutput
+    ) throws {
+        do {
+            let measures = try benchmarks.measures(of: self, after: steps)
+            try communicator.agree { try output.reportBenchmarks(measures, after: steps) }
+        } catch let failure as AgreedFailure {
+            if failure.error.kind.isEnd { try checkpoints.end(step, after: steps, of: total, best: best, output) }
+            if steps > 0 {
+                try checkpoints.save(step, after: steps, best: best)
+                try checkpoints.settle()
+            }
+            throw failure
         }
     }
 
