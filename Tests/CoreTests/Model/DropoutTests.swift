@@ -62,19 +62,7 @@ import Testing
         let gradient = Gradient(zerosFor: store)
         model.backward(Self.coefficients, model.forward(layout, images: images, dropout: dropout()).1, gradient)
         var random = KeyedRandom(8, "test")
-        for slot in store.slots {
-            for _ in 0..<4 {
-                let index = slot.offset + random.below(slot.count)
-                let (value, step) = (store.values[index], 1e-5)
-                store.values[index] = value + step
-                let above = objective()
-                store.values[index] = value - step
-                let numeric = (above - objective()) / (2 * step)
-                store.values[index] = value
-                let exact = gradient.base[index]
-                #expect(abs(numeric - exact) < 1e-7 + 1e-6 * abs(exact), "\(slot.name): \(numeric) \(exact)")
-            }
-        }
+        expectCentralDifferences(gradient, of: store, &random, objective)
     }
 
     @Test func layersRunAgainLeaveOutTheSame() throws {

@@ -202,3 +202,23 @@ extension DecoderContext<Double> {
             sines: Matrix(positions.count, half, angles.map { sin($0) }))
     }
 }
+
+/// Holds a model's gradient to central differences of what it is the gradient of, at three elements of each tensor.
+func expectCentralDifferences(
+    _ gradient: Gradient<Double>, of store: ParameterStore<Double>, _ random: inout KeyedRandom,
+    _ objective: () -> Double
+) {
+    for slot in store.slots {
+        for _ in 0..<3 {
+            let index = slot.offset + random.below(slot.count)
+            let (value, step) = (store.values[index], 1e-5)
+            store.values[index] = value + step
+            let above = objective()
+            store.values[index] = value - step
+            let numeric = (above - objective()) / (2 * step)
+            store.values[index] = value
+            let exact = gradient.base[index]
+            #expect(abs(numeric - exact) < 1e-7 + 1e-6 * abs(exact), "\(slot.name): \(numeric) \(exact)")
+        }
+    }
+}

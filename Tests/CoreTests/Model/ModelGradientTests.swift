@@ -68,19 +68,7 @@ import Testing
         model.backward(coefficients, model.forward(layout, images: images).1, gradient)
         try expectRecomputed(gradient, by: model, coefficients) { model.forward(layout, images: images, keeping: $0) }
         #expect(!store.slots.isEmpty)
-        for slot in store.slots {
-            for _ in 0..<3 {
-                let index = slot.offset + random.below(slot.count)
-                let (value, step) = (store.values[index], 1e-5)
-                store.values[index] = value + step
-                let above = objective()
-                store.values[index] = value - step
-                let numeric = (above - objective()) / (2 * step)
-                store.values[index] = value
-                let exact = gradient.base[index]
-                #expect(abs(numeric - exact) < 1e-7 + 1e-6 * abs(exact), "\(slot.name): \(numeric) \(exact)")
-            }
-        }
+        expectCentralDifferences(gradient, of: store, &random, objective)
     }
 
     /// Token weights and the divergence from another model's distributions, as CHiP has them.

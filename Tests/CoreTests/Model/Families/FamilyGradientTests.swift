@@ -39,19 +39,7 @@ import Testing
         let gradient = Gradient(zerosFor: store)
         model.backward(coefficients, model.forward(layout, images: images).1, gradient)
         try expectRecomputed(gradient, by: model, coefficients) { model.forward(layout, images: images, keeping: $0) }
-        for slot in store.slots {
-            for _ in 0..<3 {
-                let index = slot.offset + random.below(slot.count)
-                let (value, step) = (store.values[index], 1e-5)
-                store.values[index] = value + step
-                let above = objective()
-                store.values[index] = value - step
-                let numeric = (above - objective()) / (2 * step)
-                store.values[index] = value
-                let exact = gradient.base[index]
-                #expect(abs(numeric - exact) < 1e-7 + 1e-6 * abs(exact), "\(slot.name): \(numeric) \(exact)")
-            }
-        }
+        expectCentralDifferences(gradient, of: store, &random, objective)
     }
 
     /// Nothing that is trained has a gradient of zeros: every tensor takes part in what pictures of two shapes become.
