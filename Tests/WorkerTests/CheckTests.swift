@@ -108,7 +108,8 @@ import Worker
     @Test func listsAtMostTwenty() {
         let lines = InputCheck.listing("pictures", (0..<25).map { MISPError("x", at: "\($0)") })
         #expect(lines.count == 22)
-        #expect(lines.first == "misp: pictures: 25" && lines[20] == "misp: 19: x" && lines.last == "misp: … and 5 more")
+        #expect(lines.first == "misp: pictures: 25" && lines[20] == "misp: 19: x")
+        #expect(lines.last == "misp: … and 5 more")
     }
 
     @Test func aModelThatIsWrongIsTheFirstClass() throws {

@@ -1,5 +1,5 @@
-/// What a training pass leaves out before the adapters of the language model: x·Aᵀ becomes (m∘x/(1 − p))·Aᵀ, m being
-/// 0 by chance p and 1 otherwise, as PEFT's `lora_dropout`.
+/// What a training pass leaves out before the adapters of the language model, as PEFT's `lora_dropout`: x·Aᵀ becomes
+/// (m∘x/(1 − p))·Aᵀ, m being 0 by chance p and 1 otherwise.
 ///
 /// Whether an element is left out is a pure function of seed, step, group, picture, the row among the picture's, module
 /// and column: so it is the same for any number of ranks, however the group is cut into passes, and when a pass is made
@@ -49,7 +49,6 @@ public struct RowDropout: Sendable {
         DropoutMask(rate: rate, keys: keys.map { KeyedRandom.mixed($0 ^ module) })
     }
 
-    func kept(_ rows: [Int]?) -> RowDropout {
-        rows.map { RowDropout(rate: rate, keys: $0.map { keys[$0] }) } ?? self
-    }
+    /// Of some of the rows.
+    func kept(_ rows: [Int]) -> RowDropout { RowDropout(rate: rate, keys: rows.map { keys[$0] }) }
 }

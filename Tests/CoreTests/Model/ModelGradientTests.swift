@@ -118,16 +118,6 @@ import Testing
             gradient, by: policy, coefficients, divergence: { Divergence(from: scores(), coefficients: kl) }
         ) { policy.forward(all, images: images(policy), keeping: $0) }
         var random = KeyedRandom(8, "test")
-        for slot in store.slots {
-            let index = slot.offset + random.below(slot.count)
-            let (value, step) = (store.values[index], 1e-5)
-            store.values[index] = value + step
-            let above = objective()
-            store.values[index] = value - step
-            let numeric = (above - objective()) / (2 * step)
-            store.values[index] = value
-            let exact = gradient.base[index]
-            #expect(abs(numeric - exact) < 1e-7 + 1e-6 * abs(exact), "\(slot.name): \(numeric) \(exact)")
-        }
+        expectCentralDifferences(gradient, of: store, &random, objective)
     }
 }

@@ -14,7 +14,8 @@ struct PhrasesTests {
         ("It costs 1,000.50, at 12:30: cheap!", ["It costs 1,000.50", "at 12:30", "cheap"]),
         ("a T-shirt (blue) — and/or don't", ["a T-shirt", "blue", "don't"]),
         ("line one\nline two\r\nline three", ["line one", "line two", "line three"]),
-        ("...", []), ("", []), ("and", []), ("And so it is", ["so it is"]), ("ein Apfel、梨。", ["ein Apfel", "梨"]),
+        ("...", []), ("", []), ("and", []), ("And so it is", ["so it is"]),
+        ("ein Apfel、梨。", ["ein Apfel", "梨"]),
         ("because the band-and stays; 3 . 5", ["the band-and stays", "3", "5"]),
     ])
     func splitting(text: String, expected: [String]) {
