@@ -47,8 +47,10 @@ let package = Package(
         .target(name: "CVector", cSettings: vectorC),
         .target(name: "CProcessor", cSettings: processorC),
         .target(name: "CProduct"),
+        .target(name: "CActivation"),
         .target(
-            name: "Core", dependencies: ["CCrypto", "CImages", "COpenBLAS", "CProcessor", "CProduct", "CVector"],
+            name: "Core",
+            dependencies: ["CActivation", "CCrypto", "CImages", "COpenBLAS", "CProcessor", "CProduct", "CVector"],
             swiftSettings: vectorSwift),
         .target(name: "Coordinator", dependencies: ["Core", "CMPI"], swiftSettings: vectorSwift),
         .executableTarget(

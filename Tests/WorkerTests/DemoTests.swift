@@ -206,7 +206,7 @@ extension DemoSize {
         let table = DemoTable(columns: [
             column("DPO", questions, wrong: [6, 7]), column("MISP-DPO", questions, wrong: [6]),
         ])
-        let html = try DemoPage(table, data, seed: 0).html
+        let html = try DemoPage(table, data, seed: 0, story: "").html
         #expect(html.components(separatedBy: "<figure>").count == 2, "one question, 7, on which they differ")
         #expect(html.contains(">\(questions[7].prompt)</h2>"))
         #expect(html.components(separatedBy: "class=\"right\">").count == 3, "the legend's and one answer's")

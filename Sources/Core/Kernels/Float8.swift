@@ -80,10 +80,16 @@ func forEachEight(_ count: Int, _ body: (_ start: Int, _ lanes: Int) -> Void) {
 /// As `forEachEight`, in parts on all threads: for bodies whose elements have nothing to do with each other.
 @inline(__always)
 func forEachEightInParts(_ count: Int, _ body: (_ start: Int, _ lanes: Int) -> Void) {
-    Parallel.ranges(count, unit: 8, elements: 1) { part in
+    forEachPart(count) { part in
         let first = part.lowerBound
         forEachEight(part.count) { i, n in body(first &+ i, n) }
     }
+}
+
+/// Calls `body` for parts of `count` numbers, on all threads.
+@inline(__always)
+func forEachPart(_ count: Int, _ body: (_ part: Range<Int>) -> Void) {
+    Parallel.ranges(count, unit: 8, elements: 1, body)
 }
 
 /// Calls `body` for each of a matrix's rows, in parts on all threads; `alone`, in order, where rows add to one sum.

@@ -1,3 +1,4 @@
+import CActivation
 import CVector
 
 extension VectorArithmetic {
@@ -30,6 +31,9 @@ extension VectorArithmetic {
     /// y ← f(x); the tanh of GELU by way of a sigmoid.
     public static func activate(_ kind: Activation, _ x: Matrix<Float>, into y: Matrix<Float>) {
         let (source, target) = (x.base, y.base)
+        if kind == .gelu, hasWideGELU {
+            return forEachPart(x.count) { misp_gelu(source + $0.lowerBound, target + $0.lowerBound, $0.count) }
+        }
         @inline(__always) func body(_ i: Int, _ n: Int) {
             value(kind, Float8(source + i, n)).store(target + i, n)
         }
@@ -41,6 +45,12 @@ extension VectorArithmetic {
         _ kind: Activation, _ dy: Matrix<Float>, x: Matrix<Float>, into dx: Matrix<Float>
     ) {
         let (gradient, source, target) = (dy.base, x.base, dx.base)
+        if kind == .gelu, hasWideGELU {
+            return forEachPart(x.count) {
+                let first = $0.lowerBound
+                misp_gelu_backward(gradient + first, source + first, target + first, $0.count)
+            }
+        }
         @inline(__always) func body(_ i: Int, _ n: Int) {
             (Float8(gradient + i, n) * slope(kind, Float8(source + i, n))).store(target + i, n)
         }
@@ -60,11 +70,14 @@ extension VectorArithmetic {
     }
 }
 
+/// Its bits are those of the loop over eight, which MISP_PRODUCT=AVX2 leaves to be tried.
+private let hasWideGELU = misp_has_wide_gelu() != 0 && FloatProduct.current?.name != "AVX2"
+
 /// f(x)
 @inline(__always)
 private func value(_ kind: Activation, _ x: Float8) -> Float8 {
     switch kind {
-    case .gelu: x * normalDistribution(x)
+    case .gelu: x * Float8.normalDistribution(x)
     case .geluTanh: x * Float8.sigmoid(tanhArgument(x))
     case .quickGelu: x * Float8.sigmoid(1.702 * x)
     case .silu: x * Float8.sigmoid(x)
@@ -78,7 +91,7 @@ private func slope(_ kind: Activation, _ x: Float8) -> Float8 {
     switch kind {
     case .gelu:
         let density = 0.398942280401432678 * Float8.exponential(-0.5 * x * x)
-        return normalDistribution(x) + x * density
+        return fma(x, density, Float8.normalDistribution(x))
     case .geluTanh:
         let s = Float8.sigmoid(tanhArgument(x))
         return s + x * s * (1 - s) * (1.59576912160573 * (1 + 0.134145 * x * x))
@@ -87,10 +100,6 @@ private func slope(_ kind: Activation, _ x: Float8) -> Float8 {
     case .relu: return misp_most8(x, Float8(), Float8(), Float8(repeating: 1))
     }
 }
-
-/// Φ(x) = (1 + erf(x/√2))/2
-@inline(__always)
-private func normalDistribution(_ x: Float8) -> Float8 { 0.5 + 0.5 * Float8.errorFunction(0.707106781186547524 * x) }
 
 /// 2u with u = √(2/π)·(x + 0.044715·x³), since (1 + tanh u)/2 = σ(2u)
 @inline(__always)

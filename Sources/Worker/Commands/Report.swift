@@ -5,32 +5,44 @@ import Foundation
 
 package struct Report: ParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "report", abstract: "Lays runs side by side: a table, and a page of curves.",
+        commandName: "report", abstract: "Lays runs side by side: a table, and a page of curves and answers.",
         discussion: """
             Every run writes its own report.html. For several runs, or one that is not finished:
 
               \(Typed.program) report runs/dpo runs/misp --out comparison.html
+
+            Measures of evaluations stand beside the curves: those of each run's folder `evaluation`, and of folders \
+            that are named too. Losses of different objectives stand in pictures of their own.
             """)
 
-    @Argument(help: ArgumentHelp("The output folders of runs.", valueName: "run"))
-    var runs: [String]
+    @Argument(help: ArgumentHelp("The output folders of runs, and of evaluations.", valueName: "folder"))
+    var folders: [String]
 
     @Option(
         help: ArgumentHelp("The page to write; of a single run, its own report.html unless given.", valueName: "file"))
     var out: String?
 
+    @Option(help: "Smooths the curves of steps: 0 (not at all) to below 1, such as 0.9.")
+    var smooth = 0.0
+
     package init() {}
+
+    package func validate() throws {
+        guard smooth >= 0, smooth < 1 else {
+            throw ValidationError("--smooth is \(smooth), but must be at least 0 and below 1")
+        }
+    }
 
     package func run() throws {
         throw ExitCode(
             Communicators.run { communicator in
                 try communicator.agree {
                     guard communicator.rank == 0 else { return }
-                    let page = ReportPage(runs: try runs.map { try RunRecord(URL(filePath: $0)) })
+                    let page = try page()
                     Console.show(page.lines)
                     let file =
                         out.map { URL(filePath: $0) }
-                        ?? (runs.count == 1 ? URL(filePath: runs[0]).appending(path: "report.html") : nil)
+                        ?? (page.runs.count == 1 ? page.runs[0].folder.appending(path: "report.html") : nil)
                     if let file {
                         try page.write(to: file)
                         Console.say("wrote \(file.relativePath)")
@@ -38,5 +50,18 @@ package struct Report: ParsableCommand {
                 }
                 return 0
             })
+    }
+
+    private func page() throws -> ReportPage {
+        var page = ReportPage(runs: [], smoothing: smooth)
+        for folder in folders.map({ URL(filePath: $0) }) {
+            let isRun = FileManager.default.fileExists(atPath: folder.appending(path: "metrics.jsonl").path)
+            if !isRun, EvaluationRecord.isThere(folder) {
+                page.evaluations.append(try EvaluationRecord(folder))
+            } else {
+                page.runs.append(try RunRecord(folder))
+            }
+        }
+        return page
     }
 }

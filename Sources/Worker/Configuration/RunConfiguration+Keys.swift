@@ -280,6 +280,10 @@ extension RunConfiguration.Evaluation {
         .optional(
             "benchmarks", \.benchmarks,
             "an eval.yaml: its benchmarks are answered by the model in training, after the same steps"),
+        .int(
+            "answers", \.answers, from: 0, to: 64,
+            "pictures of held-out groups (else of training groups) whose answers before and after training stand in "
+                + "`report.html`"),
     ]
 }
 

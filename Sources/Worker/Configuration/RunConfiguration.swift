@@ -136,6 +136,8 @@ package struct RunConfiguration: Sendable, Equatable {
         package var keepsBest = false
         /// An eval.yaml, whose benchmarks are answered after the same steps.
         package var benchmarks: URL?
+        /// Pictures that the model is asked about before the first step and after the last, for report.html.
+        package var answers = 4
 
         func isDue(after steps: Int, of total: Int) -> Bool {
             steps == 0 || steps == total || every > 0 && steps % every == 0

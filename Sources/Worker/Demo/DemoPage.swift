@@ -1,17 +1,19 @@
 import Core
 import Foundation
 
-/// index.html of the demonstration: the table, and pictures with what each model says of them. One file that needs
-/// nothing else.
+/// index.html of the demonstration: the table, what led to it, and pictures with what each model says of them. One
+/// file that needs nothing else.
 package struct DemoPage {
     private let table: DemoTable
     private let data: DemoData
     private let seed: UInt64
+    /// HTML of what led to the table.
+    private let story: String
     /// Questions on the page.
     private static let shown = 24
 
-    package init(_ table: DemoTable, _ data: DemoData, seed: UInt64) {
-        (self.table, self.data, self.seed) = (table, data, seed)
+    package init(_ table: DemoTable, _ data: DemoData, seed: UInt64, story: String) {
+        (self.table, self.data, self.seed, self.story) = (table, data, seed, story)
     }
 
     func write(to url: URL) throws { try FileOutput.write(try html, to: url) }
@@ -32,9 +34,9 @@ package struct DemoPage {
                 <p class="note">Standard errors of McNemar’s test, plus where the first makes fewer mistakes; within \
                 ±2, chance alone may do that. CLIP was trained in \(Self.seconds(table.minedIn.clip)), negatives were \
                 mined in \(Self.seconds(table.minedIn.mining)).</p>
-                <p>More: <a href="mining/gallery.html">the negatives that were mined</a> · reports of the trainings: \
-                \(links) · <a href="results.json">all numbers</a></p>
-                <h2>What they say</h2>
+                <p><a href="results.json">All numbers</a></p>
+                \(story)
+                <h2 class="part">What they say</h2>
                 <p class="note">The first \(chosen.count) questions on which the models differ. \
                 <b class="right">Right</b>, <b class="wrong">wrong</b>.</p>
                 <section class="cards">\(cards)</section>
@@ -44,10 +46,6 @@ package struct DemoPage {
     }
 
     private static func seconds(_ value: Double) -> String { String(format: "%.1f s", value) }
-
-    private var links: String {
-        DemoArm.all.map { "<a href=\"\($0.key)/report.html\">\(HTML.escaped($0.name))</a>" }.joined(separator: ", ")
-    }
 
     private var rows: String {
         func row(_ title: String, _ tag: String = "td", _ value: (DemoTable.Column) -> String) -> String {
@@ -103,6 +101,7 @@ package struct DemoPage {
     }
 
     private static let style = """
+        \(DemoStory.style)
         .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(520px,100%),1fr));gap:16px;margin:12px 0}
         .cards figure{display:grid;grid-template-columns:96px minmax(0,1fr);gap:14px;align-items:start}
         .cards img{width:96px;height:96px;border-radius:6px;image-rendering:pixelated}

@@ -41,7 +41,8 @@ struct Demonstration {
         for line in table.lines { say(line) }
         try onFirstRank {
             try FileOutput.write("\(table.json)\n", to: runs.file("results.json"))
-            try DemoPage(table, data, seed: runs.seed).write(to: runs.file("index.html"))
+            let story = try DemoStory(runs: runs, data: data).html
+            try DemoPage(table, data, seed: runs.seed, story: story).write(to: runs.file("index.html"))
         }
         say(
             """

@@ -70,7 +70,7 @@ package struct ComparePage {
         let (verdicts, words) = (benchmark.count(.verdicts), benchmark.count(.words))
         let articles = shown.map { article($0, &missing) }
         return """
-            <section><h2 class="benchmark">\(HTML.escaped(benchmark.name))</h2>
+            <section><h2 class="part">\(HTML.escaped(benchmark.name))</h2>
             <p>\(benchmark.rows.count) questions. In <b>\(verdicts)</b> some runs are right and others are not; in \
             <b>\(words)</b> more they say other things that count. \(shown.count < benchmark.rows.count
                 ? "Here are the first \(shown.count)." : "")</p>
@@ -134,47 +134,33 @@ package struct ComparePage {
         guard let path = row.image else { return "<div class=\"none\">no picture</div>" }
         let url = URL(filePath: path)
         let name = HTML.escaped(url.lastPathComponent)
-        guard let image = try? RGBImage(contentsOf: url).thumbnail(side: Self.side),
-            let data = try? image.jpegData(quality: 82)
-        else {
+        guard let picture = try? Thumbnail(contentsOf: url, side: Self.side) else {
             missing.insert(path)
             return "<div class=\"none\">\(name)<br>cannot be read</div>"
         }
-        return """
-            <img src="data:image/jpeg;base64,\(data.base64EncodedString())" width="\(image.width)" \
-            height="\(image.height)" alt="\(name)" title="\(name)" loading="lazy">
-            """
+        return picture.html
     }
 }
 
 private let compareStyle = """
+    \(PageStyle.articles)
     :root{--right:#1d7a3a;--wrong:#b3261e}
     @media(prefers-color-scheme:dark){:root{--right:#7fd190;--wrong:#ff8f85}}
     ul{list-style:none;margin:0;padding:0}
     .runs{display:flex;flex-wrap:wrap;gap:4px 20px;margin-bottom:8px}
     .runs li{overflow-wrap:anywhere}
-    h2.benchmark{font-size:20px;margin:28px 0 4px}
-    h3{font-size:16px;line-height:1.3;margin:2px 0;overflow-wrap:anywhere;white-space:pre-line}
     thead th:first-child{padding-left:0}td{white-space:nowrap}
     .measures th{text-align:left}.measures thead th:nth-child(n+3){text-align:right}
-    article{display:grid;grid-template-columns:160px minmax(0,1fr);gap:8px 18px;background:var(--card);\
-    border:1px solid var(--line);border-radius:10px;padding:14px;margin:12px 0}
     article.differs{border-left:4px solid var(--s1)}
-    article img{display:block;width:100%;height:auto;max-height:240px;object-fit:contain;object-position:top;\
-    border-radius:6px}
-    article code{color:var(--soft);font-size:12px;overflow-wrap:anywhere}
-    .none{color:var(--soft);font-size:13px;border:1px dashed var(--line);border-radius:6px;padding:12px;\
-    overflow-wrap:anywhere}
-    .truth{color:var(--soft);font-size:13px;margin:0 0 6px}
-    .answers li{display:grid;grid-template-columns:auto 1.2em minmax(0,1fr);gap:8px;padding:5px 0;\
-    border-top:1px solid var(--line);overflow-wrap:anywhere}
-    .answers span{white-space:pre-line}
+    .answers li{grid-template-columns:auto 1.2em minmax(0,1fr)}
+    .answers li>b.chip{color:var(--ink)}
     .chip{display:inline-block;min-width:20px;padding:0 5px;border-radius:10px;text-align:center;font-size:12px;\
     line-height:20px;height:20px;border:1px solid currentColor}
-    .v.right{color:var(--right)}.v.wrong{color:var(--wrong)}.v.unclear{color:var(--soft)}
+    .answers li>b.v{font-weight:700}
+    .v.right,.answers li>b.v.right{color:var(--right)}.v.wrong,.answers li>b.v.wrong{color:var(--wrong)}
     mark{color:inherit;border-radius:3px;padding:0 2px}
     mark.right{background:color-mix(in srgb,var(--right) 22%,transparent);border-bottom:2px solid var(--right)}
     mark.wrong{background:color-mix(in srgb,var(--wrong) 22%,transparent);border-bottom:2px dashed var(--wrong)}
-    @media(max-width:560px){main{padding:16px 12px 48px}article{grid-template-columns:minmax(0,1fr);padding:12px}\
-    article img{width:180px;max-width:100%}}
+    @media(max-width:560px){main{padding:16px 12px 48px}.answers li{grid-template-columns:auto 1.2em minmax(0,1fr);\
+    gap:8px}}
     """

@@ -62,6 +62,7 @@ struct AnswerSheet {
                 question.prompt, image: question.image, key: question.id, sampling, at: question.place)
         }
         let answers = try model.answers(sampling.generator(model), requests) { _, _ in
+            Pulse.note()
             try Interruption.check("while questions were answered")
         }
         return zip(questions, answers).map { question, tokens in

@@ -88,13 +88,7 @@ package struct LatentPage {
     }
 
     private func thumbnail(_ row: Int) throws -> String {
-        let url = URL(filePath: path(row))
-        let image = try RGBImage(contentsOf: url, transparency: transparency).thumbnail(side: Self.side)
-        let name = HTML.escaped(url.lastPathComponent)
-        return """
-            <img src="data:image/jpeg;base64,\(try image.jpegData(quality: 80).base64EncodedString())" \
-            width="\(image.width)" height="\(image.height)" alt="\(name)" title="\(name)" loading="lazy">
-            """
+        try Thumbnail(contentsOf: URL(filePath: path(row)), transparency: transparency, side: Self.side).html
     }
 
     private static func share(_ count: Int, of all: Int) -> String {

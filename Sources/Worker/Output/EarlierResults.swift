@@ -10,7 +10,7 @@ struct EarlierResults {
     private static let results = ["metrics.jsonl", "eval.jsonl", "benchmarks", "adapter", "model"]
     private static let checkpoints = "checkpoints"
     /// What follows from the others.
-    private static let derived = ["report.html", "tensorboard", "benchmarks.jsonl"]
+    private static let derived = ["report.html", "tensorboard", "benchmarks.jsonl", "answers.jsonl"]
 
     init(_ folder: URL) {
         self.folder = folder

@@ -1,17 +1,17 @@
 import Core
 import Foundation
 
-/// Writes `metrics.jsonl`, a line per step, and `eval.jsonl`, a line per evaluation; each line is handed to the system
-/// at once so that others can follow the file.
+/// Writes lines of a run, each of which names its step: `metrics.jsonl`, `eval.jsonl` and their like. A line is handed
+/// to the system at once so that others can follow the file.
 package final class MetricsWriter {
     private let file: FileOutput
 
     /// - Parameter step: the step that a resumed run continues from: lines of later steps, and a line that an abrupt
     ///   end cut short, are removed. 0 starts an empty file.
     package init(_ url: URL, continuingAfter step: Int = 0) throws {
-        let kept = step > 0 ? Self.lines(of: url, upTo: step) : ""
+        let kept = step > 0 ? Self.lines(of: url, upTo: step) : Data()
         let draft = url.appendingPathExtension("new")
-        try FileOutput.write(kept, to: draft)
+        try FileOutput.create(draft) { output in try kept.withUnsafeBytes { try output.write($0) } }
         try FileOutput.move(draft, to: url)
         file = try FileOutput(url, appending: true)
     }
@@ -25,12 +25,13 @@ package final class MetricsWriter {
         try file.append(line)
     }
 
-    private static func lines(of url: URL, upTo step: Int) -> String {
-        guard let text = try? String(contentsOf: url, encoding: .utf8) else { return "" }
-        let kept = text.split(separator: "\n").filter { line in
-            (try? JSON(parsing: line.utf8))?["step"]?.int.map { $0 <= step } ?? false
+    /// As bytes: the end of a line that was cut need not be the end of a character.
+    private static func lines(of url: URL, upTo step: Int) -> Data {
+        guard let content = try? Data(contentsOf: url) else { return Data() }
+        let kept = content.split(separator: UInt8(ascii: "\n")).filter { line in
+            (try? JSON(parsing: line))?["step"]?.int.map { $0 <= step } ?? false
         }
-        return kept.map { "\($0)\n" }.joined()
+        return Data(kept.flatMap { $0 + [UInt8(ascii: "\n")] })
     }
 }
 

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Text of others in a page.
 package enum HTML {
     /// The text as it may stand between tags or in a quoted attribute.
@@ -33,6 +35,20 @@ package enum HTML {
         }
         return "<section class=\"wide\"><table><thead>\(row(head, "th"))</thead><tbody>"
             + rows.map { row($0, "td") }.joined() + "</tbody></table></section>"
+    }
+
+    /// The address of a file in a page that lies in `folder`, percent-encoded.
+    static func reference(to file: URL, from folder: URL) -> String {
+        var (there, here) = (
+            file.standardizedFileURL.pathComponents[...], folder.standardizedFileURL.pathComponents[...]
+        )
+        while let first = there.first, first == here.first, there.count > 1 {
+            there.removeFirst()
+            here.removeFirst()
+        }
+        let path = [String](repeating: "..", count: here.count) + there
+        return path.map { $0.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed) ?? $0 }
+            .joined(separator: "/")
     }
 
     /// A whole page in one file that needs nothing else.

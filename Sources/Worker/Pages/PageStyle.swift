@@ -17,12 +17,35 @@ enum PageStyle {
         --line:#2b2f34;--s0:#7ab0ff;--s1:#ff9a5c;--s2:#7fd190;--s3:#cf9df0;--s4:#e0c04a;--s5:#5cc8d8}}
         """
 
+    /// Pictures with what is said about them.
+    static let articles = """
+        ul.answers{list-style:none;margin:0;padding:0}
+        h2.part{font-size:20px;margin:28px 0 4px}
+        h3{font-size:16px;line-height:1.3;margin:2px 0;overflow-wrap:anywhere;white-space:pre-line}
+        article{display:grid;grid-template-columns:160px minmax(0,1fr);gap:8px 18px;background:var(--card);\
+        border:1px solid var(--line);border-radius:10px;padding:14px;margin:12px 0}
+        article img{display:block;width:100%;height:auto;max-height:240px;object-fit:contain;object-position:top;\
+        border-radius:6px}
+        article code{color:var(--soft);font-size:12px;overflow-wrap:anywhere}
+        .none{color:var(--soft);font-size:13px;border:1px dashed var(--line);border-radius:6px;padding:12px;\
+        overflow-wrap:anywhere}
+        .truth{color:var(--soft);font-size:13px;margin:0 0 6px;white-space:pre-line}
+        .answers li{display:grid;grid-template-columns:10em minmax(0,1fr);gap:8px;padding:5px 0;\
+        border-top:1px solid var(--line);overflow-wrap:anywhere}
+        .answers li>b{font-weight:400;color:var(--soft)}
+        .answers span{white-space:pre-line}
+        a{color:var(--s0)}
+        @media(max-width:560px){article{grid-template-columns:minmax(0,1fr);padding:12px}\
+        article img{width:180px;max-width:100%}.answers li{grid-template-columns:minmax(0,1fr);gap:2px}}
+        """
+
     /// The lines and marks of charts.
     static let chartStyle = """
         .grid line{stroke:var(--line)}
         polyline{fill:none;stroke-width:1.6;stroke-linejoin:round}
         polyline.s0{stroke:var(--s0)}polyline.s1{stroke:var(--s1)}polyline.s2{stroke:var(--s2)}\
         polyline.s3{stroke:var(--s3)}polyline.s4{stroke:var(--s4)}polyline.s5{stroke:var(--s5)}
+        polyline.pale{stroke-width:1;opacity:.3}
         circle.s0{fill:var(--s0)}circle.s1{fill:var(--s1)}circle.s2{fill:var(--s2)}circle.s3{fill:var(--s3)}\
         circle.s4{fill:var(--s4)}circle.s5{fill:var(--s5)}
         """

@@ -1,67 +1,63 @@
 import Core
 import Foundation
 
-/// report.html: one run's curves, or several runs' side by side. One file that needs nothing else.
+/// report.html: one run's curves and answers, or several runs' side by side. One file that needs nothing else.
 struct ReportPage {
-    private struct Chart {
-        let title: String
-        let metrics: [(metric: String, name: String)]
-        var startsAtZero = false
-    }
+    var runs: [RunRecord]
+    /// Beside those that the runs have in their own folders.
+    var evaluations: [EvaluationRecord] = []
+    /// From 0 to below 1: how smooth the curves of steps are.
+    var smoothing = 0.0
 
-    private static let charts = [
-        Chart(title: "Loss", metrics: [("loss", "total"), ("loss/image", "image term"), ("loss/text", "text term")]),
-        Chart(
-            title: "Held-out loss",
-            metrics: [
-                ("held-out loss", "total"), ("held-out loss/image", "image term"), ("held-out loss/text", "text term"),
-            ]),
-        Chart(
-            title: "Held-out reward accuracy", metrics: [("held-out rewards/accuracies", "share of groups")],
-            startsAtZero: true),
-        Chart(title: "Held-out reward margin", metrics: [("held-out rewards/margins", "chosen − rejected")]),
-        Chart(
-            title: "Rewards",
-            metrics: [
-                ("rewards/chosen", "chosen"), ("rewards/rejected", "rejected"),
-                ("rewards/negatives", "negative pictures"),
-            ]),
-        Chart(title: "Reward margin", metrics: [("rewards/margins", "chosen − rejected")]),
-        Chart(title: "Reward accuracy", metrics: [("rewards/accuracies", "share of groups")], startsAtZero: true),
-        Chart(title: "Log-probabilities", metrics: [("logps/chosen", "chosen"), ("logps/rejected", "rejected")]),
-        Chart(title: "Effective negatives", metrics: [("is/ess", "effective sample size")], startsAtZero: true),
-        Chart(title: "Largest weight", metrics: [("is/max_weight", "of the drawn negatives")], startsAtZero: true),
-        Chart(title: "Gradient norm", metrics: [("grad_norm", "before clipping")], startsAtZero: true),
-        Chart(title: "Learning rate", metrics: [("learning_rate", "learning rate")], startsAtZero: true),
-        Chart(
-            title: "Seconds of a step",
-            metrics: [
-                ("time/step", "whole"), ("time/forward", "forward"), ("time/backward", "backward"),
-                ("time/reduce", "reduction"), ("time/optimizer", "optimiser"),
-                ("time/reference", "reference"),
-            ], startsAtZero: true),
-        Chart(title: "Tokens per second", metrics: [("tokens_per_second", "all ranks")], startsAtZero: true),
-        Chart(
-            title: "Use of the machine",
-            metrics: [("mfu", "of the GEMM rate"), ("balance/efficiency", "balance of ranks")], startsAtZero: true),
-    ]
+    func write(to url: URL) throws { try FileOutput.write(html(in: url.deletingLastPathComponent()), to: url) }
 
-    let runs: [RunRecord]
-
-    func write(to url: URL) throws { try FileOutput.write(html, to: url) }
-
-    var html: String {
-        let title = runs.count == 1 ? runs[0].name : "\(runs.count) runs"
+    /// - Parameter folder: in which the page lies
+    func html(in folder: URL) -> String {
+        let title =
+            switch runs.count {
+            case 0: "\(evaluations.count) evaluations"
+            case 1: runs[0].name
+            default: "\(runs.count) runs"
+            }
         let body = [
-            "<header><h1>\(HTML.escaped(title))</h1></header>", summary, runs.count > 1 ? legend : "",
-            "<section class=\"charts\">", charts.joined(), "</section>", settings,
+            "<header><h1>\(HTML.escaped(title))</h1></header>", runs.isEmpty ? "" : summary, evaluated(folder),
+            ReportAnswers(runs: runs).html, runs.count > 1 ? legend : "", smoothing > 0 ? smoothingNote : "",
+            "<section class=\"charts\">", ReportCharts(runs: runs, smoothing: smoothing).figures.joined(), "</section>",
+            settings,
         ].joined(separator: "\n")
-        return PageStyle.page(title, body)
+        return PageStyle.page(title, body, PageStyle.articles)
     }
 
     /// Lines for a terminal.
     var lines: [String] {
-        TextTable.aligned([[""] + runs.map(\.name)] + rows.map { [$0.name] + $0.cells }, rightOf: 1)
+        let summary = [[""] + runs.map(\.name)] + rows.map { [$0.name] + $0.cells }
+        let measures = EvaluationRecord.cells(allEvaluations).map { row in row.map { $0.replacing("\n", with: "  ") } }
+        return [runs.isEmpty ? [] : summary, measures].filter { !$0.isEmpty }.map {
+            TextTable.aligned($0, rightOf: 1)
+        }.joined(separator: [""]).map { $0 }
+    }
+
+    private var allEvaluations: [EvaluationRecord] { runs.compactMap(\.evaluation) + evaluations }
+
+    /// Measures of benchmarks, and where their answers can be read.
+    private func evaluated(_ folder: URL) -> String {
+        let cells = EvaluationRecord.cells(allEvaluations)
+        guard !cells.isEmpty else { return "" }
+        let links = allEvaluations.compactMap { evaluation in
+            evaluation.comparison.map { page in
+                "<a href=\"\(HTML.escaped(HTML.reference(to: page, from: folder)))\">\(HTML.escaped(evaluation.name))</a>"
+            }
+        }
+        return """
+            \(HTML.table(cells[0], Array(cells.dropFirst())))
+            <p class="note">Of <code>evaluate</code>, with 95 % intervals.\
+            \(links.isEmpty ? "" : " Answers side by side: \(links.joined(separator: ", ")).")</p>
+            """
+    }
+
+    private var smoothingNote: String {
+        "<p class=\"note\">Curves of steps are smoothed by \(LineChart.label(smoothing)); what was measured stands behind "
+            + "them, pale.</p>"
     }
 
     /// Means over the last tenth of the steps.
@@ -98,56 +94,6 @@ struct ReportPage {
     private var legend: String {
         let names = runs.enumerated().map { "<b class=\"s\($0 % 6)\">\(HTML.escaped($1.name))</b>" }
         return "<p class=\"legend\">\(names.joined(separator: " "))</p>"
-    }
-
-    /// What the models answered on the way, a picture for each measure of each benchmark.
-    private var benchmarks: [Chart] {
-        let prefix = "benchmark "
-        let metrics = Set(runs.flatMap(\.series.keys).filter { $0.hasPrefix(prefix) }).sorted()
-        return metrics.map { metric in
-            let name = metric.dropFirst(prefix.count).replacing("/", with: ": ")
-            return Chart(title: String(name), metrics: [(metric, "of the model so far")])
-        }
-    }
-
-    /// One run: a chart's metrics in one picture. Several: a picture for each metric, a line for each run.
-    private var charts: [String] {
-        (Self.charts + benchmarks).flatMap { chart -> [String] in
-            if runs.count == 1 {
-                let lines = Self.telling(
-                    chart.metrics.compactMap { metric, name in
-                        runs[0].series[metric].map { LineChart.Line(name: name, points: $0) }
-                    })
-                guard !lines.isEmpty else { return [] }
-                let names = lines.enumerated().map { "<b class=\"s\($0 % 6)\">\(HTML.escaped($1.name))</b>" }
-                return [figure(chart.title, names.joined(separator: " "), lines, chart.startsAtZero)]
-            }
-            return chart.metrics.compactMap { metric, name in
-                let lines = runs.map { run in
-                    let points = run.series[metric] ?? []
-                    return LineChart.Line(name: run.name, points: points.contains { $0.value != 0 } ? points : [])
-                }
-                guard lines.contains(where: { !$0.points.isEmpty }) else { return nil }
-                let title = chart.metrics.count > 1 ? "\(chart.title): \(name)" : chart.title
-                return figure(title, "", lines, chart.startsAtZero)
-            }
-        }
-    }
-
-    /// Without lines that repeat the first one, or stay 0 beside others: terms that the objective does not have.
-    private static func telling(_ lines: [LineChart.Line]) -> [LineChart.Line] {
-        guard let first = lines.first else { return [] }
-        return [first]
-            + lines.dropFirst().filter { line in
-                line.points.contains { $0.value != 0 } && line.points.map(\.value) != first.points.map(\.value)
-            }
-    }
-
-    private func figure(_ title: String, _ caption: String, _ lines: [LineChart.Line], _ startsAtZero: Bool) -> String {
-        """
-        <figure><h2>\(HTML.escaped(title))</h2>\(LineChart(lines: lines, startsAtZero: startsAtZero).svg)\
-        <figcaption class="legend">\(caption)</figcaption></figure>
-        """
     }
 
     /// The configuration; of several runs, what they differ in.

@@ -5,23 +5,47 @@ import Yams
 /// What a run has left in its output folder, finished or not.
 struct RunRecord {
     let name: String
+    let folder: URL
     /// By metric, (step, value), for the steps that have it.
     private(set) var series: [String: [(step: Int, value: Double)]] = [:]
     /// The resolved configuration, `section.key` by value.
     private(set) var settings: [String: String] = [:]
+    /// What the model in training said about a few pictures, in the order of the steps.
+    private(set) var answers: [Answer] = []
+    /// Of the run's own folder `evaluation`.
+    let evaluation: EvaluationRecord?
+
+    /// A line of answers.jsonl.
+    struct Answer {
+        /// Steps taken before it.
+        let step: Int
+        let id, prompt, image, chosen, text: String
+        /// Whether it would have gone on.
+        let isCut: Bool
+    }
+
+    static let answersFile = "answers.jsonl"
+    static let heldOutPrefix = "held-out "
+    static let benchmarkPrefix = "benchmark "
 
     init(_ folder: URL) throws {
+        self.folder = folder
         name = folder.standardizedFileURL.lastPathComponent
         let metrics = folder.appending(path: "metrics.jsonl")
         guard FileManager.default.fileExists(atPath: metrics.path) else {
-            throw MISPError("has no metrics.jsonl", at: folder.relativePath, remedy: "give the output folder of a run")
+            throw MISPError(
+                "has neither metrics.jsonl of a run nor results.json of an evaluation", at: folder.relativePath,
+                remedy: "give the output folder of a run or of an evaluation")
         }
-        try read(metrics) { $0 }
+        evaluation = try EvaluationRecord.of(run: folder, name: name)
+        try read(metrics, "")
         guard !series.isEmpty else { throw MISPError("holds no step yet", at: metrics.relativePath) }
-        for (file, prefix) in [("eval.jsonl", "held-out "), ("benchmarks.jsonl", "benchmark ")] {
+        for (file, prefix) in [("eval.jsonl", Self.heldOutPrefix), ("benchmarks.jsonl", Self.benchmarkPrefix)] {
             let place = folder.appending(path: file)
-            if FileManager.default.fileExists(atPath: place.path) { try read(place) { prefix + $0 } }
+            if FileManager.default.fileExists(atPath: place.path) { try read(place, prefix) }
         }
+        let answers = folder.appending(path: Self.answersFile)
+        if FileManager.default.fileExists(atPath: answers.path) { try read(answers: answers) }
         let configuration = folder.appending(path: "config.yaml")
         if FileManager.default.fileExists(atPath: configuration.path) {
             Self.flatten(.mapping(try ConfigurationDocument(contentsOf: configuration).root), "", into: &settings)
@@ -29,18 +53,36 @@ struct RunRecord {
     }
 
     /// The line that a run is just writing may be cut; it is passed over.
-    private mutating func read(_ file: URL, name: (String) -> String) throws {
-        for (_, line) in try JSON.lineResults(contentsOf: file) {
-            guard case .success(let value) = line, let step = value["step"]?.int else { continue }
+    private static func lines(_ file: URL) throws -> [(step: Int, value: JSON)] {
+        try JSON.lineResults(contentsOf: file).compactMap { _, line in
+            guard case .success(let value) = line, let step = value["step"]?.int, step >= 0 else { return nil }
+            return (step, value)
+        }
+    }
+
+    private mutating func read(_ file: URL, _ prefix: String) throws {
+        for (step, value) in try Self.lines(file) {
+            // The model is still the one that it is compared with: no reward is greater than another.
+            let isTied = value["rewards/margins"]?.double == 0
             for (key, value) in value.object?.members ?? [] where key != "step" {
-                if let number = value.double, number.isFinite {
-                    series[self.name(name, key), default: []].append((step, number))
+                guard let number = value.double, number.isFinite, !(isTied && key == "rewards/accuracies") else {
+                    continue
                 }
+                series[prefix + key, default: []].append((step, number))
             }
         }
     }
 
-    private func name(_ rule: (String) -> String, _ key: String) -> String { rule(key) }
+    private mutating func read(answers file: URL) throws {
+        for (step, line) in try Self.lines(file) {
+            guard let text = line["answer"]?.string, let prompt = line["prompt"]?.string else { continue }
+            func string(_ key: String) -> String { line[key]?.string ?? "" }
+            answers.append(
+                Answer(
+                    step: step, id: string("id"), prompt: prompt, image: string("image"), chosen: string("chosen"),
+                    text: text, isCut: line["cut"]?.bool ?? false))
+        }
+    }
 
     private static func flatten(_ node: Node, _ path: String, into settings: inout [String: String]) {
         switch node {
@@ -54,6 +96,8 @@ struct RunRecord {
         case .alias: break
         }
     }
+
+    var hasHeldOutGroups: Bool { settings["data.eval"].map { $0 != "null" } ?? false }
 
     var steps: Int { series["loss"]?.last?.step ?? 0 }
 

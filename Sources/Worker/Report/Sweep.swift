@@ -35,7 +35,7 @@ struct Sweep {
             let place = arms.firstIndex { $0.values == values } ?? arms.count
             if place == arms.count { arms.append(Arm(values: values, runs: [])) }
             arms[place].runs.append(record)
-            for (name, value) in try Self.measures(folder, record) {
+            for (name, value) in Self.measures(record) {
                 if !measures.contains(name) { measures.append(name) }
                 arms[place].measures[name, default: []].append(value)
             }
@@ -52,22 +52,13 @@ struct Sweep {
     }
 
     /// The evaluation's measures, then what the run says of itself.
-    private static func measures(_ folder: URL, _ record: RunRecord) throws -> [(String, Double)] {
-        var found: [(String, Double)] = []
-        let results = folder.appending(path: "evaluation/results.json")
-        if FileManager.default.fileExists(atPath: results.path) {
-            for benchmark in try JSONField(contentsOf: results)["benchmarks"].array() {
-                let name = try benchmark["name"].string()
-                for measure in try benchmark["measures"].array() where measure["value"].isPresent {
-                    found.append(("\(name) \(try measure["name"].string())", try measure["value"].double()))
-                }
-            }
-        }
+    private static func measures(_ record: RunRecord) -> [(String, Double)] {
         let own: [(String, Double?)] = [
             ("held-out loss", record.series["held-out loss"]?.last?.value), ("loss", record.last("loss")),
             ("reward accuracy", record.last("rewards/accuracies")), ("reward margin", record.last("rewards/margins")),
             ("hours", record.sum("time/step").map { $0 / 3600 }),
         ]
+        let found = record.evaluation?.measures.map { ($0.name, $0.value) } ?? []
         return found + own.compactMap { name, value in value.map { (name, $0) } }
     }
 

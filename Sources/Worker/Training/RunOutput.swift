@@ -9,6 +9,7 @@ final class RunOutput {
     private let metrics: MetricsWriter?
     private let evaluations: MetricsWriter?
     private let benchmarks: MetricsWriter?
+    private let answers: MetricsWriter?
     private let events: EventFile?
     private var progress: Progress
     private var stage: StageProgress?
@@ -25,6 +26,7 @@ final class RunOutput {
             metrics = nil
             evaluations = nil
             benchmarks = nil
+            answers = nil
             events = nil
             return
         }
@@ -39,6 +41,9 @@ final class RunOutput {
         benchmarks =
             configuration.evaluation.benchmarks == nil
             ? nil : try MetricsWriter(folder.appending(path: Self.benchmarksFile), continuingAfter: step)
+        answers =
+            configuration.evaluation.answers == 0
+            ? nil : try MetricsWriter(folder.appending(path: RunRecord.answersFile), continuingAfter: step)
         let tensorboard = folder.appending(path: "tensorboard")
         if step == 0 { try? FileManager.default.removeItem(at: tensorboard) }
         events = try EventFile(in: tensorboard, continuingAfter: step)
@@ -79,7 +84,8 @@ final class RunOutput {
         for (name, value) in values { line[name] = .number(value) }
         try evaluations?.append(.object(line))
         try events?.append(values.map { ("eval/\($0)", $1) }, step: means.step)
-        let accuracy = means[.rewardAccuracy]
+        // Where no reward is greater than another, none is right or wrong.
+        let accuracy = means[.rewardMargin] == 0 ? .nan : means[.rewardAccuracy]
         Console.say(
             String(format: "step %d: held-out loss %.4f", means.step, means[.loss])
                 + (accuracy.isNaN ? "" : String(format: "  accuracy %.3f", accuracy)))
@@ -119,6 +125,16 @@ final class RunOutput {
     /// Collective. The same of benchmarks.
     func hasBenchmarks(at step: Int, _ communicator: any Communicator) throws -> Bool {
         try has(benchmarks, Self.benchmarksFile, step, communicator)
+    }
+
+    /// - Parameter lines: of JSON
+    func reportAnswers(_ lines: [Data]) throws {
+        for line in lines { try answers?.append(JSON(parsing: line)) }
+    }
+
+    /// Collective. The same of pictures.
+    func hasAnswers(at step: Int, _ communicator: any Communicator) throws -> Bool {
+        try has(answers, RunRecord.answersFile, step, communicator)
     }
 
     private func has(

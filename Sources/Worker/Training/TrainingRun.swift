@@ -28,6 +28,7 @@ struct TrainingRun<A: VectorArithmetic> {
     let gradient: GroupGradient<A>
     private(set) var train: PreparedData
     private(set) var eval: PreparedData?
+    private let answers: PictureAnswers
 
     /// Collective. Reads everything; an error on any rank is every rank's.
     init(_ configuration: RunConfiguration, communicator: any Communicator) throws {
@@ -37,12 +38,16 @@ struct TrainingRun<A: VectorArithmetic> {
         let loaded = try communicator.agree { try Loaded(configuration) }
         (folder, model, gradient) = (loaded.folder, loaded.model, loaded.gradient)
         let sizes = try PictureSizes.read(loaded.files, for: loaded.encoder.places, communicator)
-        (train, eval) = try communicator.agree { () throws -> (PreparedData, PreparedData?) in
+        (train, eval, answers) = try communicator.agree { () throws -> (PreparedData, PreparedData?, PictureAnswers) in
             var encoder = loaded.encoder
             encoder.places = try encoder.places.knowing(sizes)
             loaded.gradient.place(encoder.places)
             let data = try loaded.files.map { try PreparedData($0, encoder: encoder, configuration) }
-            return (data[0], data.count > 1 ? data[1] : nil)
+            let last = data.count - 1
+            let answers = try PictureAnswers(
+                loaded.files[last].groups.map(\.group), data[last].groups, count: configuration.evaluation.answers,
+                loaded.folder)
+            return (data[0], last > 0 ? data[1] : nil, answers)
         }
     }
 
@@ -147,9 +152,25 @@ extension TrainingRun {
             try communicator.agree { try output.reportEvaluation(means) }
             return heldOut?.isBest(means[.loss], after: steps) ?? false
         }
-        func answer(after steps: Int) throws {
+        /// Asks the model, or ends the run with a checkpoint from which that is made up for.
+        func ask(after steps: Int, _ work: () throws -> Void) throws {
+            do { try work() } catch let failure as AgreedFailure {
+                try end(failure, after: steps, of: total, best: heldOut?.best?.step, step, checkpoints, output)
+            }
+        }
+        func answerBenchmarks(after steps: Int) throws {
             guard let benchmarks, configuration.evaluation.isDue(after: steps, of: total) else { return }
-            try ask(benchmarks, after: steps, of: total, best: heldOut?.best?.step, step, checkpoints, output)
+            try ask(after: steps) {
+                let measures = try benchmarks.measures(of: self, after: steps)
+                try communicator.agree { try output.reportBenchmarks(measures, after: steps) }
+            }
+        }
+        func answerPictures(after steps: Int) throws {
+            guard answers.isDue(after: steps, of: total) else { return }
+            try ask(after: steps) {
+                let lines = try answers(gradient.policy, after: steps, communicator)
+                try communicator.agree { try output.reportAnswers(lines) }
+            }
         }
         // Those of the step at which a run was stopped, too.
         if heldOut?.isDue(after: first) == true, try !output.hasEvaluation(at: first, communicator),
@@ -157,7 +178,8 @@ extension TrainingRun {
         {
             try checkpoints.save(step, after: first, best: first)
         }
-        if try !output.hasBenchmarks(at: first, communicator) { try answer(after: first) }
+        if try !output.hasBenchmarks(at: first, communicator) { try answerBenchmarks(after: first) }
+        if try !output.hasAnswers(at: first, communicator) { try answerPictures(after: first) }
         for index in first..<max(first, total) {
             let (groups, epoch) = (order.groups(of: index), order.epoch(of: index))
             let seconds = try computeReferences(of: groups, epoch: epoch, store)
@@ -172,30 +194,25 @@ extension TrainingRun {
             Pulse.note(step: index + 1)
             // The checkpoint comes after the evaluation, so that a run that goes on from it has nothing to do again.
             let isBest = try heldOut?.isDue(after: index + 1) == true && evaluate(after: index + 1)
-            try answer(after: index + 1)
+            try answerBenchmarks(after: index + 1)
+            try answerPictures(after: index + 1)
             if isBest || index + 1 == total || checkpoints.isDue(after: index + 1) {
                 try checkpoints.save(step, after: index + 1, best: heldOut?.best?.step)
             }
         }
     }
 
-    /// Collective. Has the benchmarks answered. A signal or an error meanwhile ends the run with a checkpoint, from
-    /// which that is made up for.
-    private func ask(
-        _ benchmarks: any StepBenchmarks, after steps: Int, of total: Int, best: Int?, _ step: TrainingStep,
+    /// Collective. Ends the run where the model could not be asked, with a checkpoint that stands before the questions.
+    private func end(
+        _ failure: AgreedFailure, after steps: Int, of total: Int, best: Int?, _ step: TrainingStep,
         _ checkpoints: RunCheckpoints, _ output: RunOutput
     ) throws {
-        do {
-            let measures = try benchmarks.measures(of: self, after: steps)
-            try communicator.agree { try output.reportBenchmarks(measures, after: steps) }
-        } catch let failure as AgreedFailure {
-            if failure.error.kind.isEnd { try checkpoints.end(step, after: steps, of: total, best: best, output) }
-            if steps > 0 {
-                try checkpoints.save(step, after: steps, best: best)
-                try checkpoints.settle()
-            }
-            throw failure
+        if failure.error.kind.isEnd { try checkpoints.end(step, after: steps, of: total, best: best, output) }
+        if steps > 0 {
+            try checkpoints.save(step, after: steps, best: best)
+            try checkpoints.settle()
         }
+        throw failure
     }
 
     /// What is there to go on with when a signal ends the run before its checkpoints were looked at.
