@@ -32,20 +32,27 @@ static inline TARGET __m512 exponential(__m512 x) {
 static inline TARGET __m512 distribution(__m512 x) {
     /* The second operand where either is NaN. */
     const __m512 size = _mm512_abs_ps(x), t = _mm512_min_ps(ALL(6), size);
-    __m512 q = _mm512_fmadd_ps(t, ALL(-9.431864356201913e-08f), ALL(2.4097575987980235e-06f));
-    q = _mm512_fmadd_ps(q, t, ALL(-2.4176248189178295e-05f));
-    q = _mm512_fmadd_ps(q, t, ALL(0.0001009242914733477f));
-    q = _mm512_fmadd_ps(q, t, ALL(0.0001771616516634822f));
-    q = _mm512_fmadd_ps(q, t, ALL(-0.005010766442865133f));
-    q = _mm512_fmadd_ps(q, t, ALL(0.03646712377667427f));
-    q = _mm512_fmadd_ps(q, t, ALL(0.3182735741138458f));
-    q = _mm512_fmadd_ps(q, t, ALL(0.7978882193565369f));
-    q = _mm512_fmadd_ps(q, t, ALL(0.6931471228599548f));
-    const __m512 power = exponential(_mm512_sub_ps(_mm512_setzero_ps(), q));
-    const __mmask16 is_far = _mm512_cmp_ps_mask(ALL(6), size, _CMP_LT_OQ);
-    const __m512 tail = _mm512_mask_mov_ps(power, is_far, _mm512_setzero_ps());
-    const __mmask16 is_negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
-    return _mm512_mask_mov_ps(_mm512_sub_ps(ALL(1), tail), is_negative, tail);
+    __m512 y = _mm512_fmadd_ps(t, ALL(1.524355468518479e-07f), ALL(-3.8317780308716465e-06f));
+    y = _mm512_fmadd_ps(y, t, ALL(3.795296652242541e-05f));
+    y = _mm512_fmadd_ps(y, t, ALL(-0.00015917840937618166f));
+    y = _mm512_fmadd_ps(y, t, ALL(-0.000222873073653318f));
+    y = _mm512_fmadd_ps(y, t, ALL(0.007185911759734154f));
+    y = _mm512_fmadd_ps(y, t, ALL(-0.05258132889866829f));
+    y = _mm512_fmadd_ps(y, t, ALL(-0.45918115973472595f));
+    y = _mm512_fmadd_ps(y, t, ALL(-1.1511083841323853f));
+    y = _mm512_fmadd_ps(y, t, ALL(-0.9999999403953552f));
+    const __m512 shifted = _mm512_add_ps(y, ALL(12582912.0f));
+    const __m512 f = _mm512_sub_ps(y, _mm512_sub_ps(shifted, ALL(12582912.0f)));
+    __m512 p = _mm512_fmadd_ps(f, ALL(0.001327647129073739f), ALL(0.009675540961325169f));
+    p = _mm512_fmadd_ps(p, f, ALL(0.05550713092088699f));
+    p = _mm512_fmadd_ps(p, f, ALL(0.24022120237350464f));
+    p = _mm512_fmadd_ps(p, f, ALL(0.6931469440460205f));
+    p = _mm512_fmadd_ps(p, f, ALL(1.0000001192092896f));
+    const __mmask16 is_near = _mm512_cmp_ps_mask(ALL(6), size, _CMP_NLT_UQ);
+    const __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    const __m512 tail = _mm512_castsi512_ps(_mm512_maskz_add_epi32(is_near, _mm512_castps_si512(p), exponent));
+    const __mmask16 is_positive = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NLT_UQ);
+    return _mm512_mask_sub_ps(tail, is_positive, ALL(1), tail);
 }
 
 static inline TARGET __mmask16 lanes(long count) { return count >= 16 ? 0xFFFF : (1 << count) - 1; }

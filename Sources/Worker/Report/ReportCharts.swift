@@ -101,7 +101,8 @@ struct ReportCharts {
             lines: lines, startsAtZero: chart.startsAtZero,
             smoothing: prefixes.contains { metric.hasPrefix($0) } ? 0 : smoothing)
         return """
-            <figure><h2>\(HTML.escaped(title))</h2>\(drawn.svg)<figcaption class="legend">\(caption)</figcaption></figure>
+            <figure><h2>\(HTML.escaped(title))</h2>\(drawn.svg)\
+            <figcaption class="legend">\(caption)</figcaption></figure>
             """
     }
 

@@ -22,8 +22,8 @@ struct ReportPage {
         let body = [
             "<header><h1>\(HTML.escaped(title))</h1></header>", runs.isEmpty ? "" : summary, evaluated(folder),
             ReportAnswers(runs: runs).html, runs.count > 1 ? legend : "", smoothing > 0 ? smoothingNote : "",
-            "<section class=\"charts\">", ReportCharts(runs: runs, smoothing: smoothing).figures.joined(), "</section>",
-            settings,
+            "<section class=\"charts\">", ReportCharts(runs: runs, smoothing: smoothing).figures.joined(),
+            "</section>", settings,
         ].joined(separator: "\n")
         return PageStyle.page(title, body, PageStyle.articles)
     }
@@ -45,7 +45,8 @@ struct ReportPage {
         guard !cells.isEmpty else { return "" }
         let links = allEvaluations.compactMap { evaluation in
             evaluation.comparison.map { page in
-                "<a href=\"\(HTML.escaped(HTML.reference(to: page, from: folder)))\">\(HTML.escaped(evaluation.name))</a>"
+                let address = HTML.escaped(HTML.reference(to: page, from: folder))
+                return "<a href=\"\(address)\">\(HTML.escaped(evaluation.name))</a>"
             }
         }
         return """
@@ -56,8 +57,10 @@ struct ReportPage {
     }
 
     private var smoothingNote: String {
-        "<p class=\"note\">Curves of steps are smoothed by \(LineChart.label(smoothing)); what was measured stands behind "
-            + "them, pale.</p>"
+        """
+        <p class="note">Curves of steps are smoothed by \(LineChart.label(smoothing)); what was measured stands behind \
+        them, pale.</p>
+        """
     }
 
     /// Means over the last tenth of the steps.
