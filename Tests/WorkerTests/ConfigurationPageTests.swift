@@ -42,11 +42,23 @@ import Worker
         }
         let run = try RunConfiguration(contentsOf: try file("model: {path: m}\ndata: {train: g.jsonl}\n"))
         let mine = try MineConfiguration(contentsOf: try file("model: {path: m}\ndata: {prompts: g.jsonl}\n"))
+        // Sections that need not be there are, so that their defaults are.
+        let evaluation = try EvaluationConfiguration(
+            contentsOf: try file(
+                """
+                model: {path: m}
+                judge: {url: 'http://localhost/v1', model: m}
+                benchmarks: [{kind: pope, questions: q.jsonl}]
+                """))
         let text =
             "\n## run.yaml\n\nFor `train`, `check`, `plan`, `score`, `generate` and `export`.\n\n"
             + (try Self.tables(RunConfiguration.keys, of: run))
             + "## mine.yaml\n\nFor `mine` ([mining.md](mining.md)).\n\n"
             + (try Self.tables(MineConfiguration.keys, of: mine))
+            + "## eval.yaml\n\nFor `evaluate` ([evaluation.md](evaluation.md)).\n\n"
+            + (try Self.tables(EvaluationConfiguration.keys, of: evaluation))
+            + "### each of benchmarks\n\n"
+            + (try Self.tables(ConfigurationKeys(BenchmarkSource.keys), of: evaluation.benchmarks[0]))
         let page = repository.appending(path: "docs/configuration.md")
         let before = try String(contentsOf: page, encoding: .utf8)
         let written = try #require(before.range(of: Self.mark))

@@ -1,7 +1,7 @@
 """A checkpoint of a published shape with random bfloat16 weights, and preference groups with random pictures.
 
 For measurements of time and memory where the published weights cannot be had: neither depends on the values.
-Usage: random_checkpoint.py SHAPE OUTPUT [--groups 4] [--negatives 3] [--pixels 336 336] [--tokens 24 64]
+Usage: random_checkpoint.py SHAPE OUTPUT [--layers 32] [--groups 4] [--negatives 3] [--pixels 336 336] [--tokens 24 64]
 """
 
 from __future__ import annotations
@@ -159,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("shape", choices=SHAPES)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--layers", type=int, help="of the language model; as published unless given")
     parser.add_argument("--groups", type=int, default=4)
     parser.add_argument("--negatives", type=int, default=3)
     parser.add_argument("--pixels", type=int, nargs=2, default=[336, 336], help="height and width of a picture")
@@ -171,6 +172,8 @@ def main() -> None:
         if (source / name).exists():
             shutil.copy(source / name, output / name)
     config = merged(json.loads((source / "config.json").read_text()), changes)
+    if arguments.layers:
+        config.get("text_config", config)["num_hidden_layers"] = arguments.layers
     (output / "config.json").write_text(json.dumps(config, indent=1))
     write_processor(arguments.shape, source, output)
     torch.manual_seed(0)

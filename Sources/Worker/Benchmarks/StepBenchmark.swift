@@ -22,10 +22,7 @@ package struct StepBenchmark: ParsableCommand {
     @Option(help: "Negatives of the group.") package var negatives = 3
     @Option(parsing: .upToNextOption, help: "Tokens of image, prompt and response.")
     package var tokens: [Int] = [256, 24, 64]
-    @Option(help: "The language model's shape: 135m (SmolLM2), 1b (TinyLlama) or 7b (Vicuna).")
-    package var shape = "135m"
-    @Option(help: "The language model's layers; as many as published unless given. All 32 of 7b take 26 GiB.")
-    package var layers: Int?
+    @Option(help: "The language model's shape: 135m (SmolLM2) or 1b (TinyLlama).") package var shape = "135m"
     @Option(help: ArgumentHelp("llava, qwen2.5-vl, qwen2-vl or smolvlm.", valueName: "name"))
     package var family = BenchmarkFamily.llava.rawValue
     @Option(help: ArgumentHelp("A LLaVA folder to measure with instead.", valueName: "folder"))
@@ -54,15 +51,11 @@ package struct StepBenchmark: ParsableCommand {
             throw ValidationError("--members is \(members), but must be joint, recompute or streaming")
         }
         guard BenchmarkShape(rawValue: shape) != nil else {
-            let names = BenchmarkShape.allCases.map(\.rawValue).joined(separator: ", ")
-            throw ValidationError("--shape is \(shape), but must be one of \(names)")
+            throw ValidationError("--shape is \(shape), but must be 135m or 1b")
         }
         guard let family = BenchmarkFamily(rawValue: family) else {
             let names = BenchmarkFamily.allCases.map(\.rawValue).joined(separator: ", ")
             throw ValidationError("--family is \(family), but must be one of \(names)")
-        }
-        if let layers, !(1...1000 ~= layers) {
-            throw ValidationError("--layers is \(layers), but must be from 1 to 1000")
         }
         guard model == nil || family == .llava else { throw ValidationError("--model takes a LLaVA folder") }
         guard family.picture(rows: tokens[0]) != nil else {
@@ -186,7 +179,7 @@ package struct StepBenchmark: ParsableCommand {
                 from: TensorCatalog(folder: folder), common: PictureShape(height: 28, width: 28), trainable: trainable,
                 seed: 1)
         }
-        let json = chosenFamily.configuration(BenchmarkShape(rawValue: shape) ?? .smol, layers: layers)
+        let json = chosenFamily.configuration(BenchmarkShape(rawValue: shape) ?? .smol)
         let configuration = try ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json"))
         return try VisionLanguageModel(
             configuration, from: RandomTensors(seed: 1),

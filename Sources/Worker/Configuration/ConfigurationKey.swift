@@ -128,6 +128,33 @@ extension ConfigurationKey {
             write: { root in root[keyPath: place].map { .bool($0) } ?? .null })
     }
 
+    /// - Parameter range: in words, as in `must be \(range)`
+    static func optional(
+        _ name: String, _ place: Place<Double?>, _ range: String, _ help: String, standard: String,
+        where isValid: @escaping @Sendable (Double) -> Bool
+    ) -> ConfigurationKey {
+        ConfigurationKey(
+            name, range, help, standard: standard,
+            read: { section, root throws(MISPError) in
+                guard section[name].isPresent else { return }
+                root[keyPath: place] = try section[name].number(default: 0, range, where: isValid)
+            },
+            write: { root in root[keyPath: place].map { .number($0) } ?? .null })
+    }
+
+    static func optional<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ name: String, _ place: Place<Choice?>, _ help: String, standard: String
+    ) -> ConfigurationKey {
+        ConfigurationKey(
+            name, Choice.allCases.map(\.rawValue).joined(separator: ", "), help, standard: standard,
+            read: { section, root throws(MISPError) in
+                if let first = Choice.allCases.first, section[name].isPresent {
+                    root[keyPath: place] = try section[name].choice(default: first)
+                }
+            },
+            write: { root in root[keyPath: place].map { .string($0.rawValue) } ?? .null })
+    }
+
     static func optional(_ name: String, _ place: Place<URL?>, _ help: String) -> ConfigurationKey {
         ConfigurationKey(
             name, "path", help,
@@ -157,18 +184,41 @@ extension ConfigurationKey {
         key.section = section
         return key
     }
+
+    /// The same of a section that need not be there.
+    ///
+    /// - Parameter make: what the section sets out from, given the configuration's folder
+    func within<Outer>(
+        _ section: String, _ place: ConfigurationKey<Outer>.Place<Root?>, _ make: @escaping @Sendable (URL) -> Root
+    ) -> ConfigurationKey<Outer> {
+        let (read, write) = (read, write)
+        var key = ConfigurationKey<Outer>(
+            name, values, help, standard: standard,
+            read: { field, root throws(MISPError) in
+                guard field.isPresent else { return }
+                var value = root[keyPath: place] ?? make(field.places.folder)
+                try read(field, &value)
+                root[keyPath: place] = value
+            },
+            write: { root in root[keyPath: place].map(write) ?? .null })
+        key.section = section
+        return key
+    }
 }
 
 /// All keys of a kind of configuration, in the order of the documentation, in which they are read too.
 package struct ConfigurationKeys<Root>: Sendable {
     package let all: [ConfigurationKey<Root>]
 
-    init(_ all: [ConfigurationKey<Root>]) { self.all = all }
+    package init(_ all: [ConfigurationKey<Root>]) { self.all = all }
 
+    /// - Parameter isResolvable: whether the file may be one that a run has left, with its environment
     /// - Throws: `MISPError` that names file, line and key of an unknown key or a value that may not be
-    func read(_ document: ConfigurationDocument, into root: inout Root) throws(MISPError) {
+    func read(
+        _ document: ConfigurationDocument, into root: inout Root, isResolvable: Bool = true
+    ) throws(MISPError) {
         var known = json(of: root).object ?? JSON.Object()
-        known[ResolvedConfiguration.environmentKey] = .null
+        if isResolvable { known[ResolvedConfiguration.environmentKey] = .null }
         try document.checkKeys(against: .object(known))
         let field = document.field
         for (name, value) in known.members where value.object != nil { try field[name].checkSection() }

@@ -24,6 +24,9 @@ enum BenchmarkKind: String, CaseIterable {
     case pope, hallusionbench, mmvp, amber, chair, mmhal, wildvision
     case easyVQA = "easy-vqa"
 
+    /// Those that a judge can rate.
+    static var judged: [BenchmarkKind] { allCases.filter { $0.judgePrompt != nil } }
+
     /// Reads the benchmark's files.
     ///
     /// - Throws: `MISPError` with file, line or record, and field: what is malformed, unknown or repeated; with the
@@ -66,7 +69,7 @@ enum BenchmarkKind: String, CaseIterable {
 }
 
 /// Where a benchmark's files are, and how it is asked.
-struct BenchmarkSource: Equatable {
+package struct BenchmarkSource: Equatable, Sendable {
     var kind: BenchmarkKind
     var name: String
     var questions: [URL]
