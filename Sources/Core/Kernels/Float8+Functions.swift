@@ -29,8 +29,8 @@ extension SIMD8<Float> {
     @inline(__always)
     static func sigmoid(_ x: Float8) -> Float8 { 1 / (1 + exponential(-x)) }
 
-    /// Φ(x), the normal distribution, to 1e-7: Φ(−t) = 2^y(t) for t from 0 to 6, y a polynomial that is fitted for the
-    /// least error of Φ; Φ(−t) below 1e-9 is 0. `misp_gelu` computes the same, bit for bit.
+    /// Φ(x), the normal distribution, to 1e-7: Φ(−t) = 2^y(t) for t from 0 to 6, y a polynomial that is fitted for
+    /// the least error of Φ; Φ(−t) below 1e-9 is 0. `misp_gelu` computes the same, bit for bit.
     ///
     /// 2ʸ = 2ⁿ·2ᶠ with n = round(y), |f| ≤ 1/2; 2ᶠ by a minimax polynomial, relative error 7.5e-8.
     @inline(__always)

@@ -134,7 +134,8 @@ extension BenchmarkSource {
             "suffix", "text", "what is put behind each question", standard: "none",
             read: { item, root throws(MISPError) in root.suffix = try item["suffix"].string() ?? "" },
             write: { .string($0.suffix) }),
-        .optional("limit", \.limit, from: 1, to: 1_000_000_000, "takes this many questions, the first ones", standard: "all"),
+        .optional(
+            "limit", \.limit, from: 1, to: 1_000_000_000, "takes this many questions, the first ones", standard: "all"),
     ]
 }
 
