@@ -44,9 +44,30 @@ import Worker
             (["--family", "clip"], "--family is clip, but must be one of llava, qwen2.5-vl, qwen2-vl, smolvlm"),
             (["--family", "smolvlm", "--tokens", "100", "8", "8"], "64 tokens a tile"),
             (["--family", "smolvlm", "--model", "m"], "--model takes a LLaVA folder"),
+            (["--model", "absent"], "absent"),
+            (["--model", golden("checkpoints/llama-clip-spm").path], "give --tokens 16 24 64"),
+            (["--model", golden("families/qwen2.5-vl-flat").path], "qwen2.5-vl-flat: is no LLaVA"),
         ] {
             let run = try runRanks(nil, "misp-worker", ["bench", "step"] + arguments)
             #expect(run.status != 0 && run.errors.contains(part), "\(run.errors)")
         }
+    }
+
+    /// Of whatever size its pictures are, and however few its tokens.
+    @Test(arguments: ["llama-clip-spm", "qwen2-siglip"]) func folders(_ name: String) throws {
+        let model = golden("checkpoints/\(name)").path
+        let values = try ["joint", "recompute", "streaming"].map { members in
+            let run = try runRanks(
+                nil, "misp-worker",
+                [
+                    "bench", "step", "--model", model, "--tokens", "16", "8", "5", "--negatives", "2", "--members",
+                    members, "--repeats", "1", "--values",
+                ])
+            #expect(run.status == 0 && run.output.contains("per group"), "\(run.errors)")
+            let line = run.lines.first { $0.hasPrefix("log-probabilities") } ?? ""
+            return line.split(separator: " ").dropFirst().compactMap { Double($0) }
+        }
+        #expect(values[0].count == 4)
+        for other in values { #expect(zip(values[0], other).allSatisfy { abs($0 - $1) < 1e-3 }) }
     }
 }

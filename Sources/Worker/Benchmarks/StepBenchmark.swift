@@ -69,12 +69,13 @@ package struct StepBenchmark: ParsableCommand {
     private func measure<A: VectorArithmetic>(_ communicator: any Communicator, _ arithmetic: A.Type) throws -> Int32 {
         BLAS.setThreads(threads)
         let trainable = Trainable(lora: LowRankSettings(r: r, alpha: 2 * Double(r)))
-        let model: VisionLanguageModel<A> = try communicator.agree { try loaded(trainable) }
+        let (model, shape): (VisionLanguageModel<A>, PictureShape) = try communicator.agree { try loaded(trainable) }
         let group = SyntheticGroup(
-            image: chosenFamily.place(rows: tokens[0]), prompt: tokens[1], response: tokens[2], negatives: negatives)
+            image: chosenFamily.place(rows: tokens[0]), prompt: tokens[1], response: tokens[2], negatives: negatives,
+            vocabulary: model.configuration.text.vocabulary)
         let picture = chosenFamily == .llava ? nil : chosenFamily.picture(rows: tokens[0]).map(Self.noise)
         var features: [VisionInput<A>] = (0...negatives).map {
-            group.features($0, width: model.language.embedding.columns)
+            group.features($0, width: model.language.embedding.columns, of: shape)
         }
         let layouts = members == "streaming" ? group.single : [group.joint]
         let needed = layouts.reduce(OperationCount()) {
@@ -171,18 +172,34 @@ package struct StepBenchmark: ParsableCommand {
 
     private var chosenFamily: BenchmarkFamily { BenchmarkFamily(rawValue: family) ?? .llava }
 
-    private func loaded<A: VectorArithmetic>(_ trainable: Trainable) throws -> VisionLanguageModel<A> {
-        if let model {
-            let folder = URL(filePath: model)
-            return try VisionLanguageModel(
-                ModelConfiguration(contentsOf: folder.appending(path: "config.json")),
-                from: TensorCatalog(folder: folder), common: PictureShape(height: 28, width: 28), trainable: trainable,
-                seed: 1)
-        }
+    /// - Returns: the shape of the pictures whose features are made up
+    private func loaded<A: VectorArithmetic>(
+        _ trainable: Trainable
+    ) throws -> (VisionLanguageModel<A>, PictureShape) {
+        if let model { return try loaded(ModelFolder(URL(filePath: model)), at: model, trainable) }
+        // A strip with a patch of 14 × 14 pixels for each row.
+        let strip = PictureShape(height: 14, width: 14 * tokens[0])
         let json = chosenFamily.configuration(BenchmarkShape(rawValue: shape) ?? .smol)
         let configuration = try ModelConfiguration(JSONField(JSON(parsing: json), file: "config.json"))
-        return try VisionLanguageModel(
+        let random = try VisionLanguageModel<A>(
             configuration, from: RandomTensors(seed: 1),
             common: chosenFamily == .llava ? PictureShape(height: 28, width: 28) : nil, trainable: trainable, seed: 1)
+        return (random, strip)
+    }
+
+    /// A folder's pictures take as many rows as they do.
+    private func loaded<A: VectorArithmetic>(
+        _ folder: ModelFolder, at place: String, _ trainable: Trainable
+    ) throws -> (VisionLanguageModel<A>, PictureShape) {
+        guard let shape = folder.processor.commonShape else {
+            throw MISPError("is no LLaVA", at: place, remedy: "give --family for models of other families")
+        }
+        let rows = try folder.configuration.family.place(shape, folder.tokenizer).features
+        guard rows == tokens[0] else {
+            throw MISPError(
+                "has \(rows) tokens for a picture, not \(tokens[0])", at: place,
+                remedy: "give --tokens \(rows) \(tokens[1]) \(tokens[2])")
+        }
+        return (try folder.model(trainable: trainable, seed: 1, as: A.self), shape)
     }
 }

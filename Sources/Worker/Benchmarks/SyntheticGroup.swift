@@ -8,13 +8,17 @@ struct SyntheticGroup {
     let prompt: Int
     let response: Int
     let negatives: Int
+    /// Of the model: tokens are among them.
+    let vocabulary: Int
 
     private var promptTokens: PromptTokens {
         PromptTokens(
             before: [Int32](repeating: 5, count: 4), image, after: [Int32](repeating: 5, count: prompt - 4))
     }
 
-    private func response(_ seed: Int32) -> [Int32] { (0..<Int32(response)).map { 100 + ($0 * 37 + seed) % 30_000 } }
+    private func response(_ seed: Int) -> [Int32] {
+        (0..<response).map { Int32((100 + ($0 * 37 + seed) % 30_000) % vocabulary) }
+    }
 
     private func responses(to image: Int) -> [[Int32]] { image == 0 ? [response(0), response(7)] : [response(0)] }
 
@@ -33,11 +37,11 @@ struct SyntheticGroup {
         }
     }
 
-    /// Rows of the image × width of the language model, as the projector would give them. The picture is a strip with
-    /// a patch of 14 × 14 pixels for each row.
-    func features<A: VectorArithmetic>(_ index: Int, width: Int) -> VisionInput<A> {
-        let rows = image.features
-        let values = (0..<rows * width).map { Float(0.1 * sin(0.37 * Double($0) + Double(index))) }
-        return VisionInput(Matrix(rows, width, values), shape: PictureShape(height: 14, width: 14 * rows))
+    /// Rows of the image × width of the language model, as the projector would give them.
+    ///
+    /// - Parameter shape: of a picture with so many rows
+    func features<A: VectorArithmetic>(_ index: Int, width: Int, of shape: PictureShape) -> VisionInput<A> {
+        let values = (0..<image.features * width).map { Float(0.1 * sin(0.37 * Double($0) + Double(index))) }
+        return VisionInput(Matrix(image.features, width, values), shape: shape)
     }
 }

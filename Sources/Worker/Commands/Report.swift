@@ -55,11 +55,14 @@ package struct Report: ParsableCommand {
     private func page() throws -> ReportPage {
         var page = ReportPage(runs: [], smoothing: smooth)
         for folder in folders.map({ URL(filePath: $0) }) {
-            let isRun = FileManager.default.fileExists(atPath: folder.appending(path: "metrics.jsonl").path)
-            if !isRun, EvaluationRecord.isThere(folder) {
+            if RunRecord.isThere(folder) {
+                page.runs.append(try RunRecord(folder))
+            } else if EvaluationRecord.isThere(folder) {
                 page.evaluations.append(try EvaluationRecord(folder))
             } else {
-                page.runs.append(try RunRecord(folder))
+                throw MISPError(
+                    "has neither metrics.jsonl of a run nor results.json of an evaluation", at: folder.relativePath,
+                    remedy: "give the output folder of a run or of an evaluation")
             }
         }
         return page

@@ -30,7 +30,7 @@ enum PageStyle {
         .none{color:var(--soft);font-size:13px;border:1px dashed var(--line);border-radius:6px;padding:12px;\
         overflow-wrap:anywhere}
         .truth{color:var(--soft);font-size:13px;margin:0 0 6px;white-space:pre-line}
-        .answers li{display:grid;grid-template-columns:10em minmax(0,1fr);gap:8px;padding:5px 0;\
+        .answers li{display:grid;grid-template-columns:13em minmax(0,1fr);gap:8px;padding:5px 0;\
         border-top:1px solid var(--line);overflow-wrap:anywhere}
         .answers li>b{font-weight:400;color:var(--soft)}
         .answers span{white-space:pre-line}

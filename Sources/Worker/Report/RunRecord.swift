@@ -24,6 +24,7 @@ struct RunRecord {
         let isCut: Bool
     }
 
+    private static let metricsFile = "metrics.jsonl"
     static let answersFile = "answers.jsonl"
     static let heldOutPrefix = "held-out "
     static let benchmarkPrefix = "benchmark "
@@ -31,11 +32,9 @@ struct RunRecord {
     init(_ folder: URL) throws {
         self.folder = folder
         name = folder.standardizedFileURL.lastPathComponent
-        let metrics = folder.appending(path: "metrics.jsonl")
-        guard FileManager.default.fileExists(atPath: metrics.path) else {
-            throw MISPError(
-                "has neither metrics.jsonl of a run nor results.json of an evaluation", at: folder.relativePath,
-                remedy: "give the output folder of a run or of an evaluation")
+        let metrics = folder.appending(path: Self.metricsFile)
+        guard Self.isThere(folder) else {
+            throw MISPError("has no metrics.jsonl", at: folder.relativePath, remedy: "give the output folder of a run")
         }
         evaluation = try EvaluationRecord.of(run: folder, name: name)
         try read(metrics, "")
@@ -50,6 +49,10 @@ struct RunRecord {
         if FileManager.default.fileExists(atPath: configuration.path) {
             Self.flatten(.mapping(try ConfigurationDocument(contentsOf: configuration).root), "", into: &settings)
         }
+    }
+
+    static func isThere(_ folder: URL) -> Bool {
+        FileManager.default.fileExists(atPath: folder.appending(path: metricsFile).path)
     }
 
     /// The line that a run is just writing may be cut; it is passed over.
