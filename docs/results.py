@@ -357,16 +357,21 @@ steps on two cores, which may have done other work besides, without reading, min
 # Of examples/easy-vqa/compare, in the order of its table.
 ARMS = {"warmup": "warm-up", "sft": "further supervised training", "dpo": "DPO", "dpo-anchor": "DPO, anchor",
         "mdpo": "mDPO, anchor", "chip": "CHiP", "known": "known negatives", "known-anchor": "known negatives, anchor",
+        "known-anchor-bfloat16": "known negatives, anchor, bfloat16",
         "random-anchor": "random negatives, anchor", "mined-anchor": "mined negatives, uniform, anchor",
-        "misp": "mined negatives, importance", "misp-anchor": "mined negatives, importance, anchor"}
+        "misp": "mined negatives, importance", "misp-anchor": "mined negatives, importance, anchor",
+        "misp-anchor-bfloat16": "mined negatives, importance, anchor, bfloat16"}
 ARM_PAIRS = [("dpo-anchor", "dpo", "the anchor, without pictures"),
              ("known-anchor", "known", "the anchor, with pictures"),
              ("known-anchor", "dpo-anchor", "three pictures known to be wrong"),
              ("random-anchor", "dpo-anchor", "three random pictures"),
+             ("misp-anchor", "dpo-anchor", "three mined pictures"),
              ("mined-anchor", "random-anchor", "mined, not at random"),
              ("misp-anchor", "mined-anchor", "drawn by importance, not uniformly"),
              ("misp-anchor", "known-anchor", "mined, not known from labels"),
-             ("misp-anchor", "sft", "MISP-DPO, not supervised training")]
+             ("misp-anchor", "sft", "MISP-DPO, not supervised training"),
+             ("known-anchor-bfloat16", "known-anchor", "products in bfloat16"),
+             ("misp-anchor-bfloat16", "misp-anchor", "products in bfloat16")]
 
 
 def arm_results(folder: pathlib.Path) -> dict:

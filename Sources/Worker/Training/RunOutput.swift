@@ -12,7 +12,7 @@ final class RunOutput {
     private let answers: MetricsWriter?
     private let events: EventFile?
     private var progress: Progress
-    private var stage: PhaseProgress?
+    private var stage: StageProgress?
 
     /// - Parameter step: taken before; the lines of later ones go.
     init(
@@ -60,11 +60,9 @@ final class RunOutput {
         run.configuration.compute.precision.tell(run.communicator)
     }
 
-    /// Begins a phase before training, of so many groups.
+    /// Begins a phase before training that has `total` parts.
     func stage(_ name: String, of total: Int) {
-        guard isFirst else { return }
-        Console.say("\(name) of \(total) groups")
-        stage = PhaseProgress(name, of: total, isTold: true)
+        if isFirst { stage = StageProgress(name, total: total) }
     }
 
     func stageProgress(_ done: Int) { stage?.update(done) }
@@ -164,5 +162,23 @@ final class RunOutput {
         }
         try ReportPage(runs: [RunRecord(folder)]).write(to: folder.appending(path: "report.html"))
         Console.say("wrote \(written.joined(separator: " and ")) in \(folder.relativePath)")
+    }
+}
+
+/// Tells of a phase before training, every few seconds.
+private struct StageProgress {
+    private let name: String
+    private let total: Int
+    private var last = ContinuousClock.now
+
+    init(_ name: String, total: Int) {
+        (self.name, self.total) = (name, total)
+        Console.say("\(name) of \(total) groups")
+    }
+
+    mutating func update(_ done: Int) {
+        guard ContinuousClock.now - last > .seconds(Progress.interval) else { return }
+        last = .now
+        Console.say("\(name): \(done) of \(total)")
     }
 }
