@@ -88,9 +88,13 @@ import Testing
             try FileManager.default.removeItem(at: fixture.folder["one/\(part)"])
         }
         try expected.dropLast(20).write(to: fixture.folder["one/answers.jsonl"])
+        try FileManager.default.createDirectory(at: fixture.folder["one/evaluation"], withIntermediateDirectories: true)
+        try fixture.write(#"{"benchmarks": [{"name": "another", "measures": 3}]}"#, to: "one/evaluation/results.json")
         try train("one", ranks: 2, resuming: true, eval)
         #expect(try fixture.bytes("one/answers.jsonl") == expected)
         #expect(try fixture.bytes("one/adapter/adapter_model.safetensors") == adapter)
+        // What another model's evaluation left is no result of the run, and hinders none.
+        #expect(try !page("one").contains("another"))
         // Nothing of training depends on it.
         try train("without", eval, "evaluation.answers=0")
         #expect(try fixture.bytes("without/adapter/adapter_model.safetensors") == adapter)

@@ -29,14 +29,16 @@ struct RunRecord {
     static let heldOutPrefix = "held-out "
     static let benchmarkPrefix = "benchmark "
 
-    init(_ folder: URL) throws {
+    /// - Parameter isEvaluated: false for a run that is just ending: what its folder `evaluation` has is an earlier
+    ///   one's
+    init(_ folder: URL, isEvaluated: Bool = true) throws {
         self.folder = folder
         name = folder.standardizedFileURL.lastPathComponent
         let metrics = folder.appending(path: Self.metricsFile)
         guard Self.isThere(folder) else {
             throw MISPError("has no metrics.jsonl", at: folder.relativePath, remedy: "give the output folder of a run")
         }
-        evaluation = try EvaluationRecord.of(run: folder, name: name)
+        evaluation = isEvaluated ? try EvaluationRecord.of(run: folder, name: name) : nil
         try read(metrics, "")
         guard !series.isEmpty else { throw MISPError("holds no step yet", at: metrics.relativePath) }
         for (file, prefix) in [("eval.jsonl", Self.heldOutPrefix), ("benchmarks.jsonl", Self.benchmarkPrefix)] {

@@ -31,8 +31,9 @@ struct PictureAnswers {
         let first = zip(groups, encoded).filter { pictures.count < count && pictures.insert($0.0.image).inserted }
         subjects = first.map { Subject(group: $0, encoded: $1) }
         self.folder = folder
-        let ends = try GenerationConfiguration.ends(
-            folder: folder.url, vocabulary: folder.configuration.text.vocabulary)
+        let vocabulary = folder.configuration.text.vocabulary
+        // A run that asks nothing does not depend on the file.
+        let ends = subjects.isEmpty ? [] : try GenerationConfiguration.ends(folder: folder.url, vocabulary: vocabulary)
         self.ends = ends.union([folder.endOfSequence])
     }
 

@@ -160,7 +160,7 @@ final class RunOutput {
             try run.model.write(to: folder.appending(path: "model"), besides: run.folder.url)
             written.append("model")
         }
-        try ReportPage(runs: [RunRecord(folder)]).write(to: folder.appending(path: "report.html"))
+        try ReportPage(runs: [RunRecord(folder, isEvaluated: false)]).write(to: folder.appending(path: "report.html"))
         Console.say("wrote \(written.joined(separator: " and ")) in \(folder.relativePath)")
     }
 }
